@@ -1,0 +1,49 @@
+# Weir's workshop. Every target is a few lines; what is longer is a Go program or a script in its own place.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export CGO_ENABLED := 0
+GO ?= go
+BIN := bin
+PKGS ?= ./...
+
+##@ Use
+demo: build ## run the whole product in network namespaces against real attacks (DEMO_SECONDS=N ends by itself)
+	@$(BIN)/demo --setup $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+
+build: ## static binaries into bin/
+	$(GO) build -trimpath -o $(BIN)/ ./cmd/... ./internal/lab/demo
+
+##@ Check
+test: lint ## everything CI runs (the namespace and browser tests need root, and say what they lack)
+	@./test/prepare
+	$(GO) test -timeout 20m $(PKGS)
+
+e2e: ## only the end-to-end tests, verbosely
+	@./test/prepare
+	$(GO) test -count=1 -v ./test/e2e/... ./web/...
+
+lint: ## formatting and vet; golangci-lint too where it is installed
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet $(PKGS)
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed: gofmt, go vet and the architecture test stand alone"; fi
+
+fuzz: ## every fuzz target for FUZZ_SECONDS (10) each
+	@./test/fuzz $${FUZZ_SECONDS:-10}
+
+bench: ## the README's figures (BENCH=dataplane|matching|pipeline|floods|collector|console for one area)
+	@$(GO) run ./test/bench $(if $(BENCH),-area $(BENCH))
+
+##@ Build what is committed
+generate: ## BPF objects, console bundle, generated reference
+	$(GO) generate ./bpf ./web ./docs/...
+
+release: ## reproducible static binaries for amd64 and arm64 with checksums into dist/
+	@./deploy/release
+
+clean: ## remove what build and tests left
+	rm -rf $(BIN) dist test/artifacts
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo build test e2e lint fuzz bench generate release clean help
