@@ -87,6 +87,29 @@ type TxBase struct {
 	Touched  [2]bool   // changed since the engine looked last; set by parsers, cleared by the engine
 }
 
+// maxEvents bounds the events kept of one transaction.
+const maxEvents = 32
+
+// Event records an event once in the transaction.
+func (b *TxBase) Event(name string) {
+	for _, e := range b.Events {
+		if e == name {
+			return
+		}
+	}
+	if len(b.Events) < maxEvents {
+		b.Events = append(b.Events, name)
+	}
+}
+
+// Advance raises the progress of one direction to step, never lowering it.
+func (b *TxBase) Advance(dir Direction, step uint8) {
+	if step > b.Progress[dir] {
+		b.Progress[dir] = step
+	}
+	b.Touched[dir] = true
+}
+
 // Base returns b, so that a type that embeds TxBase is a Tx.
 func (b *TxBase) Base() *TxBase { return b }
 
@@ -107,7 +130,13 @@ type File struct {
 	SHA256 []byte
 	Magic  string
 	Logged bool
+
+	hash   fileHash
+	config *FileConfig
 }
+
+// Done reports whether nothing more will be added to the file.
+func (f *File) Done() bool { return f.State != FileOpen }
 
 // FileState says how far a file has come.
 type FileState uint8
@@ -119,3 +148,16 @@ const (
 	FileTruncated
 	FileError
 )
+
+// String returns the name EVE gives the state; an open file is "UNKNOWN" there.
+func (s FileState) String() string {
+	switch s {
+	case FileClosed:
+		return "CLOSED"
+	case FileTruncated:
+		return "TRUNCATED"
+	case FileError:
+		return "ERROR"
+	}
+	return "UNKNOWN"
+}

@@ -1,0 +1,144 @@
+package app
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"hash"
+)
+
+// FileConfig bounds what is kept of files and says what is computed of them. The zero value keeps DefaultFileWindow
+// bytes and computes no hash.
+type FileConfig struct {
+	Window            int  // bytes kept for inspection; 0 means DefaultFileWindow
+	MD5, SHA1, SHA256 bool // hashes to compute of every file (force-hash, or because a rule asks)
+	MaxFiles          int  // files kept in one transaction; 0 means DefaultMaxFiles
+	MaxName           int  // bytes kept of a name; 0 means DefaultMaxName
+}
+
+// Defaults of FileConfig.
+const (
+	DefaultFileWindow = 100 << 10
+	DefaultMaxFiles   = 64
+	DefaultMaxName    = 4096
+
+	fileOverlap = 16 << 10 // bytes kept before the end when the window slides, for matches across the edge
+)
+
+type fileHash struct {
+	md5, sha1, sha256 hash.Hash
+}
+
+// NewFile starts a file in tx, or returns nil when the transaction has its fill of files.
+func (b *TxBase) NewFile(c *FileConfig, name []byte, dir Direction) *File {
+	limit := c.MaxFiles
+	if limit == 0 {
+		limit = DefaultMaxFiles
+	}
+	if len(b.Files) >= limit {
+		return nil
+	}
+	maxName := c.MaxName
+	if maxName == 0 {
+		maxName = DefaultMaxName
+	}
+	f := &File{ID: uint64(len(b.Files)), Dir: dir, Name: append([]byte(nil), name[:min(len(name), maxName)]...), config: c}
+	if c.MD5 {
+		f.hash.md5 = md5.New()
+	}
+	if c.SHA1 {
+		f.hash.sha1 = sha1.New()
+	}
+	if c.SHA256 {
+		f.hash.sha256 = sha256.New()
+	}
+	b.Files = append(b.Files, f)
+	b.Touched[dir] = true
+	return f
+}
+
+// Append adds bytes to an open file. inspected says that rules have seen all that was appended before, so that the
+// window may slide.
+func (f *File) Append(data []byte, inspected bool) {
+	if f == nil || f.State != FileOpen || len(data) == 0 {
+		return
+	}
+	f.Size += uint64(len(data))
+	for _, h := range [...]hash.Hash{f.hash.md5, f.hash.sha1, f.hash.sha256} {
+		if h != nil {
+			h.Write(data)
+		}
+	}
+	f.slide(len(data), inspected)
+	window := f.window()
+	if drop := len(data) - 4*window; drop > 0 {
+		f.Base += uint64(drop)
+		data = data[drop:]
+	}
+	f.Data = append(f.Data, data...)
+}
+
+func (f *File) window() int {
+	if f.config == nil || f.config.Window == 0 {
+		return DefaultFileWindow
+	}
+	return f.config.Window
+}
+
+// slide makes room for n more bytes: once rules have seen the window, its older part may go; unseen bytes are given up
+// only when four windows have piled up.
+func (f *File) slide(n int, inspected bool) {
+	limit, keep := 4*f.window(), 4*f.window()-min(n, 4*f.window())
+	if inspected {
+		limit, keep = f.window(), fileOverlap
+	}
+	if len(f.Data)+n <= limit {
+		return
+	}
+	drop := len(f.Data) - min(keep, len(f.Data))
+	f.Base += uint64(drop)
+	f.Data = append(f.Data[:0], f.Data[drop:]...)
+}
+
+// Gap says that n bytes of the file were lost: it cannot be hashed or closed whole any more.
+func (f *File) Gap(n int) {
+	if f == nil || f.State != FileOpen {
+		return
+	}
+	f.Gaps = true
+	f.Size += uint64(n)
+	f.Base += uint64(len(f.Data)) + uint64(n)
+	f.Data = f.Data[:0]
+	f.hash = fileHash{}
+}
+
+// Close ends a file that arrived whole; with gaps it is truncated.
+func (f *File) Close() {
+	if f == nil || f.State != FileOpen {
+		return
+	}
+	if f.Gaps {
+		f.State = FileTruncated
+		return
+	}
+	f.State = FileClosed
+	if h := f.hash.md5; h != nil {
+		f.MD5 = h.Sum(nil)
+	}
+	if h := f.hash.sha1; h != nil {
+		f.SHA1 = h.Sum(nil)
+	}
+	if h := f.hash.sha256; h != nil {
+		f.SHA256 = h.Sum(nil)
+	}
+	f.hash = fileHash{}
+}
+
+// Truncate ends a file of which no more will be seen.
+func (f *File) Truncate() {
+	if f == nil || f.State != FileOpen {
+		return
+	}
+	f.State = FileTruncated
+	f.hash = fileHash{}
+}

@@ -1,0 +1,66 @@
+package tls
+
+import "github.com/weir-ips/weir/pkg/flow/app"
+
+// Steps of a direction's progress: Client… for ToServer, Server… for ToClient.
+const (
+	ClientInProgress    uint8 = iota // client_in_progress
+	ClientHelloDone                  // client_hello_done
+	ClientCertDone                   // client_cert_done
+	ClientHandshakeDone              // client_handshake_done
+	ClientFinished                   // client_finished
+	MaxClientProgress         = ClientFinished
+
+	ServerInProgress    uint8 = 0 // server_in_progress
+	ServerHello         uint8 = 1 // server_hello
+	ServerCertDone      uint8 = 2 // server_cert_done
+	ServerHelloDone     uint8 = 3 // server_hello_done
+	ServerHandshakeDone uint8 = 4 // server_handshake_done
+	ServerFinished      uint8 = 5 // server_finished
+	MaxServerProgress         = ServerFinished
+)
+
+// Tx is the one transaction of a TLS flow: its handshake.
+type Tx struct {
+	app.TxBase
+	Version uint16 // agreed (0x0301 …); before the server hello, what the client's records say; SSLv2 is 0x0002
+	Client  Hello
+	Server  Hello
+	// Resumed says that the server took up an earlier session without sending certificates.
+	Resumed bool
+	// Encrypted is set per direction once its records are encrypted.
+	Encrypted [2]bool
+	// Heartbeat is set once a heartbeat record was seen in the clear.
+	Heartbeat bool
+}
+
+// Hello is what one side offered or chose, and the certificates that it showed.
+type Hello struct {
+	Seen         bool
+	Version      uint16 // hello's version field, not the supported_versions extension
+	Random       []byte // 32 bytes; the first 4 are a time in old clients
+	SessionID    []byte
+	Ciphers      []uint16 // offered; the server's one choice
+	Extensions   []uint16 // in order, GREASE included
+	Versions     []uint16 // supported_versions
+	Groups       []uint16 // supported_groups
+	Points       []byte   // ec_point_formats
+	Signatures   []uint16 // signature_algorithms
+	SNI          []byte   // nil when absent (client only)
+	ALPN         [][]byte
+	Certificates [][]byte // DER, leaf first (tls.certs)
+	Leaf         *Certificate
+
+	JA3     string // "771,4865-…,0-23-…,29-23,0" (for the server: JA3S, "771,4865,43-51")
+	JA3Hash string // MD5 of JA3 in lower-case hex; empty when no hello was seen
+	JA4     string // client only
+}
+
+// Certificate is what rules and records read of a leaf certificate.
+type Certificate struct {
+	Subject, Issuer     string   // "C=US, O=Example, CN=example.org": order of the certificate
+	Serial              string   // "0A:1B:…"
+	NotBefore, NotAfter int64    // Unix seconds
+	SubjectAltNames     []string // DNS names and addresses
+	Fingerprint         string   // SHA-1, "aa:bb:…"
+}
