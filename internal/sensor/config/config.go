@@ -1,0 +1,212 @@
+// Package config is the sensor's configuration file: sensor.yaml, its defaults, and what is refused.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weir-ips/weir/internal/strictyaml"
+)
+
+// Mode is how the sensor meets the traffic.
+type Mode string
+
+// Modes of `sensor run`.
+const (
+	Host   Mode = "host"   // XDP on the instance's own interface; copies to user space
+	GWLB   Mode = "gwlb"   // GENEVE from a Gateway Load Balancer, inspected and sent back
+	Mirror Mode = "mirror" // VXLAN from Traffic Mirroring, inspected only
+)
+
+// Config is sensor.yaml. Every key has a default but mode and interfaces.
+type Config struct {
+	ID         string            `yaml:"id"`
+	Group      string            `yaml:"group"`
+	Mode       Mode              `yaml:"mode"`
+	Interfaces []string          `yaml:"interfaces"`
+	Policy     string            `yaml:"policy"`
+	Rules      []string          `yaml:"rules"`
+	Variables  map[string]string `yaml:"variables"`
+	NeverBlock []string          `yaml:"never-block"`
+	Block      []Block           `yaml:"block"`
+	Floods     Floods            `yaml:"floods"`
+	OnFailure  string            `yaml:"on-failure"`
+	Workers    int               `yaml:"workers"`
+	Output     Output            `yaml:"output"`
+	Collector  Collector         `yaml:"collector"`
+	Metrics    Metrics           `yaml:"metrics"`
+	Health     Health            `yaml:"health"`
+	Control    string            `yaml:"control"`
+	State      string            `yaml:"state"`
+	BPFFS      string            `yaml:"bpffs"`
+}
+
+// Block turns alerts into drops without touching the rules: an alert that meets every condition given drops its flow.
+// It never touches rules marked noalert: those only set flowbits for others.
+type Block struct {
+	Signatures []uint32 `yaml:"signatures"`
+	Classtypes []string `yaml:"classtypes"`
+	Severity   uint8    `yaml:"severity"` // this severity and more severe (1 is the most severe); 0 is any
+}
+
+// Floods are static floors in packets per second to one destination; above them the destination is armed.
+type Floods struct {
+	SYN  uint32 `yaml:"syn-per-second"`
+	UDP  uint32 `yaml:"udp-per-second"`
+	ICMP uint32 `yaml:"icmp-per-second"`
+}
+
+// Output names the files that records are written to; empty writes none.
+type Output struct {
+	EVE string `yaml:"eve"`
+}
+
+// Collector says where alerts go and verdicts come from; an empty URL runs the sensor alone.
+type Collector struct {
+	URL         string `yaml:"url"`
+	Credentials string `yaml:"credentials"`
+}
+
+// Metrics is the Prometheus listener.
+type Metrics struct {
+	Listen string `yaml:"listen"`
+}
+
+// Health is the listener that a load balancer probes; it answers 200 only while traffic is really inspected.
+type Health struct {
+	Listen string `yaml:"listen"`
+}
+
+// Default returns the configuration of an empty file.
+func Default() Config {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "sensor"
+	}
+	return Config{
+		ID:        host,
+		Policy:    "observe",
+		Rules:     []string{"/etc/weir/rules/*.rules"},
+		Floods:    Floods{SYN: 1000, UDP: 5000, ICMP: 1000},
+		OnFailure: "open",
+		Output:    Output{EVE: "/var/log/weir/eve.json"},
+		Collector: Collector{Credentials: "/var/lib/weir/sensor.creds"},
+		Metrics:   Metrics{Listen: "127.0.0.1:9464"},
+		Control:   "/run/weir/sensor.sock",
+		State:     "/var/lib/weir",
+		BPFFS:     "/sys/fs/bpf",
+	}
+}
+
+// Enforcing reports whether drops are carried out rather than counted.
+func (c *Config) Enforcing() bool { return c.Policy == "enforce" }
+
+// Load reads and checks the file at path. The error names file, line, column and key.
+func Load(path string) (*Config, error) {
+	c := Default()
+	doc, err := strictyaml.Load(path, &c)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(doc); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+func (c *Config) check(doc *strictyaml.Document) error {
+	for _, f := range []func(*strictyaml.Document) error{
+		c.checkChoices, c.checkInterfaces, c.checkNeverBlock, c.checkBlock, c.checkLimits,
+	} {
+		if err := f(doc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkChoices(doc *strictyaml.Document) error {
+	for _, k := range []struct{ key, value, allowed string }{
+		{"mode", string(c.Mode), "host gwlb mirror"},
+		{"policy", c.Policy, "observe enforce"},
+		{"on-failure", c.OnFailure, "open static closed"},
+	} {
+		choices := strings.Fields(k.allowed)
+		if !slices.Contains(choices, k.value) {
+			return doc.Errorf(k.key, "%q is not one of %s", k.value, strings.Join(choices, ", "))
+		}
+	}
+	if c.ID == "" || strings.ContainsAny(c.ID, " .*>/\t") {
+		return doc.Errorf("id", "%q cannot be a sensor's name: use letters, digits, - and _", c.ID)
+	}
+	return nil
+}
+
+func (c *Config) checkInterfaces(doc *strictyaml.Document) error {
+	if len(c.Interfaces) == 0 {
+		return doc.Errorf("interfaces", "name at least one network interface")
+	}
+	for i, name := range c.Interfaces {
+		if _, err := net.InterfaceByName(name); err != nil {
+			return doc.Errorf(fmt.Sprintf("interfaces[%d]", i), "no interface %q on this host (it has %s)", name, strings.Join(hostInterfaces(), ", "))
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkNeverBlock(doc *strictyaml.Document) error {
+	for i, s := range c.NeverBlock {
+		if _, err := ParsePrefix(s); err != nil {
+			return doc.Errorf(fmt.Sprintf("never-block[%d]", i), "%v", err)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkBlock(doc *strictyaml.Document) error {
+	for i, b := range c.Block {
+		if len(b.Signatures) == 0 && len(b.Classtypes) == 0 && b.Severity == 0 {
+			return doc.Errorf(fmt.Sprintf("block[%d]", i), "an entry without signatures, classtypes or severity would block on every alert; name what to block")
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkLimits(doc *strictyaml.Document) error {
+	if c.Workers < 0 || c.Workers > 1024 {
+		return doc.Errorf("workers", "%d is not in 0-1024 (0 is one for each queue)", c.Workers)
+	}
+	return nil
+}
+
+// ParsePrefix reads an address or a prefix in CIDR form.
+func ParsePrefix(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q is neither an address nor a prefix such as 10.0.0.0/8", s)
+	}
+	return p.Masked(), nil
+}
+
+func hostInterfaces() []string {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	names := make([]string, 0, len(all))
+	for _, i := range all {
+		names = append(names, i.Name)
+	}
+	return names
+}
+
+// HeartbeatEvery is how often the daemon proves to the kernel that it lives; the lease is several of these.
+const HeartbeatEvery = 100 * time.Millisecond
