@@ -44,4 +44,5 @@ type Stats struct {
 	Dropped   uint64 // discarded by Fate
 	Lost      uint64 // lost before the reader saw them: ring full
 	TxFull    uint64 // forwarded frames that found no room to send and were lost
+	Truncated uint64 // capture files: records that the end of the file cut short (0 or 1)
 }
