@@ -1,0 +1,111 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/weir-ips/weir/internal/collector/store"
+	"github.com/weir-ips/weir/pkg/verdict"
+)
+
+// Alerts is where alerts are searched; *store.Store is one.
+type Alerts interface {
+	Search(ctx context.Context, f store.Filter, cursor string, limit int) (store.Page, error)
+	Get(ctx context.Context, id string) (store.Alert, error)
+	After(ctx context.Context, f store.Filter, seq uint64, limit int) (store.Arrivals, error)
+	Timeline(ctx context.Context, f store.Filter, step time.Duration) ([]store.Bucket, error)
+	Top(ctx context.Context, f store.Filter, by store.Dimension, n int) ([]store.Count, error)
+	Subscribe() *store.Subscription
+}
+
+// Audit is the record of who changed what; *store.Audit is one.
+type Audit interface {
+	Append(ctx context.Context, e store.Entry) (store.Entry, error)
+	List(ctx context.Context, f store.AuditFilter) ([]store.Entry, error)
+}
+
+// Verdicts decides on verdicts and hands them to the sensors. Errors that are the caller's are *Invalid, ErrNotFound or
+// *Refused; anything else is answered as 500.
+type Verdicts interface {
+	// List returns live verdicts and those that ended lately, newest first.
+	List(ctx context.Context) ([]VerdictStatus, error)
+	// Add fills in id, epoch, seq, created_at and distributes v; CreatedBy, Origin and ExpiresAt are set by the caller.
+	Add(ctx context.Context, v verdict.Verdict) (VerdictStatus, error)
+	// Remove ends the verdict at once on all its sensors and returns what it was.
+	Remove(ctx context.Context, id, actor string) (VerdictStatus, error)
+	// Preview says what v would hit, without activating it.
+	Preview(ctx context.Context, v verdict.Verdict) (Preview, error)
+}
+
+// VerdictStatus is a verdict with what became of it. It marshals as the verdict's fields and these, side by side.
+type VerdictStatus struct {
+	verdict.Verdict
+	State   string  `json:"state"` // active, expired, revoked
+	Hits    Hits    `json:"hits"`
+	Applied Applied `json:"applied"`
+}
+
+// Hits counts what a verdict stopped (or, observing, would have), summed over the sensors that have reported.
+type Hits struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+}
+
+// Applied is how far a verdict has spread: on Sensors of Of; Missing are the ids of the others.
+type Applied struct {
+	Sensors int      `json:"sensors"`
+	Of      int      `json:"of"`
+	Missing []string `json:"missing"`
+}
+
+// Preview is a verdict's blast radius: what it would have hit in the window before now, and what speaks against it.
+type Preview struct {
+	WindowSeconds int       `json:"window_seconds"`
+	Alerts        uint64    `json:"alerts"`     // alerts from the match in the window
+	Sources       uint64    `json:"sources"`    // addresses the match covers; saturates at 2^64-1
+	Sensors       int       `json:"sensors"`    // sensors in the scope
+	Targets       []string  `json:"targets"`    // distinct destinations seen, at most 20
+	Duplicates    []string  `json:"duplicates"` // ids of live verdicts that already cover the match
+	Warnings      []string  `json:"warnings"`   // in words
+	Refusal       string    `json:"refusal"`    // why Add would refuse, or ""
+	ExpiresAt     time.Time `json:"expires_at"`
+}
+
+// Sensors is the registry of sensors, as they last reported.
+type Sensors interface {
+	List(ctx context.Context) ([]Sensor, error)
+}
+
+// Sensor is one sensor's last report.
+type Sensor struct {
+	ID         string            `json:"id"`
+	Mode       string            `json:"mode"`
+	State      string            `json:"state"` // ok, late (no report for 10 s), blind (sees or inspects nothing), gone
+	LastSeen   time.Time         `json:"last_seen"`
+	Version    string            `json:"version"`
+	Epoch      uint64            `json:"epoch"`
+	AppliedSeq uint64            `json:"applied_seq"`
+	Lag        uint64            `json:"lag"` // verdict log entries it has yet to apply
+	Packets    uint64            `json:"packets"`
+	Bytes      uint64            `json:"bytes"`
+	Drops      map[string]uint64 `json:"drops"` // packets by reason
+	Ruleset    string            `json:"ruleset"`
+	Verdicts   uint64            `json:"verdicts"`
+	Refusals   uint64            `json:"refusals"` // verdicts it would not carry out
+}
+
+// Rules is the rule set that the collector hands to its sensors.
+type Rules interface {
+	Current(ctx context.Context) (RuleSet, error)
+	// Replace checks text and makes it current; *Invalid carries one field error a bad line.
+	Replace(ctx context.Context, text, actor string) (RuleSet, error)
+}
+
+// RuleSet is one version of the rules.
+type RuleSet struct {
+	Version   string    `json:"version"` // SHA-256 of the text, hex
+	Rules     string    `json:"rules"`   // Suricata's language
+	Count     int       `json:"count"`
+	UpdatedAt time.Time `json:"updated_at,omitzero"`
+	UpdatedBy string    `json:"updated_by,omitempty"`
+}
