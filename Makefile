@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export CGO_ENABLED := 0
 GO ?= go
+GOTEST ?= $(GO) test
 BIN := bin
 PKGS ?= ./...
 
@@ -16,11 +17,11 @@ build: ## static binaries into bin/
 ##@ Check
 test: lint ## everything CI runs (the namespace and browser tests need root, and say what they lack)
 	@./test/prepare
-	$(GO) test -timeout 20m $(PKGS)
+	$(GOTEST) -timeout 20m $(PKGS)
 
 e2e: ## only the end-to-end tests, verbosely
 	@./test/prepare
-	$(GO) test -count=1 -v ./test/e2e/... ./web/...
+	$(GOTEST) -count=1 -v ./test/e2e/... ./web/...
 
 lint: ## formatting and vet; golangci-lint too where it is installed
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
