@@ -1,0 +1,56 @@
+package wire
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Beacon says every BeaconEvery where the verdict log stands: a sensor finds a lost last delta by Seq, drift by Hash, and an
+// absent collector by silence. Encoded as a Delta.
+type Beacon struct {
+	Epoch uint64            `json:"epoch"`
+	Seq   uint64            `json:"seq"`
+	Count int               `json:"count"` // verdicts in the set
+	Hash  uint64            `json:"hash"`  // of the set: see Set.Hash
+	Time  time.Time         `json:"time"`  // the collector's clock
+	Key   ed25519.PublicKey `json:"key"`   // the collector's, for a sensor that meets it for the first time
+}
+
+const maxBeacon = 1024
+
+// Seal encodes and signs b; Key becomes key's public half.
+func (b *Beacon) Seal(key ed25519.PrivateKey) ([]byte, error) {
+	b.Key = key.Public().(ed25519.PublicKey)
+	body, err := json.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("seal beacon: %w", err)
+	}
+	return seal(key, sealBeacon, body)
+}
+
+// OpenBeacon decodes msg. With pub nil the signature is checked against the key in the beacon itself, which proves only that
+// the sender holds that key: pin it and pass it next time.
+func OpenBeacon(pub ed25519.PublicKey, msg []byte) (*Beacon, error) {
+	if len(msg) > maxBeacon {
+		return nil, fmt.Errorf("open beacon: %w: %d bytes, at most %d", ErrMalformed, len(msg), maxBeacon)
+	}
+	body, err := unseal(pub, sealBeacon, msg)
+	if err != nil {
+		return nil, fmt.Errorf("open beacon: %w", err)
+	}
+	b := new(Beacon)
+	if err := json.Unmarshal(body, b); err != nil {
+		return nil, fmt.Errorf("open beacon: %w: %w", ErrMalformed, err)
+	}
+	if len(b.Key) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("open beacon: %w: key of %d bytes, want %d", ErrMalformed, len(b.Key), ed25519.PublicKeySize)
+	}
+	if pub == nil {
+		if _, err := unseal(b.Key, sealBeacon, msg); err != nil {
+			return nil, fmt.Errorf("open beacon: %w", err)
+		}
+	}
+	return b, nil
+}
