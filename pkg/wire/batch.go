@@ -22,6 +22,7 @@ const (
 // it need not parse the record.
 type Event struct {
 	ID        string         // EventID(sensor, boot, n, i); not encoded: it follows from the event's place
+	Sensor    string         // who saw it; not encoded: the batch's
 	Time      time.Time      // of the packet
 	SID       uint32         // signature id
 	Severity  uint8          // 1 highest; Suricata's priority
@@ -137,7 +138,7 @@ func DecodeBatch(msg []byte) (*Batch, error) {
 	}
 	for i := 0; i < int(count) && r.err == nil; i++ {
 		e := r.event()
-		e.ID = EventID(b.Sensor, b.Boot, b.N, i)
+		e.ID, e.Sensor = EventID(b.Sensor, b.Boot, b.N, i), b.Sensor
 		b.Events = append(b.Events, e)
 	}
 	if r.err == nil && len(r.b) > 0 {
