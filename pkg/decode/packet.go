@@ -79,6 +79,37 @@ const (
 	TunnelTeredo // RFC 4380
 )
 
+// Source says where a packet comes from.
+type Source uint8
+
+// Sources of packets.
+const (
+	SourceWire Source = iota
+	SourceGRE
+	SourceIPv4
+	SourceIPv6
+	SourceTeredo
+	SourceVXLAN
+	SourceGENEVE
+	SourceDefrag        // rebuilt from fragments
+	SourceStreamFlush   // no packet: pkg/flow asks for a look at a stream's last bytes
+	SourceStreamTimeout // no packet: as above, because the flow has ended by timeout or with the capture
+	numSources
+)
+
+var sourceNames = [numSources]string{"wire/pcap", "gre tunnel", "ipv4 tunnel", "ipv6 tunnel", "teredo tunnel", "vxlan encapsulation", "geneve encapsulation", "defrag", "stream (detect/log)", "stream (flow timeout)"}
+
+// String returns EVE's pkt_src.
+func (s Source) String() string {
+	if s < numSources {
+		return sourceNames[s]
+	}
+	return "unknown"
+}
+
+// Pseudo reports whether there is no packet behind it: only flow, direction and stream are of interest.
+func (s Source) Pseudo() bool { return s == SourceStreamFlush || s == SourceStreamTimeout }
+
 // Frame is what a capture hands over: bytes from the first byte of the link layer, and what is known about them.
 type Frame struct {
 	Data    []byte
@@ -133,6 +164,7 @@ type Packet struct {
 	Tenant     uint64 // GENEVE: GWLB endpoint id (class 0x0108 type 1); VXLAN, GENEVE else: VNI. Set on the inner packet.
 	Cookie     uint32 // GENEVE: GWLB flow cookie (class 0x0108 type 3). Set on the inner packet.
 	Depth      uint8  // 0 for the frame itself, +1 for each tunnel opened
+	Source     Source // how the packet came about: EVE's pkt_src
 
 	Events EventSet // what is wrong with the frame
 }
