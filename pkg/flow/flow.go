@@ -2,6 +2,17 @@
 // application protocol of each flow.
 //
 // A Tracker belongs to one worker; packets reach it by symmetric hash of tenant and inner addresses, so flows need no lock.
+// For each frame its owner calls, in this order:
+//
+//	for _, p := range tracker.Unpack(frame) {    // decode, open tunnels, defragment: innermost packet first
+//		r := tracker.Track(p)                    // flow, stream, parser; may first call Handler for flows that timed out
+//		...                                      // rules on p in r.Dir: packet, Session.Inspectable(r.Dir), Parser.Txs()
+//		tracker.Done(&r)                         // give back what rules and loggers have seen
+//	}
+//	tracker.Close(now)                           // end of capture: Handler sees what is left of every flow
+//
+// Rules look at one direction at a time, that of the packet. Data of the other direction that this packet acknowledged has
+// already been parsed and waits for the next packet of that direction, or for a pseudo packet at the end of the flow.
 package flow
 
 import (
@@ -20,36 +31,57 @@ const (
 	Bypassed
 )
 
+// String returns EVE's flow.state.
+func (s State) String() string {
+	return [...]string{"new", "established", "closed", "bypassed"}[s&3]
+}
+
 // Flow is one conversation. Addresses are in the initiator's orientation: app.ToServer is Src → Dst.
+// A Flow is reused after Handler.End has returned.
 type Flow struct {
 	ID               uint64 // EVE's flow_id
 	Tenant           uint64 // GWLB endpoint, VNI, or 0
+	Parent           uint64 // ID of the flow of the packet that carried this one in a tunnel, or 0
 	Src, Dst         decode.Addr
-	SrcPort, DstPort uint16
+	SrcPort, DstPort uint16 // ICMP: 0
 	Proto            uint8
 	IPVersion        uint8
 	VLAN             [3]uint16
 	VLANs            uint8
+	ICMPType         [2]uint8 // of the first ICMP packet of each direction
+	ICMPCode         [2]uint8
+	ICMPID           uint16
 
-	Start, Last int64 // Unix ns
-	Packets     [2]uint64
-	Bytes       [2]uint64
-	State       State
-	Reason      string // why it ended, as in EVE: "timeout", "shutdown", "forced"
+	Start, Last    int64    // Unix ns
+	LastDir        [2]int64 // Unix ns of the last packet of each direction
+	Packets        [2]uint64
+	Bytes          [2]uint64 // bytes of the frames, link layer included
+	MinTTL, MaxTTL [2]uint8
+	State          State
+	Reason         string // why it ended, as in EVE: "timeout", "shutdown", "forced", "tcp_reuse"
 
 	TCP *Session // nil unless TCP and tracked
 
-	App     app.Proto    // agreed protocol
-	AppDir  [2]app.Proto // as detected from each side (EVE's app_proto_ts, app_proto_tc)
-	AppOrig app.Proto    // before a protocol change (STARTTLS, upgrade)
-	Parser  app.Parser   // nil until the protocol is known and has a parser
+	App       app.Proto    // agreed protocol
+	AppDir    [2]app.Proto // as detected from each side (EVE's app_proto_ts, app_proto_tc)
+	AppOrig   app.Proto    // before a protocol change (STARTTLS, upgrade)
+	AppExpect app.Proto    // announced by another flow (FTP data) (EVE's app_proto_expected)
+	AppEvents AppEventSet  // what went wrong in detection and parsing
+	Parser    app.Parser   // nil until the protocol is known and has a parser
+	AppFailed [2]bool      // the parser refused this direction
+	Txs       uint64       // transactions seen (EVE's tx_cnt); counts what Free dropped
 
 	Verdict  FlowVerdict // what rules or policy decided for the rest of the flow
+	DropBy   string      // why Verdict is FlowDrop: "" for rules, else EVE's drop.reason of later packets
+	Reject   bool        // Verdict FlowDrop came with a reject
 	Alerted  bool
-	Swapped  bool     // the initiator turned out to be the server; directions were exchanged
-	Detect   any      // the detection engine's state: flowbits, flowints, per-rule progress
-	Logged   any      // the event writer's state
-	Policies []string // exception policies applied, for EVE's flow.exception_policy
+	Swapped  bool      // the initiator turned out to be the server; directions were exchanged
+	Detect   any       // the detection engine's state: flowbits, flowints, per-rule progress
+	Logged   any       // the event writer's state
+	Policies []Applied // exception policies applied, for EVE's flow.exception_policy
+
+	NoPayload bool // payload is not inspected any more (encrypted, depth reached)
+	table     entry
 }
 
 // FlowVerdict is a decision about the rest of a flow.
@@ -63,14 +95,40 @@ const (
 	FlowBypass // the flow is not even tracked in detail any more
 )
 
-// Result says what a packet did to its flow.
+// Result says what a packet did to its flow. It is a value; Flow is valid until the next call of the Tracker.
 type Result struct {
-	Flow *Flow         // nil when the packet belongs to no flow (ARP, bad header, table full)
+	Flow *Flow         // nil when the packet belongs to no flow (ARP, bad header, fragment)
 	Dir  app.Direction // direction of this packet
-	New  bool
-	// Closed says that this packet ended the flow.
+	New  bool          // the packet began the flow
+	// Established says that the packet belongs to an established conversation: flow:established.
+	Established bool
+	// InStream says that the payload has become part of the stream: rules on content look at Session.Inspectable, not at
+	// the packet, unless they ask for packets.
+	InStream bool
+	// Fed says that the parser has got new bytes of a direction, or its end.
+	Fed [2]bool
+	// Last says that this is a pseudo packet, and no more of this direction will come.
+	Last bool
+	// Closed says that this packet ended the conversation.
 	Closed bool
-	// Drop is set in IPS mode when stream handling or an exception policy refuses the packet; DropReason is EVE's drop.reason.
+	Stream StreamEventSet // what is wrong with the segment
+
+	// Drop is set in IPS mode when stream handling, an exception policy or an earlier decision about the flow refuses the
+	// packet; DropReason is EVE's drop.reason. Reject asks for a reset or unreachable to the sender (both: to both sides).
 	Drop       bool
 	DropReason string
+	Reject     bool
+	RejectBoth bool
+	// Pass says that rules do not look at the packet: pass-packet, pass-flow, bypass.
+	Pass bool
+}
+
+// Handler is told what a Tracker does of its own accord. Its methods are called within Track, Tick and Close, and must not
+// call the Tracker.
+type Handler interface {
+	// Flush asks for a look at the last bytes of a flow's direction with a pseudo packet (p.Source says which). r is as
+	// Track would return it.
+	Flush(p *decode.Packet, r *Result)
+	// End says that a flow is over: write its record, drop what Detect and Logged hold.
+	End(f *Flow)
 }

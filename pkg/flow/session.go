@@ -1,0 +1,86 @@
+package flow
+
+import "github.com/weir-ips/weir/pkg/flow/app"
+
+// TCPState is how far a TCP session has come (RFC 9293 §3.3.2, as seen from between).
+type TCPState uint8
+
+// TCP session states.
+const (
+	TCPNone TCPState = iota
+	TCPListen
+	TCPSynSent
+	TCPSynRecv
+	TCPEstablished
+	TCPFinWait1
+	TCPFinWait2
+	TCPTimeWait
+	TCPLastAck
+	TCPCloseWait
+	TCPClosing
+	TCPClosed
+)
+
+// String returns EVE's tcp.state.
+func (s TCPState) String() string {
+	names := [...]string{"none", "listen", "syn_sent", "syn_recv", "established", "fin_wait1", "fin_wait2", "time_wait", "last_ack", "close_wait", "closing", "closed"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return "unknown"
+}
+
+// Session is a TCP connection.
+type Session struct {
+	State     TCPState
+	Flags     [2]uint8  // all flags seen, by direction (EVE's tcp.tcp_flags_ts, tcp_flags_tc)
+	Midstream bool      // the handshake was not seen
+	Async     bool      // one side is not seen
+	Urgent    [2]uint32 // urgent bytes taken out of the stream, by direction
+
+	stream [2]stream
+	flags  sessionFlags
+	cfg    *Config
+}
+
+// Stream describes one direction of a session.
+type Stream struct {
+	ISN     uint32
+	NextSeq uint32 // after the highest byte seen in window
+	LastAck uint32 // the receiver has acknowledged all before
+	Window  uint32 // the receiver's, scaled
+	Scale   uint8
+	Gap     bool   // bytes were lost (EVE's tcp.ts_gap, tc_gap)
+	Regions uint32 // most regions between gaps held at once (EVE's tcp.ts_max_regions)
+}
+
+// Info describes what dir has sent.
+func (s *Session) Info(dir app.Direction) Stream { return s.stream[dir].Stream }
+
+// Size returns how far the sequence number of dir has come since its initial one, SYN included: stream_size.
+func (s *Session) Size(dir app.Direction) uint32 {
+	st := &s.stream[dir]
+	return st.NextSeq - st.ISN
+}
+
+// Inspectable returns bytes of the raw stream of dir that rules should look at now, and the stream offset of the first; nil
+// when there are none, or too few to bother yet. Call it again after Advance: behind a gap there may be more.
+//
+// When inspection is inline the bytes reach back over what was inspected before (a sliding window); otherwise each byte is
+// returned once, in chunks of at least Config.ChunkSize unless a transaction, a FIN or the end of the flow asks for them.
+func (s *Session) Inspectable(dir app.Direction) (data []byte, offset uint64) { return nil, 0 }
+
+// Advance says that rules have looked at what Inspectable returned.
+func (s *Session) Advance(dir app.Direction) {}
+
+// Trigger lets Inspectable return what it has of dir, however little.
+func (s *Session) Trigger(dir app.Direction) {}
+
+// StopRaw keeps nothing of dir for Inspectable any more.
+func (s *Session) StopRaw(dir app.Direction) {}
+
+type sessionFlags uint32
+
+type stream struct {
+	Stream
+}
