@@ -12,8 +12,8 @@ type Tracker struct {
 	stats   Stats
 }
 
-// New makes a tracker. cfg and dec are read, not changed, and may be shared.
-func New(cfg *Config, dec *decode.Decoder, h Handler) *Tracker {
+// NewTracker makes a tracker. cfg and dec are read, not changed, and may be shared.
+func NewTracker(cfg *Config, dec *decode.Decoder, h Handler) *Tracker {
 	return &Tracker{cfg: cfg, dec: dec, handler: h}
 }
 
