@@ -51,18 +51,15 @@ const (
 // Field is one word of the header with its place.
 type Field struct {
 	Text string
-	Col  int // 1-based byte column in the rule's first line
+	Pos  Pos
 }
 
 // Header is what stands before the parentheses.
 type Header struct {
-	Action, Proto    Field
-	Src, SrcPort     Field
-	Arrow            Arrow
-	Dst, DstPort     Field
-	ArrowCol         int
-	frameEndCol      int
-	noAddressesGiven bool
+	Action, Proto Field
+	Src, SrcPort  Field
+	Arrow         Arrow
+	Dst, DstPort  Field
 }
 
 // Option is one keyword with its argument, in the order of the text.
@@ -100,10 +97,8 @@ func (r *Rule) String() string {
 	}
 	h := &r.Header
 	b.WriteString(h.Action.Text + " " + h.Proto.Text)
-	if !h.noAddressesGiven {
-		for _, s := range []string{h.Src.Text, h.SrcPort.Text, string(h.Arrow), h.Dst.Text, h.DstPort.Text} {
-			b.WriteString(" " + s)
-		}
+	for _, s := range [...]string{h.Src.Text, h.SrcPort.Text, string(h.Arrow), h.Dst.Text, h.DstPort.Text} {
+		b.WriteString(" " + s)
 	}
 	b.WriteString(" (")
 	for i := range r.Options {
@@ -114,6 +109,9 @@ func (r *Rule) String() string {
 		b.WriteString(o.Name)
 		if o.HasArg {
 			b.WriteString(":" + o.Value)
+			if trailing := len(o.Value) - len(strings.TrimRight(o.Value, `\`)); trailing%2 == 1 {
+				b.WriteByte(' ') // or the backslash would escape the semicolon
+			}
 		}
 		b.WriteByte(';')
 	}
