@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/*
+ * What the XDP program and Go share: every struct here has a typed mirror in package bpf, proved equal by layout_test.go.
+ * Addresses are 16 bytes in network order, IPv4 as ::ffff:a.b.c.d; ports and everything else are in host order.
+ *
+ * A tick is jiffies >> tick_shift, about 64 ms whatever HZ is: time costs XDP one load, and fits 32 bits.
+ */
+#include "kern.h"
+
+enum mode { MODE_HOST = 1, MODE_GWLB, MODE_BRIDGE, MODE_MIRROR };
+
+/* What a verdict does; the numbers are verdict.Action's. */
+enum action { ACTION_OBSERVE, ACTION_RATELIMIT, ACTION_DROP, ACTION_PASS, ACTION_BYPASS };
+
+/* Why a packet was dropped; Go mirror: Reason. */
+enum reason {
+	REASON_NONE,
+	REASON_FLOW,         /* verdict on the flow */
+	REASON_SOURCE,       /* verdict on the source address */
+	REASON_PREFIX,       /* verdict on a prefix that holds the source */
+	REASON_RATE,         /* over the rate of a ratelimit verdict */
+	REASON_FLOOD_SYN,    /* over an armed destination's rate, by class */
+	REASON_FLOOD_SYNACK,
+	REASON_FLOOD_UDP,
+	REASON_FLOOD_ICMP,
+	REASON_FLOOD_TCP,
+	REASON_FLOOD_FRAGMENT,
+	REASON_FLOOD_OTHER,
+	REASON_BAD_IP,       /* version, header length or total length cannot be */
+	REASON_BAD_L4,       /* transport header cut short or its length cannot be */
+	REASON_TCP_FLAGS,    /* none, SYN+FIN, SYN+RST, or FIN+PSH+URG without ACK */
+	REASON_LAND,         /* source and destination are the same */
+	REASON_PORT_ZERO,
+	REASON_FRAGMENT,     /* first fragment without its transport header, or offset 1 (RFC 1858, RFC 3128) */
+	REASON_BAD_SOURCE,   /* loopback, multicast or broadcast as source */
+	REASON_EXTENSIONS,   /* more than 6 IPv6 extension headers, or cut short in one */
+	REASON_BACKLOG,      /* gwlb, bridge, on-failure closed: inspection is behind, no credit left */
+	REASON_CLOSED,       /* gwlb, bridge, on-failure closed: nobody inspects */
+	REASONS
+};
+
+/* What else happened; Go mirror: Path. */
+enum path {
+	PATH_PACKETS,     /* frames seen */
+	PATH_BYTES,
+	PATH_OTHER,       /* not for us to judge: no IP, in gwlb and mirror no tunnel; passed to the stack */
+	PATH_PASS,        /* passed to the stack after all stages */
+	PATH_HAIRPIN,     /* sent back to the load balancer because a verdict decided the flow */
+	PATH_INSPECT,     /* redirected to the AF_XDP socket */
+	PATH_CAPTURE,     /* copied to a ring */
+	PATH_CAPTURE_LOST,/* no room in the ring */
+	PATH_CONSUMED,    /* mirror: swallowed after copying */
+	PATH_BYPASS,      /* not copied because a verdict says bypass */
+	PATH_GUARDED,     /* would have been dropped, but the source is never blocked */
+	PATH_KILLED,      /* kill switch on: nothing judged */
+	PATH_LEASE_OPEN,  /* nobody inspects: let through by policy */
+	PATH_CREDIT_OPEN, /* inspection is behind: let through by policy */
+	PATH_NO_SOCKET,   /* nobody inspects this queue: let through by policy */
+	PATH_GOOD,        /* known-good source passed an armed destination */
+	PATH_DEST_FULL,   /* packet to a destination that found no counter */
+	PATH_SAMPLE_LOST, /* no room for a drop sample, or over its rate */
+	PATHS
+};
+
+/* Classes of packet that a destination's counters and limits tell apart; Go mirror: Class. */
+enum class { CLASS_SYN, CLASS_SYNACK, CLASS_UDP, CLASS_ICMP, CLASS_TCP, CLASS_FRAGMENT, CLASS_OTHER, CLASSES = 8 };
+
+enum failure { FAIL_OPEN = 1, FAIL_STATIC, FAIL_CLOSED };
+
+/* What a /24 (IPv4) or /48 (IPv6) may hold; each level includes those below. */
+enum presence { HAS_NOTHING, HAS_SOURCE, HAS_PREFIX, HAS_GUARD };
+
+/* control[0]: what Go tells the program while it runs. */
+struct control {
+	__u64 seed;       /* keys every hash; chosen once for the life of the maps */
+	__u32 generation; /* which half of sources, presence4, presence6 and prefixes is in force */
+	__u32 kill;       /* not 0: nothing is dropped, nothing inspected */
+	__u32 observe;    /* not 0: count what would be dropped, drop nothing */
+	__u32 failure;    /* enum failure */
+	__u32 heartbeat;  /* tick of the last sign of life */
+	__u32 lease;      /* ticks after which inspection counts as dead; 0: never */
+	__u32 hold;       /* FAIL_OPEN: ticks after which verdicts lapse too; 0: at once with the lease */
+	__u32 flows;      /* number of flow verdicts; 0 skips the lookup */
+	__u32 capture;    /* not 0: copy packets to the rings */
+	__u32 good;       /* which half of the known-good bits Go fills; both are read */
+	__u64 epoch;      /* Go's own: collector epoch and seq the maps stand at */
+	__u64 seq;
+};
+
+/* Eight cells of an open hash table in one cache line. slot 0: empty; TOMBSTONE: freed, keep probing. */
+#define CELLS 8
+#define PROBES 4
+#define TOMBSTONE 0xffffffff
+struct cell {
+	__u32 tag;
+	__u32 slot;
+};
+struct bucket {
+	struct cell cells[CELLS];
+};
+
+/* verdicts[slot]: a verdict on a source or prefix. Chained by next: narrower ones of the same source, wider prefixes. */
+struct verdict {
+	__u64 packets; /* matched */
+	__u64 bytes;
+	__u32 expires; /* tick */
+	__u32 rule;
+	__u32 next;    /* slot; 0 ends the chain */
+	__u8 action;
+	__u8 rank;     /* higher wins; among equals the first found */
+	__u8 plen;     /* of src, in the 128-bit form */
+	__u8 proto;    /* 0: any */
+	__u8 src[16];
+	__u32 target;  /* index into targets; 0: any destination */
+	__u16 port;    /* destination port; 0: any */
+	__u8 origin;
+	__u8 flags;
+	__u32 budget;  /* ratelimit: packets per window of RATE_WINDOW ticks, < 2^20 */
+	__u32 spent;   /* window number << 20 | packets passed in it */
+};
+#define CHAIN 8
+#define RATE_WINDOW 4 /* log2 ticks: about 1 s */
+#define SPENT_BITS 20
+
+/* targets[i]: the destination a verdict is narrowed to, as words in network order. */
+struct target {
+	__u64 addr[2];
+	__u64 mask[2];
+};
+
+/* One conversation, the same for both directions: the numerically lower (address, port) end is a. */
+struct tuple {
+	__u8 a[16];
+	__u8 b[16];
+	__u64 tenant; /* GWLB endpoint id, VNI, or 0 */
+	__u16 aport;
+	__u16 bport;
+	__u8 proto;
+	__u8 pad[3];
+};
+
+/* flows[slot]: a verdict on one flow. */
+struct flow {
+	struct tuple key;
+	__u32 expires; /* tick */
+	__u32 rule;
+	__u8 action;
+	__u8 rank;
+	__u8 origin;
+	__u8 flags;    /* FLOW_* */
+	__u32 last;    /* tick of the last packet */
+	__u64 packets[2]; /* a to b, b to a */
+	__u64 bytes[2];
+	__u32 budget;
+	__u32 spent;
+	__u64 spare[3];
+};
+#define FLOW_FROM_B 1 /* b is the initiator */
+
+/* dests[i]: packets to one destination, cumulative, one line each, four ways a set. XDP claims a way that is idle. */
+struct dest {
+	__u8 addr[16];
+	__u32 last;     /* tick of the last packet */
+	__u8 armed;     /* bit per class: arms[i] holds a limit */
+	__u8 fixed;     /* not 0: claimed by Go, never reclaimed */
+	__u16 claims;   /* how often the way changed its destination */
+	__u32 packets[CLASSES];
+	__u64 bytes;
+};
+#define DEST_WAYS 4
+#define DEST_IDLE 32 /* ticks without a packet after which a way may be claimed: about 2 s */
+
+/* arms[i]: limits of dests[i]. */
+struct arm {
+	__u32 budget[CLASSES]; /* packets per window of ARM_WINDOW ticks */
+	__u32 expires[CLASSES];
+	__u32 window[CLASSES];
+	__u32 spent[CLASSES];
+};
+#define ARM_WINDOW 2 /* log2 ticks: about 256 ms */
+
+/* credits[queue]: how many frames inspection will still take, granted - used; one writer and one line each. */
+struct credit {
+	__u64 granted; /* Go */
+	__u64 pad[7];
+	__u64 used;    /* XDP */
+	__u64 pad2[7];
+};
+
+/* stats[0], per CPU. */
+struct stats {
+	__u64 drops[REASONS];  /* dropped */
+	__u64 would[REASONS];  /* would have been, but for observe mode or an observing verdict */
+	__u64 paths[PATHS];
+	__u32 sample_tick;
+	__u32 samples;
+};
+#define SAMPLES_PER_TICK 8
+
+/* Head of a record in a capture ring; the frame follows, cut to caplen. */
+struct capture {
+	__u64 time;    /* CLOCK_MONOTONIC ns */
+	__u32 wirelen;
+	__u32 caplen;
+	__u32 hash;    /* symmetric hash that chose the ring */
+	__u16 queue;   /* receive queue */
+	__u16 flags;
+};
+
+/* A record in the samples ring: the head of a dropped packet. */
+#define SAMPLE_HEAD 128
+struct sample {
+	__u64 time;    /* CLOCK_MONOTONIC ns */
+	__u32 ifindex;
+	__u32 wirelen;
+	__u32 rule;
+	__u32 slot;    /* of the verdict, 0 if none; a flow's when reason is REASON_FLOW */
+	__u8 reason;
+	__u8 dropped;  /* 0: would have been dropped */
+	__u16 caplen;
+	__u32 pad;
+	__u8 head[SAMPLE_HEAD];
+};
+
+/* Key of prefixes and guard. */
+struct prefix_key {
+	__u32 plen; /* in the 128-bit form: an IPv4 /24 is 120 */
+	__u8 addr[16];
+};

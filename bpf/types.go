@@ -1,0 +1,189 @@
+package bpf
+
+import "structs"
+
+// Limits that src/types.h sets.
+const (
+	Cells          = 8          // cells of a Bucket
+	Probes         = 4          // buckets a look-up visits at most
+	Tombstone      = 0xffffffff // Cell.Slot of a freed cell behind which others may live
+	ChainLimit     = 8          // verdicts walked for one source, and for one prefix with those that hold it
+	DestWays       = 4
+	DestIdle       = 32 // ticks
+	RateWindow     = 4  // log2 ticks of a rate-limit verdict's window
+	ArmWindow      = 2  // log2 ticks of an armed destination's window
+	BudgetLimit    = 1<<20 - 1
+	SamplesPerTick = 8 // per CPU
+	SampleHead     = 128
+	FlowFromB      = 1 // Flow.Flags: b is the initiator
+)
+
+// Presence levels of a /24 (IPv4) or /48 (IPv6); each includes those below it.
+const (
+	HasNothing = iota
+	HasSource
+	HasPrefix
+	HasGuard
+)
+
+// Control is control[0]: what Go tells the running program. Times are in ticks (Clock).
+type Control struct {
+	_          structs.HostLayout
+	Seed       uint64 // keys every hash; chosen once for the life of the maps
+	Generation uint32 // which half of sources, presence and prefixes is in force: 0 or 1
+	Kill       uint32 // not 0: nothing is dropped, nothing inspected
+	Observe    uint32 // not 0: count what would be dropped, drop nothing
+	Failure    uint32 // OnFailure
+	Heartbeat  uint32 // tick of the last sign of life
+	Lease      uint32 // ticks after which inspection counts as dead; 0: never
+	Hold       uint32 // FailOpen: ticks after which verdicts lapse too; 0: at once with the lease
+	Flows      uint32 // number of flow verdicts; 0 skips the look-up
+	Capture    uint32 // not 0: copy packets to the rings
+	Good       uint32 // which half of the known-good bits is filled now: 0 or 1
+	Epoch      uint64 // collector epoch and sequence number the maps stand at; not read by the program
+	Seq        uint64
+}
+
+// Cell is one entry of the source and flow tables; Slot indexes verdicts or flows, 0 is empty.
+type Cell struct {
+	_    structs.HostLayout
+	Tag  uint32
+	Slot uint32
+}
+
+// Bucket is one cache line of cells.
+type Bucket struct {
+	_     structs.HostLayout
+	Cells [Cells]Cell
+}
+
+// Verdict is a verdict on a source or prefix (verdicts[slot]).
+type Verdict struct {
+	_       structs.HostLayout
+	Packets uint64 // matched, written by XDP
+	Bytes   uint64
+	Expires uint32 // tick
+	Rule    uint32
+	Next    uint32 // slot; 0 ends the chain
+	Action  uint8  // verdict.Action
+	Rank    uint8  // higher wins
+	Plen    uint8  // of Src, in the 128-bit form
+	Proto   uint8  // 0: any
+	Src     [16]byte
+	Target  uint32 // index into targets; 0: any destination
+	Port    uint16 // destination port; 0: any
+	Origin  uint8  // verdict.Origin
+	Flags   uint8
+	Budget  uint32 // packets per window, at most BudgetLimit
+	Spent   uint32
+}
+
+// Target is the destination a verdict is narrowed to, as words in network order (targets[i]).
+type Target struct {
+	_    structs.HostLayout
+	Addr [16]byte
+	Mask [16]byte
+}
+
+// Tuple names a conversation, the same for both directions: the lower (address, port) end is A.
+type Tuple struct {
+	_      structs.HostLayout
+	A, B   [16]byte
+	Tenant uint64
+	APort  uint16
+	BPort  uint16
+	Proto  uint8
+	_      [3]byte
+}
+
+// Flow is a verdict on one flow (flows[slot]).
+type Flow struct {
+	_       structs.HostLayout
+	Key     Tuple
+	Expires uint32 // tick
+	Rule    uint32
+	Action  uint8
+	Rank    uint8
+	Origin  uint8
+	Flags   uint8     // FlowFromB
+	Last    uint32    // tick of the last packet
+	Packets [2]uint64 // A to B, B to A
+	Bytes   [2]uint64
+	Budget  uint32
+	Spent   uint32
+	_       [3]uint64
+}
+
+// Dest counts the packets to one destination since the way was claimed (dests[i]).
+type Dest struct {
+	_       structs.HostLayout
+	Addr    [16]byte
+	Last    uint32    // tick of the last packet
+	Armed   uint8     // bit per Class
+	Fixed   uint8     // not 0: claimed by Go
+	Claims  uint16    // how often the way changed its destination
+	Packets [8]uint32 // by Class; wraps
+	Bytes   uint64
+}
+
+// Arm holds the limits of the Dest with the same index.
+type Arm struct {
+	_       structs.HostLayout
+	Budget  [8]uint32 // packets per window
+	Expires [8]uint32 // tick
+	Window  [8]uint32
+	Spent   [8]uint32
+}
+
+// Credit says how many frames of a receive queue inspection will still take: Granted - Used. Go adds to Granted, XDP to
+// Used; they lie on cache lines of their own.
+type Credit struct {
+	_       structs.HostLayout
+	Granted uint64
+	_       [7]uint64
+	Used    uint64
+	_       [7]uint64
+}
+
+// CaptureHeader precedes each frame in a capture ring.
+type CaptureHeader struct {
+	_       structs.HostLayout
+	Time    uint64 // CLOCK_MONOTONIC, ns
+	WireLen uint32
+	CapLen  uint32 // bytes that follow
+	Hash    uint32 // symmetric hash that chose the ring
+	Queue   uint16 // receive queue
+	Flags   uint16
+}
+
+// Sample is the head of a dropped packet.
+type Sample struct {
+	_       structs.HostLayout
+	Time    uint64 // CLOCK_MONOTONIC, ns
+	Ifindex uint32
+	WireLen uint32
+	Rule    uint32
+	Slot    uint32 // of the verdict, 0 if none; of a flow when Reason is ReasonFlow
+	Reason  Reason
+	Dropped uint8 // 0: it would have been
+	CapLen  uint16
+	_       uint32
+	Head    [SampleHead]byte
+}
+
+// PrefixKey is the key of prefixes and guard.
+type PrefixKey struct {
+	_    structs.HostLayout
+	Plen uint32 // in the 128-bit form: an IPv4 /24 is 120
+	Addr [16]byte
+}
+
+// Counters is stats[0] of one CPU, or the sum of all.
+type Counters struct {
+	_          structs.HostLayout
+	Drops      [Reasons]uint64
+	Would      [Reasons]uint64 // would have been dropped, but for observe mode or an observing verdict
+	Paths      [Paths]uint64
+	SampleTick uint32
+	Samples    uint32
+}
