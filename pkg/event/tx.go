@@ -1,0 +1,75 @@
+package event
+
+import (
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/flow/dns"
+	"github.com/weir-ips/weir/pkg/flow/http1"
+	"github.com/weir-ips/weir/pkg/flow/tls"
+)
+
+// typeOf returns the record that a transaction is written as.
+func typeOf(tx app.Tx) (Type, bool) {
+	switch tx.(type) {
+	case *http1.Tx:
+		return HTTP, true
+	case *dns.Tx:
+		return DNS, true
+	case *tls.Tx:
+		return TLS, true
+	}
+	return 0, false
+}
+
+// Tx writes a transaction's own record.
+func (l *Logger) Tx(s *Subject, tx app.Tx) {
+	t, ok := typeOf(tx)
+	if !ok || s.Flow == nil {
+		return
+	}
+	for _, o := range l.Outputs {
+		if !o.Types.Has(t) || !l.selected(o, tx) {
+			continue
+		}
+		e := l.begin(o, t, s, txOrientation(tx))
+		e.num("tx_id", tx.Base().ID)
+		l.state(o, e, s.Flow, nil)
+		l.txObject(o, e, s.Flow, tx, false)
+		l.put(o, t)
+	}
+}
+
+// txOrientation is which end sent what the record is about: an answer alone comes from the server.
+func txOrientation(tx app.Tx) orientation {
+	if b := tx.Base(); b.OneWay && b.Dir == app.ToClient {
+		return toClient
+	}
+	return toServer
+}
+
+// selected reports whether the output's options want this transaction.
+func (l *Logger) selected(o *Output, tx app.Tx) bool {
+	switch t := tx.(type) {
+	case *dns.Tx:
+		return dnsSelected(&o.DNS, t)
+	case *tls.Tx:
+		return tlsSelected(&o.TLS, t)
+	}
+	return true
+}
+
+// txObject writes the transaction's fields as a member named after its protocol. inAlert is the form that alerts have.
+func (l *Logger) txObject(o *Output, e *encoder, f *flow.Flow, tx app.Tx, inAlert bool) {
+	switch t := tx.(type) {
+	case *http1.Tx:
+		e.open("http")
+		e.http(&o.HTTP, &o.Alert, t, inAlert)
+		e.close()
+	case *dns.Tx:
+		e.dns(&o.DNS, f, t, inAlert)
+	case *tls.Tx:
+		e.open("tls")
+		l.tls(e, &o.TLS, t)
+		e.close()
+	}
+}
