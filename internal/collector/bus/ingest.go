@@ -2,7 +2,15 @@ package bus
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/weir-ips/weir/internal/telemetry"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -11,4 +19,183 @@ type Store interface {
 	// Insert keeps those of events whose ID is not known yet, in one transaction, and returns them: when it returns they
 	// survive a crash. An error means that none were kept, and the same events will be offered again.
 	Insert(ctx context.Context, events []wire.Event) (fresh []wire.Event, err error)
+}
+
+// Ingest moves alerts from the stream into the store: a batch leaves the stream only when the store has it.
+type Ingest struct {
+	JetStream jetstream.JetStream
+	Store     Store
+	Fresh     func([]wire.Event) // called with what was new, after it was stored; must not block
+	Log       *slog.Logger       // nil: slog.DiscardHandler
+
+	events, batches, duplicates, malformed, failures atomic.Uint64
+	quiet                                            telemetry.Throttle
+}
+
+// IngestStats counts since the start.
+type IngestStats struct {
+	Events      uint64 // stored
+	Batches     uint64
+	Duplicates  uint64 // events the store had already
+	Malformed   uint64 // batches that did not decode or name another sensor than their subject
+	StoreErrors uint64
+}
+
+// Stats is a snapshot.
+func (in *Ingest) Stats() IngestStats {
+	return IngestStats{
+		Events: in.events.Load(), Batches: in.batches.Load(), Duplicates: in.duplicates.Load(),
+		Malformed: in.malformed.Load(), StoreErrors: in.failures.Load(),
+	}
+}
+
+const (
+	ingestBatches = 32 // messages in one store transaction
+	ingestRetry   = time.Second
+)
+
+// Run works until ctx ends.
+func (in *Ingest) Run(ctx context.Context) error {
+	if in.Log == nil {
+		in.Log = slog.New(slog.DiscardHandler)
+	}
+	consumer, err := in.JetStream.CreateOrUpdateConsumer(ctx, wire.StreamAlerts, jetstream.ConsumerConfig{
+		Durable: "store", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, MaxAckPending: 4 * ingestBatches, MaxDeliver: -1,
+	})
+	if err != nil {
+		return fmt.Errorf("ingest: %w", err)
+	}
+	iter, err := consumer.Messages(jetstream.PullMaxMessages(2 * ingestBatches))
+	if err != nil {
+		return fmt.Errorf("ingest: %w", err)
+	}
+	defer iter.Stop()
+	in.pump(ctx, messages(ctx, iter, in.Log))
+	return nil
+}
+
+// messages turns the iterator into a channel, so that what waits already can be taken together.
+func messages(ctx context.Context, iter jetstream.MessagesContext, log *slog.Logger) <-chan jetstream.Msg {
+	out := make(chan jetstream.Msg)
+	go func() {
+		defer close(out)
+		for ctx.Err() == nil {
+			m, err := iter.Next()
+			if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
+				return
+			}
+			if err != nil {
+				log.Debug("waiting for alerts", "error", err)
+				continue
+			}
+			select {
+			case out <- m:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func (in *Ingest) pump(ctx context.Context, waiting <-chan jetstream.Msg) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m, ok := <-waiting:
+			if !ok {
+				return
+			}
+			in.handle(ctx, gather(m, waiting))
+		}
+	}
+}
+
+// gather takes first and what waits behind it.
+func gather(first jetstream.Msg, more <-chan jetstream.Msg) []jetstream.Msg {
+	out := []jetstream.Msg{first}
+	for len(out) < ingestBatches {
+		select {
+		case m, ok := <-more:
+			if !ok {
+				return out
+			}
+			out = append(out, m)
+		default:
+			return out
+		}
+	}
+	return out
+}
+
+func (in *Ingest) handle(ctx context.Context, msgs []jetstream.Msg) {
+	var events []wire.Event
+	good := msgs[:0]
+	for _, m := range msgs {
+		b, err := decode(m)
+		if err != nil {
+			in.reject(m, err)
+			continue
+		}
+		good = append(good, m)
+		events = append(events, b.Events...)
+	}
+	if len(good) == 0 {
+		return
+	}
+	fresh, err := in.Store.Insert(ctx, events)
+	if err != nil {
+		in.retry(ctx, good, err)
+		return
+	}
+	in.events.Add(uint64(len(fresh)))
+	in.duplicates.Add(uint64(len(events) - len(fresh)))
+	in.batches.Add(uint64(len(good)))
+	for _, m := range good {
+		_ = m.Ack() // unacknowledged, it comes again and is recognised as a duplicate
+	}
+	if len(fresh) > 0 && in.Fresh != nil {
+		in.Fresh(fresh)
+	}
+}
+
+// decode also holds the batch against its subject, which permissions tie to the sender.
+func decode(m jetstream.Msg) (*wire.Batch, error) {
+	sensor, err := wire.SubjectSensor(m.Subject())
+	if err != nil {
+		return nil, err
+	}
+	b, err := wire.DecodeBatch(m.Data())
+	if err != nil {
+		return nil, err
+	}
+	if b.Sensor != sensor {
+		return nil, fmt.Errorf("batch of sensor %q on %s", b.Sensor, m.Subject())
+	}
+	return b, nil
+}
+
+// reject drops a batch that will never be good.
+func (in *Ingest) reject(m jetstream.Msg, err error) {
+	in.malformed.Add(1)
+	if ok, skipped := in.quiet.Allow(time.Now()); ok {
+		in.Log.Warn("alerts thrown away", "subject", m.Subject(), "error", err, "more", skipped)
+	}
+	_ = m.Term()
+}
+
+// retry gives the messages back and pauses, so that a store in trouble is not hammered.
+func (in *Ingest) retry(ctx context.Context, msgs []jetstream.Msg, err error) {
+	in.failures.Add(1)
+	if ctx.Err() == nil {
+		in.Log.Error("alerts not stored; will try again", "batches", len(msgs), "error", err)
+	}
+	for _, m := range msgs {
+		_ = m.NakWithDelay(ingestRetry)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(ingestRetry):
+	}
 }
