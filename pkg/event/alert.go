@@ -28,9 +28,15 @@ type AlertRecord struct {
 
 // Alert writes an alert.
 func (l *Logger) Alert(a *AlertRecord) {
+	told := l.OnAlert == nil
 	for _, o := range l.Outputs {
-		if o.Types.Has(Alert) {
-			l.alert(o, a)
+		if !o.Types.Has(Alert) {
+			continue
+		}
+		l.alert(o, a)
+		if !told {
+			told = true
+			l.OnAlert(a, l.enc.b)
 		}
 	}
 }

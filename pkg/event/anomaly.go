@@ -6,29 +6,37 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/app"
 )
 
-// DecodeAnomaly writes one decoder or stream event of a packet. name is Suricata's, with its prefix: "decoder.ipv4.…"
-// or "stream.…".
+// DecodeAnomaly writes one decoder event of a packet; name is Suricata's without its prefix: "ipv4.trunc_pkt".
 func (l *Logger) DecodeAnomaly(s *Subject, name string) {
-	short, stream := strings.CutPrefix(name, "stream.")
-	kind := "decode"
-	if stream {
-		kind, name = "stream", "stream."+short
-	}
 	for _, o := range l.Outputs {
-		a := &o.Options.Anomaly
-		if !o.Types.Has(Anomaly) || stream && !a.Stream || !stream && !a.Decode {
-			continue
+		if o.Types.Has(Anomaly) && o.Anomaly.Decode {
+			l.packetAnomaly(o, s, "decode", "decoder.", name)
 		}
-		e := l.begin(o, Anomaly, s, ofPacket)
-		if a.PacketHeader && s.Packet != nil {
-			e.packet(s.Packet)
-		}
-		e.open("anomaly")
-		e.str("type", kind)
-		e.str("event", name)
-		e.close()
-		l.put(o, Anomaly)
 	}
+}
+
+// StreamAnomaly writes one event of a TCP session; name is Suricata's without its prefix: "3whs_synack_flood".
+func (l *Logger) StreamAnomaly(s *Subject, name string) {
+	for _, o := range l.Outputs {
+		if o.Types.Has(Anomaly) && o.Anomaly.Stream {
+			l.packetAnomaly(o, s, "stream", "stream.", name)
+		}
+	}
+}
+
+func (l *Logger) packetAnomaly(o *Output, s *Subject, kind, prefix, name string) {
+	e := l.begin(o, Anomaly, s, ofPacket)
+	if o.Anomaly.PacketHeader && s.Packet != nil {
+		e.packet(s.Packet)
+	}
+	e.open("anomaly")
+	e.str("type", kind)
+	e.key("event")
+	e.b = append(e.b, '"')
+	e.b = append(append(e.b, prefix...), name...)
+	e.b = append(e.b, '"')
+	e.close()
+	l.put(o, Anomaly)
 }
 
 // AppAnomaly writes one event of an application-layer parser; tx is nil for events of protocol detection. name may carry

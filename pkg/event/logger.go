@@ -16,6 +16,9 @@ type Logger struct {
 	// State reads what the detection engine keeps of a flow, for "metadata" and "traffic"; nil: nothing is written.
 	State func(*flow.Flow) Variables
 
+	// OnAlert is called after each alert with its record as the first output that takes alerts encoded it; nil: not called.
+	OnAlert func(a *AlertRecord, line []byte)
+
 	enc    encoder
 	stamp  stamp
 	start  stamp            // second one for times inside records

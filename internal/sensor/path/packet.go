@@ -1,0 +1,172 @@
+package path
+
+import (
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/event"
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/signatures"
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
+)
+
+// packet takes one decoded packet through flow, rules and records.
+func (p *Path) packet(pk, outer *decode.Packet) {
+	r := p.tracker.Track(pk)
+	p.inspect(pk, outer, &r)
+	p.tracker.Done(&r)
+}
+
+// handler is the Path as its tracker sees it.
+type handler Path
+
+// Flush looks at the last bytes of a flow's direction.
+func (h *handler) Flush(pk *decode.Packet, r *flow.Result) {
+	p := (*Path)(h)
+	saved := p.out // a pseudo packet has no frame whose fate it could decide
+	p.inspect(pk, nil, r)
+	p.out = saved
+}
+
+// End writes a flow's last records.
+func (h *handler) End(f *flow.Flow) {
+	p := (*Path)(h)
+	p.subject = event.Subject{Time: p.now, Flow: f}
+	p.transactions(f, true)
+	p.log.FlowEnd(f, p.now)
+	if p.cfg.Hooks.Ended != nil {
+		p.cfg.Hooks.Ended(f)
+	}
+	f.Detect, f.Logged = nil, nil
+}
+
+// inspect asks the rules, carries out what they say, and writes the records.
+func (p *Path) inspect(pk, outer *decode.Packet, r *flow.Result) {
+	f := r.Flow
+	p.subject = event.Subject{Time: pk.Time, Packet: pk, Outer: outer, Flow: f, Dir: r.Dir}
+	var d signatures.Decision
+	stream := p.stream(r)
+	if p.engine != nil && !r.Drop && !r.Pass {
+		d = p.engine.Inspect(pk, f, *r)
+		p.block(&d)
+	}
+	v := p.verdict(&d, r)
+	p.decide(f, &d, &v)
+	p.alerts(&d, v, stream)
+	if v.Drop {
+		p.drop(&d, r, v)
+	}
+	if d.Tagged {
+		p.log.Tagged(&p.subject, d.TagSig)
+	}
+	p.anomalies(pk, r)
+	if f != nil {
+		p.transactions(f, false)
+		if p.out.Flow == nil {
+			p.out.Flow = f
+		}
+	}
+}
+
+// stream returns the reassembled bytes that rules are about to see, for the payload of alerts.
+func (p *Path) stream(r *flow.Result) []byte {
+	if r.Flow == nil || r.Flow.TCP == nil {
+		return nil
+	}
+	data, _ := r.Flow.TCP.Inspectable(r.Dir)
+	return data
+}
+
+// block turns alerts into drops where the policy asks for it.
+func (p *Path) block(d *signatures.Decision) {
+	if p.cfg.Block == nil || !p.cfg.IPS {
+		return
+	}
+	for i := range d.Hits {
+		h := &d.Hits[i]
+		if h.Action != keyword.Alert || h.Sig.NoAlert || !p.cfg.Block(h.Sig) {
+			continue
+		}
+		h.Action, h.Flow = keyword.Drop, true
+		if !d.Drop {
+			d.Drop, d.DropReason, d.DropSig = true, reasonRules, h.Sig
+		}
+		d.FlowDrop = true
+	}
+}
+
+// reasonRules is EVE's drop.reason of a packet that a rule dropped.
+const reasonRules = "rules"
+
+// verdict joins what rules and tracker decided about the packet.
+func (p *Path) verdict(d *signatures.Decision, r *flow.Result) event.Verdict {
+	v := event.Verdict{IPS: p.cfg.IPS, Pass: d.Pass && !d.Drop, Reject: d.Reject, Drop: p.cfg.IPS && (d.Drop || r.Drop)}
+	switch {
+	case r.RejectBoth:
+		v.Reject = keyword.RejectBoth
+	case r.Reject:
+		v.Reject = keyword.Reject
+	}
+	if v.Drop && !p.out.Drop {
+		p.out.Drop, p.out.Reason = true, dropReason(d, r)
+	}
+	if v.Reject != 0 && p.out.Reject == 0 {
+		p.out.Reject = v.Reject
+	}
+	return v
+}
+
+func dropReason(d *signatures.Decision, r *flow.Result) string {
+	switch {
+	case r.Drop && r.DropReason != "":
+		return r.DropReason
+	case d.DropReason != "":
+		return d.DropReason
+	}
+	return reasonRules
+}
+
+// decide keeps what holds for the rest of the flow; the first decision stays.
+func (p *Path) decide(f *flow.Flow, d *signatures.Decision, v *event.Verdict) {
+	if f == nil {
+		return
+	}
+	if f.Verdict == flow.Undecided {
+		switch {
+		case d.FlowDrop && p.cfg.IPS:
+			f.Verdict, f.Reject = flow.FlowDrop, v.Reject != 0
+		case d.FlowPass:
+			f.Verdict = flow.FlowPass
+		}
+	}
+	if f.Verdict != flow.Undecided && p.cfg.Hooks.Decided != nil && p.once(f, noteDecided) {
+		p.cfg.Hooks.Decided(f, f.Verdict, d.DropSig)
+	}
+	if f.NoPayload && p.cfg.Hooks.Uninteresting != nil && p.once(f, noteUninteresting) {
+		p.cfg.Hooks.Uninteresting(f)
+	}
+}
+
+// alerts writes one record for each hit.
+func (p *Path) alerts(d *signatures.Decision, v event.Verdict, stream []byte) {
+	p.out.Hits += len(d.Hits)
+	p.stats.Alerts += uint64(len(d.Hits))
+	for i := range d.Hits {
+		h := &d.Hits[i]
+		if p.subject.Flow != nil {
+			p.subject.Flow.Alerted = true
+		}
+		p.alert = event.AlertRecord{Subject: p.subject, Hit: h, Verdict: v, URL: p.rules.ReferenceURL}
+		if h.Where != signatures.InPacket {
+			p.alert.Stream = stream
+		}
+		p.log.Alert(&p.alert)
+	}
+}
+
+// drop writes the record of a dropped packet.
+func (p *Path) drop(d *signatures.Decision, r *flow.Result, v event.Verdict) {
+	if !p.wants.drop || p.subject.Packet.Source.Pseudo() {
+		return
+	}
+	first := r.Flow == nil || p.once(r.Flow, noteDrop<<r.Dir)
+	p.log.Drop(&event.DropRecord{Subject: p.subject, Reason: dropReason(d, r), Sig: d.DropSig, Verdict: v, First: first})
+}

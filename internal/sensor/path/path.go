@@ -1,0 +1,139 @@
+// Package path is what happens to a frame between capture and verdict, for one worker: decode, flow, rules, records.
+//
+//	frame ──Tracker.Unpack──▶ packets ──Track──▶ flow, stream, transactions ──Inspect──▶ decision ──▶ records, Outcome
+//
+// A Path is used by one goroutine; frames of one conversation must all come to the same Path. In steady state it does
+// not allocate but for what new flows, transactions and records need.
+package path
+
+import (
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/event"
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/signatures"
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
+)
+
+// Config is what a Path is built from. Flow, Decoder, Rules and Shared may be shared by several Paths.
+type Config struct {
+	Flow    *flow.Config
+	Decoder *decode.Decoder
+	Rules   *signatures.Ruleset // nil: no detection
+	Shared  *signatures.Shared
+	Outputs []*event.Output
+
+	// IPS carries drops out; without it they are recorded as alerts that were allowed. Flow.IPS and the ruleset's option
+	// must agree with it.
+	IPS bool
+	// InnerOnly leaves frames that carry a tunnel out of inspection and looks at what they carry: GENEVE from a load
+	// balancer, VXLAN from a mirror. Frames without a tunnel are still inspected.
+	InnerOnly bool
+
+	Iface   string // in_iface of records
+	Capture string // pcap_filename of records
+	Sensor  string // alert.context.weir.sensor
+
+	// Block reports whether an alert of this signature drops its flow: the policy layer. It is never asked about rules
+	// that write no alert. nil: only the rules' own actions drop.
+	Block func(*keyword.Signature) bool
+	Hooks Hooks
+}
+
+// Hooks tell the owner of a Path what has happened. They are called on the Path's goroutine; nil ones are not called.
+type Hooks struct {
+	// Alert is called for each alert with its record as the first output that takes alerts encodes it. Both are lent.
+	Alert func(a *event.AlertRecord, line []byte)
+	// Decided is called once when the rest of a flow has been decided by rules, by policy (by is then nil) or by an
+	// exception; v is not Undecided.
+	Decided func(f *flow.Flow, v flow.FlowVerdict, by *keyword.Signature)
+	// Uninteresting is called once when a flow has nothing left to inspect: encrypted, or beyond the depth.
+	Uninteresting func(f *flow.Flow)
+	// Ended is called when a flow is over.
+	Ended func(f *flow.Flow)
+}
+
+// Outcome is what became of a frame.
+type Outcome struct {
+	Drop   bool   // do not forward
+	Reason string // EVE's drop.reason, when Drop
+	// Reject asks for a reset or an unreachable: Reject to the sender, RejectDst to the receiver, RejectBoth, or 0.
+	Reject keyword.Action
+	Hits   int        // alerts
+	Flow   *flow.Flow // of the innermost packet; nil without. Valid until the next call.
+}
+
+// Path is one worker's pipeline.
+type Path struct {
+	cfg     Config
+	tracker *flow.Tracker
+	engine  *signatures.Engine
+	log     event.Logger
+	now     int64 // time of the latest frame, Unix ns
+	out     Outcome
+	subject event.Subject
+	alert   event.AlertRecord
+	stats   Stats
+	rules   *signatures.Ruleset
+	wants   wants
+}
+
+// wants are the costly records that no output may ask for.
+type wants struct{ decode, stream, drop, app bool }
+
+// New builds a Path.
+func New(c Config) *Path {
+	p := &Path{cfg: c, rules: c.Rules}
+	p.tracker = flow.NewTracker(c.Flow, c.Decoder, (*handler)(p))
+	if c.Rules != nil {
+		p.engine = signatures.NewEngine(c.Rules, c.Shared)
+	}
+	p.log = event.Logger{Outputs: c.Outputs, Iface: c.Iface, Capture: c.Capture, Sensor: c.Sensor, OnAlert: c.Hooks.Alert}
+	for _, o := range c.Outputs {
+		anomaly := o.Types.Has(event.Anomaly)
+		p.wants.decode = p.wants.decode || anomaly && o.Anomaly.Decode
+		p.wants.stream = p.wants.stream || anomaly && o.Anomaly.Stream
+		p.wants.app = p.wants.app || anomaly && o.Anomaly.AppLayer
+		p.wants.drop = p.wants.drop || o.Types.Has(event.Drop)
+	}
+	return p
+}
+
+// Process takes one frame through the path. Frames come in order of time.
+func (p *Path) Process(f decode.Frame) Outcome {
+	p.out = Outcome{}
+	p.now = max(p.now, f.Time)
+	packets := p.tracker.Unpack(f)
+	for i, pk := range packets {
+		if p.cfg.InnerOnly && pk.Depth == 0 && pk.Tunnel != decode.NoTunnel && len(packets) > 1 {
+			continue
+		}
+		p.packet(pk, outer(packets[i+1:], pk))
+	}
+	p.stats.frame(&p.out)
+	return p.out
+}
+
+// outer finds the packet that carried pk among those that come after it.
+func outer(rest []*decode.Packet, pk *decode.Packet) *decode.Packet {
+	for _, o := range rest {
+		if o.Depth < pk.Depth {
+			return o
+		}
+	}
+	return nil
+}
+
+// Tick lets time pass while no frame comes; now is Unix ns.
+func (p *Path) Tick(now int64) {
+	p.now = max(p.now, now)
+	p.tracker.Tick(now)
+}
+
+// Close ends all flows as at the end of a capture. The Path is empty afterwards and can be used again.
+func (p *Path) Close() { p.tracker.Close(p.now) }
+
+// Swap replaces the ruleset before the next packet; it may be called from any goroutine, on a Path that has rules. Flows keep their state.
+func (p *Path) Swap(rs *signatures.Ruleset) { p.engine.Swap(rs) }
+
+// SetCapture names the capture that the next records are about.
+func (p *Path) SetCapture(name string) { p.log.Capture = name }

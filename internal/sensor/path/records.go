@@ -1,0 +1,69 @@
+package path
+
+import (
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/flow/tls"
+)
+
+// anomalies writes what is wrong with the packet and its segment.
+func (p *Path) anomalies(pk *decode.Packet, r *flow.Result) {
+	if p.wants.decode && pk.Events.Any() {
+		for e := range pk.Events.All() {
+			p.log.DecodeAnomaly(&p.subject, e.String())
+		}
+	}
+	if p.wants.stream && r.Stream.Any() {
+		for e := range r.Stream.All() {
+			p.log.StreamAnomaly(&p.subject, e.String())
+		}
+	}
+}
+
+// transactions writes the records of transactions and files that have come to their end; with the flow's end, of all.
+func (p *Path) transactions(f *flow.Flow, end bool) {
+	if f.Parser == nil {
+		return
+	}
+	for _, tx := range f.Parser.Txs() {
+		b := tx.Base()
+		p.files(tx, end)
+		if b.Logged || !end && !loggable(tx) {
+			continue
+		}
+		b.Logged = true
+		p.stats.Txs[f.App]++
+		p.log.Tx(&p.subject, tx)
+		if p.wants.app {
+			for _, name := range b.Events {
+				p.log.AppAnomaly(&p.subject, tx, name, "proto_parser")
+			}
+		}
+	}
+}
+
+// loggable reports whether a transaction's record would not change any more.
+func loggable(tx app.Tx) bool {
+	b := tx.Base()
+	if b.OneWay {
+		return b.Complete[b.Dir]
+	}
+	if _, ok := tx.(*tls.Tx); ok && b.Progress[app.ToServer] >= tls.ClientHandshakeDone && b.Progress[app.ToClient] >= tls.ServerHandshakeDone {
+		return true
+	}
+	return b.Complete[app.ToServer] && b.Complete[app.ToClient]
+}
+
+func (p *Path) files(tx app.Tx, end bool) {
+	for _, file := range tx.Base().Files {
+		if file.Logged || !end && !file.Done() {
+			continue
+		}
+		if end {
+			file.Truncate()
+		}
+		file.Logged = true
+		p.log.File(&p.subject, tx, file)
+	}
+}
