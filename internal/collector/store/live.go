@@ -1,5 +1,65 @@
 package store
 
-// Subscription hands out alerts as they are stored. A slow reader loses the oldest, and is told how many.
-type Subscription struct {
+import "sync"
+
+// liveSize is how many of the latest alerts are kept in memory for streams: at 50,000 a second, 160 ms of them.
+const liveSize = 8192
+
+// ring holds the latest alerts, without EVE, in order of arrival.
+type ring struct {
+	mu     sync.RWMutex
+	alerts []Alert
+	next   uint64 // Seq of the alert to come
+	oldest uint64 // Seq of the oldest one held
+}
+
+func newRing(size int) *ring { return &ring{alerts: make([]Alert, size), next: 1, oldest: 1} }
+
+// start sets the newest Seq there is on disk.
+func (r *ring) start(last uint64) { r.next, r.oldest = last+1, last+1 }
+
+func (r *ring) last() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.next - 1
+}
+
+// add takes alerts whose Seq follow one another from r.next.
+func (r *ring) add(items []item) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range items {
+		a := items[i].Alert
+		a.EVE = nil
+		r.alerts[a.Seq%uint64(len(r.alerts))] = a
+		r.next = a.Seq + 1
+	}
+	if size := uint64(len(r.alerts)); r.next > size {
+		r.oldest = max(r.oldest, r.next-size)
+	}
+}
+
+// after returns false when alerts after seq are no longer held.
+func (r *ring) after(seq uint64, f Filter, limit int) (Arrivals, bool) {
+	match := f.matcher()
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	got := Arrivals{Last: r.next - 1}
+	if seq >= got.Last {
+		return got, true
+	}
+	if seq+1 < r.oldest {
+		return got, false
+	}
+	for n := got.Last; n > seq; n-- {
+		a := &r.alerts[n%uint64(len(r.alerts))]
+		if !match(a) {
+			continue
+		}
+		got.Matched++
+		if len(got.Alerts) < limit {
+			got.Alerts = append(got.Alerts, *a)
+		}
+	}
+	return got, true
 }
