@@ -47,6 +47,7 @@ func DecodeSyncRequest(msg []byte) (*SyncRequest, error) {
 const (
 	PartDeltas   = "deltas"
 	PartSnapshot = "snapshot"
+	PartRevoked  = "revoked" // only in the stream: what the log remembers of revocations
 )
 
 // SyncPart is one message of an answer. Parts carry verdicts or sealed deltas of their own, so each is decoded alone.
@@ -103,7 +104,7 @@ func OpenSyncPart(pub ed25519.PublicKey, msg []byte) (*SyncPart, error) {
 	if digest := sha256.Sum256(p.Payload); !bytes.Equal(digest[:], p.Digest) {
 		return nil, fmt.Errorf("open sync part: %w: payload does not match its digest", ErrMalformed)
 	}
-	if p.Parts < 1 || p.Parts > MaxParts || p.Part < 0 || p.Part >= p.Parts || p.Kind != PartDeltas && p.Kind != PartSnapshot {
+	if p.Parts < 1 || p.Parts > MaxParts || p.Part < 0 || p.Part >= p.Parts {
 		return nil, fmt.Errorf("open sync part: %w: part %d of %d, kind %q", ErrMalformed, p.Part, p.Parts, p.Kind)
 	}
 	return p, nil
@@ -152,9 +153,7 @@ type packer struct {
 }
 
 func (k *packer) add(raw []byte) {
-	payload := deflate(nil, raw)
-	digest := sha256.Sum256(payload)
-	k.parts = append(k.parts, SyncPart{Kind: k.kind, Epoch: k.epoch, Seq: k.seq, Part: len(k.parts), Digest: digest[:], Payload: payload})
+	k.parts = append(k.parts, RawPart(k.kind, k.epoch, k.seq, raw))
 }
 
 func (k *packer) finish(rest []byte) ([]SyncPart, error) {
@@ -164,20 +163,38 @@ func (k *packer) finish(rest []byte) ([]SyncPart, error) {
 	if len(k.parts) > MaxParts {
 		return nil, fmt.Errorf("%s of %d parts, at most %d", k.kind, len(k.parts), MaxParts)
 	}
-	for i := range k.parts {
-		k.parts[i].Parts = len(k.parts)
-		if n := len(k.parts[i].Payload); n > MaxMessage-1024 {
-			return nil, fmt.Errorf("%s part of %d bytes does not fit a message", k.kind, n)
-		}
+	return Renumber(k.parts), nil
+}
+
+// RawPart is a part, the only one, that holds raw.
+func RawPart(kind string, epoch, seq uint64, raw []byte) SyncPart {
+	payload := deflate(nil, raw)
+	digest := sha256.Sum256(payload)
+	return SyncPart{Kind: kind, Epoch: epoch, Seq: seq, Parts: 1, Digest: digest[:], Payload: payload}
+}
+
+// Renumber makes parts one answer, in their order.
+func Renumber(parts []SyncPart) []SyncPart {
+	for i := range parts {
+		parts[i].Part, parts[i].Parts = i, len(parts)
 	}
-	return k.parts, nil
+	return parts
+}
+
+// Raw returns the payload uncompressed, at most 4 MB.
+func (p *SyncPart) Raw() ([]byte, error) {
+	raw, err := inflate(p.Payload, maxInflated)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Kind, err)
+	}
+	return raw, nil
 }
 
 // Verdicts decodes a snapshot part.
 func (p *SyncPart) Verdicts() ([]verdict.Verdict, error) {
-	raw, err := inflate(p.Payload, maxInflated)
+	raw, err := p.Raw()
 	if err != nil {
-		return nil, fmt.Errorf("snapshot: %w", err)
+		return nil, err
 	}
 	var vs []verdict.Verdict
 	dec := json.NewDecoder(bytes.NewReader(raw))
@@ -197,9 +214,9 @@ func (p *SyncPart) Verdicts() ([]verdict.Verdict, error) {
 
 // Deltas decodes a part of deltas, checking each one's signature (pub nil: unchecked).
 func (p *SyncPart) Deltas(pub ed25519.PublicKey) ([]*Delta, error) {
-	raw, err := inflate(p.Payload, maxInflated)
+	raw, err := p.Raw()
 	if err != nil {
-		return nil, fmt.Errorf("deltas: %w", err)
+		return nil, err
 	}
 	r := reader{b: raw}
 	var ds []*Delta
