@@ -166,7 +166,11 @@ type Packet struct {
 	Depth      uint8  // 0 for the frame itself, +1 for each tunnel opened
 	Source     Source // how the packet came about: EVE's pkt_src
 
-	Events EventSet // what is wrong with the frame
+	Events     EventSet // what is wrong with the frame
+	Invalid    bool     // a header was so wrong that decoding stopped at it
+	cut        bool     // the capture cut the packet: payload ends early, checksums are not known
+	fragHeader uint16   // offset of the fragment header in IPHeader
+	Layers     uint8    // headers read so far; bounds nesting
 }
 
 // TCPOptions are the options of a TCP header that the path uses (RFC 9293, RFC 7323, RFC 2018, RFC 7413).
