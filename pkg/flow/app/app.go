@@ -119,6 +119,8 @@ type File struct {
 	Name   []byte
 	Dir    Direction
 	Start  uint64 // offset of the first byte for a range, else 0
+	End    uint64 // offset of the last byte for a range, else 0
+	Total  uint64 // size of the whole file a range is of, 0 when unknown
 	Data   []byte // bytes kept for inspection, from offset Base of the file
 	Base   uint64
 	Size   uint64

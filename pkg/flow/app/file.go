@@ -100,7 +100,7 @@ func (f *File) slide(n int, inspected bool) {
 	f.Data = append(f.Data[:0], f.Data[drop:]...)
 }
 
-// Gap says that n bytes of the file were lost: it cannot be hashed or closed whole any more.
+// Gap says that n bytes of the file were lost. Hashes are then of the bytes that arrived.
 func (f *File) Gap(n int) {
 	if f == nil || f.State != FileOpen {
 		return
@@ -109,36 +109,32 @@ func (f *File) Gap(n int) {
 	f.Size += uint64(n)
 	f.Base += uint64(len(f.Data)) + uint64(n)
 	f.Data = f.Data[:0]
-	f.hash = fileHash{}
 }
 
 // Close ends a file that arrived whole; with gaps it is truncated.
 func (f *File) Close() {
-	if f == nil || f.State != FileOpen {
+	if f != nil && f.Gaps {
+		f.finish(FileTruncated)
 		return
 	}
-	if f.Gaps {
-		f.State = FileTruncated
-		return
-	}
-	f.State = FileClosed
-	if h := f.hash.md5; h != nil {
-		f.MD5 = h.Sum(nil)
-	}
-	if h := f.hash.sha1; h != nil {
-		f.SHA1 = h.Sum(nil)
-	}
-	if h := f.hash.sha256; h != nil {
-		f.SHA256 = h.Sum(nil)
-	}
-	f.hash = fileHash{}
+	f.finish(FileClosed)
 }
 
 // Truncate ends a file of which no more will be seen.
-func (f *File) Truncate() {
+func (f *File) Truncate() { f.finish(FileTruncated) }
+
+func (f *File) finish(s FileState) {
 	if f == nil || f.State != FileOpen {
 		return
 	}
-	f.State = FileTruncated
+	f.State = s
+	f.MD5, f.SHA1, f.SHA256 = sum(f.hash.md5), sum(f.hash.sha1), sum(f.hash.sha256)
 	f.hash = fileHash{}
+}
+
+func sum(h hash.Hash) []byte {
+	if h == nil {
+		return nil
+	}
+	return h.Sum(nil)
 }

@@ -23,13 +23,14 @@ type Config struct {
 // DefaultConfig returns Suricata's defaults: bodies of 100 KiB, two layers of decompression.
 func DefaultConfig() Config {
 	return Config{
-		RequestBodyLimit:  100 << 10,
-		ResponseBodyLimit: 100 << 10,
-		DecompressLayers:  2,
-		BombLimit:         1 << 20,
-		MaxTx:             512,
-		MaxHeaders:        1024,
-		SoftFieldLimit:    9000,
-		HardFieldLimit:    18000,
+		RequestBodyLimit:   100 << 10,
+		ResponseBodyLimit:  100 << 10,
+		DecompressLayers:   2,
+		DecompressRequests: true,
+		BombLimit:          1 << 20,
+		MaxTx:              512,
+		MaxHeaders:         1024,
+		SoftFieldLimit:     9000,
+		HardFieldLimit:     18000,
 	}
 }

@@ -26,6 +26,8 @@ type Tx struct {
 	Response Response
 	// Tunnel is set once an answered CONNECT or Upgrade ends HTTP/1 on this connection.
 	Tunnel bool
+
+	continued bool // a 100 Continue has been answered
 }
 
 // Request is what the client sent. Byte slices are copies, valid as long as the transaction.
@@ -40,6 +42,7 @@ type Request struct {
 	RawHost   []byte // as sent, of the same source (http.host.raw)
 	Port      int    // of authority or Host header; -1 when absent or invalid
 	Version09 bool   // HTTP/0.9: neither protocol nor headers
+	Unseen    bool   // only the response was seen; URI is then "/libhtp::request_uri_not_seen"
 }
 
 // Response is what the server answered.

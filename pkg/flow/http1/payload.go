@@ -1,0 +1,125 @@
+package http1
+
+import (
+	"github.com/weir-ips/weir/pkg/flow/app"
+)
+
+// bodyReader undoes content codings and fills the payload and the files of one message.
+type bodyReader struct {
+	started bool
+	plain   bool // content codings are not undone
+	layers  []*layer
+	file    *app.File
+	opened  bool
+	parts   *multipart
+	stopped bool // the body limit is reached: what follows is not even decoded
+}
+
+// start is called once the headers are known.
+func (b *bodyReader) start(p *Parser, s *side) {
+	b.started = true
+	m := s.tx.Of(s.dir)
+	if !b.plain && (s.dir == app.ToClient || p.cfg.DecompressRequests) {
+		b.layers = p.layers(s, m)
+	}
+	if s.dir == app.ToServer {
+		if boundary := multipartBoundary(m); boundary != nil {
+			b.parts = newMultipart(boundary)
+		}
+	}
+}
+
+// write takes bytes of the body after transfer coding.
+func (b *bodyReader) write(p *Parser, s *side, data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	if b.stopped {
+		s.tx.Of(s.dir).Body.Size += uint64(len(data))
+		return
+	}
+	p.decode(s, b.layers, data, func(d []byte) bool { return b.sink(p, s, d) })
+	s.tx.Advance(s.dir, Body)
+}
+
+// sink takes decoded bytes; false asks to stop.
+func (b *bodyReader) sink(p *Parser, s *side, data []byte) bool {
+	body, limit := &s.tx.Of(s.dir).Body, p.limit(s.dir)
+	body.Size += uint64(len(data))
+	if limit > 0 && len(body.Data)+len(data) > limit {
+		full := len(body.Data) >= limit
+		data = data[:limit-len(body.Data)]
+		body.Limited = true
+		b.toFile(p, s, data)
+		body.Data = append(body.Data, data...)
+		if full {
+			b.stop(s)
+		}
+		return !full
+	}
+	body.Data = append(body.Data, data...)
+	b.toFile(p, s, data)
+	return true
+}
+
+// stop ends decoding at the body limit.
+func (b *bodyReader) stop(s *side) {
+	b.stopped = true
+	b.file.Truncate()
+	if b.parts != nil {
+		b.parts.file.Truncate()
+	}
+}
+
+func (p *Parser) limit(dir app.Direction) int {
+	if dir == app.ToServer {
+		return p.cfg.RequestBodyLimit
+	}
+	return p.cfg.ResponseBodyLimit
+}
+
+// toFile feeds the file that the body is or holds.
+func (b *bodyReader) toFile(p *Parser, s *side, data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	if b.parts != nil {
+		b.parts.write(p, s, data)
+		return
+	}
+	if !b.opened {
+		b.opened = true
+		b.file = p.openBody(s)
+	}
+	b.file.Append(data, !s.tx.Touched[s.dir])
+}
+
+// gap notes n bytes of the body lost.
+func (b *bodyReader) gap(p *Parser, s *side, n int) {
+	body := &s.tx.Of(s.dir).Body
+	body.Wire += uint64(n)
+	body.Size += uint64(n)
+	if !b.opened && b.parts == nil {
+		b.opened = true
+		b.file = p.openBody(s)
+	}
+	b.file.Gap(n)
+	if b.parts != nil {
+		b.parts.file.Gap(n)
+	}
+	b.layers = nil
+}
+
+// end closes the files of the message.
+func (b *bodyReader) end(p *Parser, s *side, whole bool) {
+	p.flush(s, b)
+	if b.parts != nil {
+		b.parts.end(s, whole)
+	}
+	if whole {
+		b.file.Close()
+	} else {
+		b.file.Truncate()
+	}
+	s.tx.Touched[s.dir] = true
+}
