@@ -1,0 +1,211 @@
+package suricatayaml
+
+import (
+	"maps"
+	"path/filepath"
+
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/event"
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/http1"
+	"github.com/weir-ips/weir/pkg/flow/tls"
+	"github.com/weir-ips/weir/pkg/signatures"
+)
+
+// Settings are what a Suricata configuration says, in the terms of the packages that obey them.
+type Settings struct {
+	IPS     bool
+	Flow    *flow.Config // without Protocols
+	Decoder *decode.Decoder
+	HTTP    http1.Config
+	TLS     tls.Config
+	// Disabled are the application protocols that are neither detected nor parsed, by Suricata's names.
+	Disabled map[string]bool
+
+	Rules   signatures.Options // Variables, ActionOrder and limits; no files
+	Outputs []Output
+
+	RuleDir        string // default-rule-path: what relative rule files are in
+	DataDir        string // default-data-dir: what relative datasets are in
+	Classification string // classification-file, or ""
+	References     string // reference-config-file, or ""
+	Thresholds     string // threshold-file, or ""
+	Reputation     Reputation
+	Datasets       Datasets
+	Stats          Stats
+	FileStore      FileStore
+}
+
+// Output is one eve-log.
+type Output struct {
+	Name string // file name, relative to the output directory
+	event.Options
+	// Hashes of every file that is recorded.
+	MD5, SHA1, SHA256 bool
+}
+
+// Reputation names the files of IP reputation.
+type Reputation struct {
+	Categories string
+	Files      []string
+}
+
+// Datasets say what rules may do with files.
+type Datasets struct {
+	AbsoluteNames bool // datasets.rules.allow-absolute-filenames
+	Write         bool // datasets.rules.allow-write
+}
+
+// Stats say what stats records hold.
+type Stats struct {
+	Policies bool // exception policies by target
+	PerProto bool // app-layer errors' exception policies by protocol
+}
+
+// FileStore says which files are kept on disk.
+type FileStore struct {
+	Enabled bool
+	Dir     string // relative to the output directory
+	Force   bool   // every file, not only those that rules ask for
+}
+
+// Default returns Suricata's own settings, with ips as if the packets could be dropped.
+func Default(ips bool) *Settings {
+	s := &Settings{
+		IPS: ips, Flow: flow.NewConfig(), Decoder: decode.Default(), HTTP: http1.DefaultConfig(),
+		TLS:       tls.Config{JA3: true, JA4: true},
+		Disabled:  map[string]bool{},
+		Outputs:   []Output{{Name: "eve.json", Options: event.DefaultOptions()}},
+		DataDir:   ".",
+		Datasets:  Datasets{Write: true},
+		FileStore: FileStore{Dir: "filestore"},
+	}
+	s.Flow.IPS, s.Flow.Inline = ips, ips
+	s.Rules.IPS = ips
+	s.Rules.Variables = defaultVariables()
+	return s
+}
+
+// Load reads the configuration at path, or takes the defaults when path is empty, and changes it by the assignments of
+// sets ("stream.midstream=true"). Warnings do not keep it from being used.
+func Load(path string, sets []string, ips bool) (*Settings, []*Problem, error) {
+	root := &node{kind: dict, file: "--set"}
+	l := &loader{dir: filepath.Dir(path)}
+	if path != "" {
+		var err error
+		if root, err = l.load(path); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, s := range sets {
+		if err := root.set(s); err != nil {
+			return nil, nil, err
+		}
+	}
+	r := &reader{root: root, warnings: l.warnings}
+	s := Default(ips)
+	s.apply(r)
+	if r.err != nil {
+		return nil, r.warnings, r.err
+	}
+	r.unknown(root, "")
+	return s, r.warnings, nil
+}
+
+// apply takes over every setting that is known.
+func (s *Settings) apply(r *reader) {
+	s.variables(r)
+	s.files(r)
+	s.detection(r)
+	s.stream(r)
+	s.tables(r)
+	s.policies(r)
+	s.decoding(r)
+	s.protocols(r)
+	s.outputs(r)
+}
+
+func (s *Settings) variables(r *reader) {
+	for _, group := range []string{"vars.address-groups", "vars.port-groups"} {
+		n := r.at(group)
+		if n == nil {
+			continue
+		}
+		for _, c := range n.children {
+			c.used = true
+			switch c.kind {
+			case scalar:
+				s.Rules.Variables[c.key] = c.value
+			case list:
+				s.Rules.Variables[c.key] = joined(c)
+			default:
+				r.fail(c, group+"."+c.key, "want an address list such as \"[10.0.0.0/8]\"")
+			}
+		}
+	}
+}
+
+// joined writes a YAML list of addresses or ports in the form of rules: [a,b].
+func joined(n *node) string {
+	out := "["
+	for i, c := range n.children {
+		c.used = true
+		if i > 0 {
+			out += ","
+		}
+		out += c.value
+	}
+	return out + "]"
+}
+
+// defaultVariables are the groups of Suricata's stock configuration.
+func defaultVariables() map[string]string {
+	v := map[string]string{
+		"HOME_NET":     "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]",
+		"EXTERNAL_NET": "!$HOME_NET",
+		"AIM_SERVERS":  "$EXTERNAL_NET",
+	}
+	for _, name := range []string{"HTTP_SERVERS", "SMTP_SERVERS", "SQL_SERVERS", "DNS_SERVERS", "TELNET_SERVERS", "DC_SERVERS",
+		"DNP3_SERVER", "DNP3_CLIENT", "MODBUS_CLIENT", "MODBUS_SERVER", "ENIP_CLIENT", "ENIP_SERVER"} {
+		v[name] = "$HOME_NET"
+	}
+	maps.Copy(v, map[string]string{
+		"HTTP_PORTS": "80", "SHELLCODE_PORTS": "!80", "ORACLE_PORTS": "1521", "SSH_PORTS": "22", "DNP3_PORTS": "20000",
+		"MODBUS_PORTS": "502", "FILE_DATA_PORTS": "[$HTTP_PORTS,110,143]", "FTP_PORTS": "21", "GENEVE_PORTS": "6081",
+		"VXLAN_PORTS": "4789", "TEREDO_PORTS": "3544", "SIP_PORTS": "[5060,5061]",
+	})
+	return v
+}
+
+// files takes over the names of further files.
+func (s *Settings) files(r *reader) {
+	r.text("default-rule-path", &s.RuleDir)
+	r.text("default-data-dir", &s.DataDir)
+	r.text("classification-file", &s.Classification)
+	r.text("reference-config-file", &s.References)
+	r.text("threshold-file", &s.Thresholds)
+	r.text("reputation-categories-file", &s.Reputation.Categories)
+	s.Reputation.Files = r.strings("reputation-files")
+	var dir string
+	r.text("default-reputation-path", &dir)
+	for i, f := range s.Reputation.Files {
+		if !filepath.IsAbs(f) && dir != "" {
+			s.Reputation.Files[i] = filepath.Join(dir, f)
+		}
+	}
+	r.flag("datasets.rules.allow-absolute-filenames", &s.Datasets.AbsoluteNames)
+	r.flag("datasets.rules.allow-write", &s.Datasets.Write)
+	for _, known := range []string{"datasets.enabled", "datasets.defaults", "datasets.save-directory"} {
+		if n := r.at(known); n != nil {
+			n.markAll()
+		}
+	}
+}
+
+// markAll says that everything below is known.
+func (n *node) markAll() {
+	n.used = true
+	for _, c := range n.children {
+		c.markAll()
+	}
+}
