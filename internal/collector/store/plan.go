@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"net/netip"
 	"strings"
 )
 
@@ -14,13 +15,13 @@ type plan struct {
 	none      bool // nothing in the file can match
 	addresses bool // asks for addresses: only the alerts and their groups know those
 	others    bool // asks for something that groups do not know
-	rare      bool // few alerts have the signatures asked for: their index is the way to them
+	rare      bool // few alerts can match: the index on what makes them few is the way to them
 }
 
 // rareShare is the part of a day's alerts up to which a signature's index beats walking back in time.
 const rareShare = 20
 
-// sigColumns: the leading + keeps SQLite from using the index on sig where walking back in time is shorter.
+// sigColumn: the leading + keeps SQLite from using the index on sig where walking back in time is shorter.
 func (p *plan) sigColumn() string {
 	if p.rare {
 		return "sig"
@@ -73,14 +74,15 @@ func planFor(ctx context.Context, db *sql.DB, f *Filter) (*plan, error) {
 		p.and(n.column+" = ?", found[0])
 	}
 	if f.Src.IsValid() {
-		p.addresses = true
-		first, last := bounds(f.Src)
-		p.and("src BETWEEN ? AND ?", first, last)
+		if err := p.address(ctx, db, "src", f.Src); err != nil {
+			return nil, err
+		}
 	}
 	if f.Dst.IsValid() {
-		p.addresses, p.others = true, true
-		first, last := bounds(f.Dst)
-		p.and("dst BETWEEN ? AND ?", first, last)
+		p.others = true
+		if err := p.address(ctx, db, "dst", f.Dst); err != nil {
+			return nil, err
+		}
 	}
 	for _, w := range parseQuery(f.Query) {
 		if err := p.word(ctx, db, w); err != nil || p.none {
@@ -113,6 +115,32 @@ func (p *plan) bySignature(ctx context.Context, db *sql.DB, sigs []int64) error 
 	}
 	p.rare = p.rare || matching*rareShare < all
 	p.and(p.sigColumn()+" IN (SELECT value FROM json_each(?))", list(sigs))
+	return nil
+}
+
+// fewAddressed is up to how many alerts a prefix's index is the way to them, rather than walking back in time.
+const fewAddressed = 5000
+
+// address narrows by a prefix. One address is an equality, which its index answers in order of time whatever the number.
+func (p *plan) address(ctx context.Context, db *sql.DB, column string, prefix netip.Prefix) error {
+	p.addresses = true
+	first, last := bounds(prefix)
+	if prefix.IsSingleIP() {
+		p.and(column+" = ?", first)
+		return nil
+	}
+	condition := column + " BETWEEN ? AND ?"
+	var n int
+	err := db.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM alerts WHERE "+condition+" LIMIT ?)", first, last, fewAddressed).Scan(&n)
+	if err != nil {
+		return err
+	}
+	if n < fewAddressed {
+		p.rare = true
+	} else {
+		condition = "+" + condition
+	}
+	p.and(condition, first, last)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -113,7 +114,7 @@ func (s *Store) After(ctx context.Context, f Filter, seq uint64, limit int) (Arr
 			return Arrivals{}, fmt.Errorf("read %s: %w", d.path, err)
 		}
 	}
-	slices.SortFunc(got.Alerts, func(a, b Alert) int { return int(int64(b.Seq) - int64(a.Seq)) })
+	slices.SortFunc(got.Alerts, func(a, b Alert) int { return cmp.Compare(b.Seq, a.Seq) })
 	got.Alerts = got.Alerts[:min(len(got.Alerts), limit)]
 	return got, nil
 }

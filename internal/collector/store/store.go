@@ -33,11 +33,11 @@ type Store struct {
 	mu   sync.RWMutex
 	days []*day // oldest first
 
-	queue  chan request
-	quit   chan struct{}
-	closed sync.Once
-	done   sync.WaitGroup
-	stats  counters
+	queue   chan request
+	quit    chan struct{} // closed by Close
+	stopped chan struct{} // closed when the writer is done
+	closed  sync.Once
+	stats   counters
 }
 
 type request struct {
@@ -46,8 +46,8 @@ type request struct {
 }
 
 type reply struct {
-	stored int
-	err    error
+	kept []string // ids
+	err  error
 }
 
 type counters struct {
@@ -86,13 +86,13 @@ func Open(opt Options) (*Store, error) {
 	}
 	s := &Store{
 		opt: opt, codec: c, live: newRing(liveSize),
-		queue: make(chan request, 64), quit: make(chan struct{}),
+		queue: make(chan request, 64), quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := s.openDays(); err != nil {
 		s.closeDays()
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	s.done.Go(s.write)
+	go s.write()
 	return s, nil
 }
 
@@ -119,29 +119,37 @@ func (s *Store) openDays() error {
 // error, they are on disk. Callers that wait at the same time share a transaction. On error some may have been kept; append
 // them again.
 func (s *Store) Append(ctx context.Context, alerts []Alert) (int, error) {
+	kept, err := s.keep(ctx, alerts)
+	return len(kept), err
+}
+
+// keep returns the ids of those of alerts that were new.
+func (s *Store) keep(ctx context.Context, alerts []Alert) ([]string, error) {
 	if len(alerts) == 0 {
-		return 0, nil
+		return nil, nil
 	}
 	r := request{alerts: alerts, reply: make(chan reply, 1)}
 	select {
 	case s.queue <- r:
 	case <-s.quit:
-		return 0, ErrClosed
+		return nil, ErrClosed
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return nil, ctx.Err()
 	}
 	select {
 	case got := <-r.reply:
-		return got.stored, got.err
+		return got.kept, got.err
+	case <-s.stopped:
+		return nil, ErrClosed
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
 // Close writes what was appended and closes the files.
 func (s *Store) Close() error {
 	s.closed.Do(func() { close(s.quit) })
-	s.done.Wait()
+	<-s.stopped
 	return s.closeDays()
 }
 

@@ -17,6 +17,7 @@ const (
 
 // write is the only goroutine that changes alert files.
 func (s *Store) write() {
+	defer close(s.stopped)
 	sweep := time.NewTicker(sweepPeriod)
 	defer sweep.Stop()
 	for {
@@ -61,14 +62,14 @@ func (s *Store) drain() {
 // duplicates when they come again.
 func (s *Store) commit(requests []request) {
 	var failed error
-	stored := make([]int, len(requests))
+	kept := make([][]string, len(requests))
 	for name, part := range s.split(requests) {
-		if err := s.commitDay(name, part, stored); err != nil {
+		if err := s.commitDay(name, part, kept); err != nil {
 			failed = err
 		}
 	}
 	for i, r := range requests {
-		r.reply <- reply{stored: stored[i], err: failed}
+		r.reply <- reply{kept: kept[i], err: failed}
 	}
 }
 
@@ -110,7 +111,7 @@ func (s *Store) trim(a *Alert) {
 	a.SrcIP, a.DestIP = a.SrcIP.Unmap().WithZone(""), a.DestIP.Unmap().WithZone("")
 }
 
-func (s *Store) commitDay(name string, items []item, stored []int) error {
+func (s *Store) commitDay(name string, items []item, byRequest [][]string) error {
 	d, err := s.day(name)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -127,7 +128,8 @@ func (s *Store) commitDay(name string, items []item, stored []int) error {
 	s.stats.stored.Add(uint64(len(kept)))
 	s.stats.duplicate.Add(uint64(len(items) - len(kept)))
 	for i := range kept {
-		stored[kept[i].request]++
+		r := &byRequest[kept[i].request]
+		*r = append(*r, kept[i].ID)
 	}
 	return nil
 }
