@@ -110,17 +110,19 @@ func (m *Message) AppendEach(dst []byte, i int) ([]byte, bool) {
 	return dst, false
 }
 
-// equalFold compares b with s, which is lower case, without regard to ASCII case.
+// equalFold compares b with s without regard to ASCII case, and to zero bytes in b: browsers skip them.
 func equalFold(b []byte, s string) bool {
-	if len(b) != len(s) {
-		return false
-	}
-	for i := range b {
-		if lower(b[i]) != lower(s[i]) {
+	i := 0
+	for _, c := range b {
+		if c == 0 {
+			continue
+		}
+		if i >= len(s) || lower(c) != lower(s[i]) {
 			return false
 		}
+		i++
 	}
-	return true
+	return i == len(s)
 }
 
 func lower(c byte) byte {

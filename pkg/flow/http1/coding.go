@@ -82,7 +82,7 @@ func (p *Parser) layers(s *side, m *Message) []*layer {
 func codingFormats(token []byte) ([]format, bool) {
 	switch string(token) {
 	case "gzip", "x-gzip":
-		return []format{gzipFormat, zlibFormat, rawFormat}, true
+		return []format{gzipFormat, zlibFormat}, true
 	case "deflate", "x-deflate":
 		return []format{zlibFormat, rawFormat, gzipFormat}, true
 	case "br":
@@ -92,7 +92,7 @@ func codingFormats(token []byte) ([]format, bool) {
 	}
 	switch {
 	case bytes.Contains(token, []byte("gzip")):
-		return []format{gzipFormat, zlibFormat, rawFormat}, false
+		return []format{gzipFormat, zlibFormat}, false
 	case bytes.Contains(token, []byte("deflate")):
 		return []format{zlibFormat, rawFormat, gzipFormat}, false
 	}

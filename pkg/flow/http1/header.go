@@ -23,16 +23,38 @@ func (p *Parser) header(s *side) bool {
 	}
 	m.Raw = append(m.Raw, raw...)
 	line := chomp(raw)
-	if len(line) == 0 {
+	if s.dir == app.ToClient {
+		p.oddEnd(s, raw)
+	}
+	if endsBlock(raw) || s.dir == app.ToClient && blankLine(raw) && !bytes.HasPrefix(s.in, []byte("\n")) {
 		return p.endHeaders(s, m)
 	}
-	if !isBlank(line[0]) {
+	if len(line) == 0 {
+		return true
+	}
+	if !isBlank(line[0]) && line[0] != 0 {
 		ok = p.flushField(s, m)
-		s.held, s.folded = append(s.held[:0], line...), false
+		s.held = append(s.held[:0], line...)
 		return ok
 	}
 	return p.fold(s, m, line)
 }
+
+// oddEnd takes "\n\r\r\n\r\n" for one end of the block, as browsers do.
+func (p *Parser) oddEnd(s *side, raw []byte) {
+	if s.lfcr && string(raw) == "\r\n" && bytes.HasPrefix(s.in, raw) {
+		s.in = s.in[2:]
+	}
+	s.lfcr = bytes.HasSuffix(raw, []byte("\n\r"))
+}
+
+// endsBlock is the empty line; a bare CR is none.
+func endsBlock(raw []byte) bool {
+	return string(raw) == "\r\n" || string(raw) == "\n" || string(raw) == "\n\r"
+}
+
+// blankLine is a line of one blank: it ends the block for browsers.
+func blankLine(raw []byte) bool { return len(raw) == 2 && isBlank(raw[0]) && raw[1] == '\n' }
 
 // fold joins a line that starts with white space to the field before it (RFC 9112 §5.2). Servers that write HTTP/1.1
 // and start a field with a space are read as browsers read them: a new field.

@@ -58,7 +58,10 @@ func lineEnd(in []byte, crEnds, afterCR bool) int {
 	for i, c := range in {
 		switch {
 		case c == '\n':
-			if i+1 < len(in) && in[i+1] == '\r' && !(i+2 < len(in) && in[i+2] == '\n') {
+			if i > 0 && in[i-1] == '\r' || i == 0 && afterCR {
+				return i + 1
+			}
+			if i+1 < len(in) && in[i+1] == '\r' && !bytes.HasPrefix(in[i+2:], []byte("\n")) {
 				return i + 2
 			}
 			return i + 1

@@ -196,7 +196,7 @@ func (m *multipart) emit(s *side, n int) {
 }
 
 // end closes what is open when the body ends.
-func (m *multipart) end(s *side, whole bool) {
+func (m *multipart) end(s *side) {
 	if m.file != nil {
 		m.emit(s, len(m.buf))
 		m.file.Truncate()

@@ -42,7 +42,7 @@ type side struct {
 	in     []byte // what is left of this Feed
 	part   []byte // start of a line that is not complete yet
 	held   []byte // header line that the next line may continue
-	folded bool   // held has been continued
+	lfcr   bool   // the last header line ended in LF CR
 	fields int    // header fields so far
 	left   int64  // bytes left of the body or chunk
 	tx     *Tx

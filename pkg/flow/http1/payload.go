@@ -67,7 +67,7 @@ func (b *bodyReader) stop(s *side) {
 	b.stopped = true
 	b.file.Truncate()
 	if b.parts != nil {
-		b.parts.file.Truncate()
+		b.parts.end(s)
 	}
 }
 
@@ -114,7 +114,7 @@ func (b *bodyReader) gap(p *Parser, s *side, n int) {
 func (b *bodyReader) end(p *Parser, s *side, whole bool) {
 	p.flush(s, b)
 	if b.parts != nil {
-		b.parts.end(s, whole)
+		b.parts.end(s)
 	}
 	if whole {
 		b.file.Close()

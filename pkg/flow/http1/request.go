@@ -76,7 +76,7 @@ func (p *Parser) requestLine(s *side, raw []byte) bool {
 	}
 	p.target(s.tx)
 	s.tx.Advance(app.ToServer, Line)
-	if r.Version09 && allSpace(s.in) {
+	if r.Version09 && len(chomp(s.in)) == 0 {
 		s.state = finish
 		return true
 	}
@@ -134,7 +134,8 @@ func (p *Parser) requestHeaders(s *side) {
 // requestFraming finds how long the body is (RFC 9112 §6): chunked wins over a length.
 func (p *Parser) requestFraming(s *side) {
 	r := &s.tx.Request
-	te, hasTE := r.Get("transfer-encoding")
+	te := r.Joined("transfer-encoding")
+	hasTE := te != nil
 	n, hasCL, okCL := contentLength(&r.Message)
 	if hasCL && okCL {
 		r.ContentLength = n

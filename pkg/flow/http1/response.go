@@ -15,7 +15,7 @@ func (p *Parser) responseStep(s *side) bool {
 	case idle:
 		return p.responseBegin(s)
 	case firstLine:
-		line, ok := p.line(s, false)
+		line, ok := p.line(s, true)
 		return ok && p.responseLine(s, line)
 	case headerLines:
 		return p.header(s)
@@ -27,7 +27,8 @@ func (p *Parser) responseStep(s *side) bool {
 
 // responseBegin takes up the oldest request that is not answered, or makes up one that was not seen.
 func (p *Parser) responseBegin(s *side) bool {
-	if len(s.in) == 0 {
+	if allSpace(s.in) {
+		s.in = nil
 		return false
 	}
 	if p.answer < p.txs.Len() {
@@ -98,6 +99,7 @@ func (p *Parser) headless(s *side, raw []byte) bool {
 	s.body.plain = true
 	s.body.start(p, s)
 	s.tx.Advance(app.ToClient, Body)
+	s.tx.Response.Body.Wire += uint64(len(raw))
 	s.body.write(p, s, raw)
 	s.state = bodyToClose
 	return true
@@ -153,9 +155,12 @@ func (p *Parser) responseHeaders(s *side) {
 		return
 	case method == "HEAD":
 		s.state = finish
-	case (code == 204 || code == 304) && !hasBody(&r.Message):
+	case (code < 200 && code >= 100 || code == 204 || code == 304) && !hasBody(&r.Message):
 		s.state = finish
 	default:
+		if code < 200 && code >= 100 || code == 204 || code == 304 {
+			s.tx.Event("http.response_body_unexpected")
+		}
 		p.responseFraming(s)
 	}
 	s.body.start(p, s)
@@ -186,7 +191,8 @@ func (p *Parser) interim(s *side) {
 // responseFraming finds how long the body is.
 func (p *Parser) responseFraming(s *side) {
 	r := &s.tx.Response
-	te, hasTE := r.Get("transfer-encoding")
+	te := r.Joined("transfer-encoding")
+	hasTE := te != nil
 	n, hasCL, okCL := contentLength(&r.Message)
 	if hasCL && okCL {
 		r.ContentLength = n
@@ -223,7 +229,7 @@ func (p *Parser) responseFraming(s *side) {
 
 // responseFinish ends a response. What follows in the same piece and is no status line belongs to its body.
 func (p *Parser) responseFinish(s *side) bool {
-	if len(s.in) > 0 && !allSpace(s.in) {
+	if len(s.in) > 0 {
 		end := bytes.IndexByte(s.in, '\n') + 1
 		if end == 0 {
 			end = len(s.in)
