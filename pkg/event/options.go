@@ -122,7 +122,7 @@ func DefaultOptions() Options {
 		HTTP:     HTTPOptions{Extended: true},
 		DNS:      DefaultDNS(),
 		TLS:      TLSOptions{Extended: true},
-		SMTP:     SMTPOptions{},
+		Stats:    StatsOptions{Zeroes: true},
 	}
 }
 

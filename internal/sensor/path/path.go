@@ -109,7 +109,7 @@ func (p *Path) Process(f decode.Frame) Outcome {
 		}
 		p.packet(pk, outer(packets[i+1:], pk))
 	}
-	p.stats.frame(&p.out)
+	p.count(&p.out)
 	return p.out
 }
 

@@ -45,7 +45,8 @@ func (s *Settings) fileStore(r *reader, path string, on bool) {
 // eve reads one eve-log.
 func eve(r *reader, path string) Output {
 	o := Output{Name: "eve.json", Options: event.Options{Metadata: true, Alert: event.DefaultAlert(), DNS: event.DefaultDNS(),
-		XFF: event.XFF{Header: "x-forwarded-for"}}}
+		Stats: event.StatsOptions{Zeroes: true},
+		XFF:   event.XFF{Header: "x-forwarded-for"}}}
 	r.text(path+".filename", &o.Name)
 	if n := r.at(path + ".filename"); filepath.IsAbs(o.Name) {
 		r.warn(n, path+".filename", "%q is written into the output directory as %q", o.Name, filepath.Base(o.Name))
