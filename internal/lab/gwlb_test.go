@@ -129,9 +129,21 @@ func TestGWLBCarriesTCP(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	s := top.GWLB.Stats()
+	s := settle(top.GWLB)
 	if e.seen.Load() != s.Sent || s.Sent != s.Accepted || s.Sent < 100 || s.Dropped() != 0 || s.SourcePortChanged != 0 || s.NewFlowCount < 40 {
 		t.Errorf("appliance saw %d frames; load balancer %+v", e.seen.Load(), s)
+	}
+}
+
+// settle waits until what was sent has come back.
+func settle(g *GWLB) GWLBStats {
+	deadline := time.Now().Add(2 * time.Second)
+	for {
+		s := g.Stats()
+		if s.Sent == s.Returned || time.Now().After(deadline) {
+			return s
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
