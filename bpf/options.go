@@ -1,6 +1,11 @@
 package bpf
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+	"path/filepath"
+	"strings"
+)
 
 // ABI is the version of the shared structs and maps; it is part of the pin path.
 const ABI = 1
@@ -36,10 +41,23 @@ type OnFailure uint32
 
 // Policies for when nobody inspects.
 const (
-	FailOpen   OnFailure = iota + 1 // undecided packets move on; verdicts lapse after Lease.Hold
+	FailOpen   OnFailure = iota + 1 // undecided packets move on; verdicts lapse after Control.Hold
 	FailStatic                      // undecided packets move on; verdicts stay until they expire
 	FailClosed                      // undecided packets are dropped
 )
+
+// String is the policy's name in the configuration.
+func (f OnFailure) String() string {
+	switch f {
+	case FailOpen:
+		return "open"
+	case FailStatic:
+		return "static"
+	case FailClosed:
+		return "closed"
+	}
+	return fmt.Sprintf("on-failure(%d)", uint32(f))
+}
 
 // Options say how to Load. The zero value of every field but Mode and Name has a default.
 type Options struct {
@@ -61,7 +79,61 @@ type Options struct {
 
 // Limits of Options.
 const (
-	MaxRings   = 64
-	MaxQueues  = 64
-	MaxSnapLen = 9216
+	MaxRings     = 64
+	MaxQueues    = 64
+	MaxSnapLen   = 9216
+	MaxVerdicts  = 1 << 24
+	MaxPrefixes  = 100_000 // of the verdicts, those that go into the trie
+	MaxGuards    = 1024    // never-block prefixes
+	MaxTargets   = 4096    // distinct destinations that verdicts are narrowed to
+	minRingBytes = 4096
 )
+
+// withDefaults fills in what is zero and refuses what cannot be.
+func (o Options) withDefaults() (Options, error) {
+	for _, d := range []struct {
+		name     string
+		value    *int
+		def, max int
+	}{
+		{"rings", &o.Rings, 1, MaxRings},
+		{"ring bytes", &o.RingBytes, 8 << 20, 1 << 30},
+		{"snap length", &o.SnapLen, MaxSnapLen, MaxSnapLen},
+		{"sources", &o.Sources, 256 << 10, MaxVerdicts},
+		{"flows", &o.Flows, 64 << 10, MaxVerdicts},
+		{"destinations", &o.Destinations, 8192, 1 << 20},
+	} {
+		if *d.value == 0 {
+			*d.value = d.def
+		}
+		if *d.value < 1 || *d.value > d.max {
+			return o, fmt.Errorf("bpf: %s %d: must be 1 to %d", d.name, *d.value, d.max)
+		}
+	}
+	if o.RingBytes < minRingBytes || bits.OnesCount(uint(o.RingBytes)) != 1 {
+		return o, fmt.Errorf("bpf: ring bytes %d: must be a power of two, at least %d", o.RingBytes, minRingBytes)
+	}
+	if o.Mode != ModeHost && o.Mode != ModeGWLB && o.Mode != ModeMirror {
+		return o, fmt.Errorf("bpf: mode %v: must be host, gwlb or mirror", o.Mode)
+	}
+	if o.Name == "" || o.Name == "." || o.Name == ".." || strings.ContainsRune(o.Name, '/') {
+		return o, fmt.Errorf("bpf: name %q: must be a file name, like an interface's", o.Name)
+	}
+	if o.BPFFS == "" {
+		o.BPFFS = "/sys/fs/bpf"
+	}
+	return o, nil
+}
+
+// folder is where maps and links are pinned. A dot is not allowed in names on a bpf file system.
+func (o Options) folder() string {
+	return filepath.Join(o.BPFFS, "weir", fmt.Sprintf("v%d", ABI), pinName(o.Name))
+}
+
+// pinName makes an interface's name fit for a bpf file system, which forbids dots (VLAN interfaces have them).
+func pinName(name string) string { return strings.ReplaceAll(name, ".", "_") }
+
+// buckets is the number of buckets that hold n keys at half load or less, and so with room to probe.
+func buckets(n int) uint32 { return max(1, ceilPow2(uint32(n))/(Cells/2)) }
+
+func ceilPow2(n uint32) uint32 { return 1 << bits.Len32(n-1) }

@@ -1,53 +1,223 @@
 package bpf
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"sync"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 )
 
-// Sensor is the loaded program with its maps. Its methods are safe for concurrent use; what Array gives out is shared
-// memory with the kernel.
+// Sensor is the loaded program with its maps. Its methods are safe for concurrent use; what Tables gives out is memory
+// shared with the kernel.
 type Sensor struct {
 	opts    Options
-	adopted bool
 	clock   Clock
+	adopted bool
+
+	maps   mapSet
+	rings  []*ebpf.Map
+	tables *Tables
+	prog   *ebpf.Program
+
+	mu    sync.Mutex
+	links map[string]*attachment // by interface
 }
 
 // Load makes or adopts the maps and loads the program; nothing is attached yet.
 // The error is one sentence that names what is missing: root, the bpf file system, or the kernel's version.
-func Load(o Options) (*Sensor, error) { return nil, errors.New("not implemented") }
+func Load(o Options) (*Sensor, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if !o.NoPin {
+		if err := checkBPFFS(o.BPFFS); err != nil {
+			return nil, err
+		}
+	}
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, explain(fmt.Errorf("bpf: %w", err))
+	}
+	spec, err := loadSensor()
+	if err != nil {
+		return nil, fmt.Errorf("bpf: %w", err)
+	}
+	s := &Sensor{opts: o, links: map[string]*attachment{}}
+	if err := s.load(spec); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
 
-// Attach puts the program on the interface, or replaces ours there without a gap, and returns "native" or "generic".
-// It refuses an interface that carries another XDP program. Called once for each interface.
-func (s *Sensor) Attach(ifname string) (string, error) { return "", errors.New("not implemented") }
+func (s *Sensor) load(spec *ebpf.CollectionSpec) (err error) {
+	if s.clock, err = readClock(spec.Programs[sensorProgClock]); err != nil {
+		return err
+	}
+	if err := sizes(spec, s.opts); err != nil {
+		return err
+	}
+	if err := s.openMaps(spec); err != nil {
+		return err
+	}
+	if s.tables, err = openTables(s.maps); err != nil {
+		return err
+	}
+	if err := s.seed(); err != nil {
+		return err
+	}
+	return s.loadProgram(spec)
+}
 
-// Detach takes the program off its interfaces and removes the pins.
-func (s *Sensor) Detach() error { return errors.New("not implemented") }
+// openMaps adopts or creates the maps, and what the maps of maps hold.
+func (s *Sensor) openMaps(spec *ebpf.CollectionSpec) (err error) {
+	folder := ""
+	if !s.opts.NoPin {
+		folder = s.opts.folder()
+		if s.maps, err = adopt(spec, folder); err != nil {
+			return err
+		}
+		s.adopted = s.maps != nil
+	}
+	if s.maps == nil {
+		if s.maps, err = create(spec, folder); err != nil {
+			return err
+		}
+	}
+	tries, err := inner(spec.Maps[sensorMapPrefixes], s.maps[sensorMapPrefixes], 2)
+	if err != nil {
+		return err
+	}
+	closeAll(tries) // the outer map holds them
+	if s.opts.Mode == ModeHost || s.opts.Mode == ModeMirror {
+		s.rings, err = inner(spec.Maps[sensorMapRings], s.maps[sensorMapRings], s.opts.Rings)
+	}
+	return err
+}
+
+// seed draws the hash key of new maps.
+func (s *Sensor) seed() error {
+	if s.tables.Control.Seed != 0 {
+		return nil
+	}
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return fmt.Errorf("bpf: draw hash key: %w", err)
+	}
+	s.tables.Control.Seed = binary.LittleEndian.Uint64(b[:]) | 1
+	return nil
+}
+
+func (s *Sensor) loadProgram(spec *ebpf.CollectionSpec) error {
+	loadBytes := uint32(1)
+	if err := features.HaveProgramHelper(ebpf.XDP, asm.FnXdpLoadBytes); err != nil {
+		if len(s.rings) > 0 {
+			return fmt.Errorf("bpf: mode %v copies packets with bpf_xdp_load_bytes: %w: needs Linux 5.18 or later", s.opts.Mode, err)
+		}
+		loadBytes = 0
+	}
+	err := setAll(spec, map[string]uint32{sensorVarHasLoadBytes: loadBytes, sensorVarTickShift: uint32(s.clock.shift)})
+	if err != nil {
+		return err
+	}
+	delete(spec.Programs, sensorProgClock)
+	if s.opts.Frags {
+		spec.Programs[sensorProgSensor].Flags |= unix.BPF_F_XDP_HAS_FRAGS
+	}
+	c, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: s.maps})
+	if err != nil {
+		return explain(fmt.Errorf("bpf: load program: %w", err))
+	}
+	s.prog = c.DetachProgram(sensorProgSensor)
+	c.Close()
+	return nil
+}
 
 // Close releases this process's hold. What is pinned goes on working.
-func (s *Sensor) Close() error { return nil }
+func (s *Sensor) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, l := range s.links {
+		errs = append(errs, l.link.Close())
+	}
+	clear(s.links)
+	if s.tables != nil {
+		s.tables.close()
+	}
+	closeAll(s.rings)
+	s.maps.close()
+	if s.prog != nil {
+		errs = append(errs, s.prog.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // Adopted reports whether the maps were those of an earlier process.
 func (s *Sensor) Adopted() bool { return s.adopted }
 
+// Options are those of Load, defaults filled in.
+func (s *Sensor) Options() Options { return s.opts }
+
 // Clock converts between ticks and time.
 func (s *Sensor) Clock() Clock { return s.clock }
 
-// Ring is capture ring i (BPF_MAP_TYPE_RINGBUF), 0 ≤ i < Options.Rings. Records: CaptureHeader, then the frame.
-func (s *Sensor) Ring(i int) *ebpf.Map { return nil }
+// Program is the loaded XDP program, for BPF_PROG_TEST_RUN.
+func (s *Sensor) Program() *ebpf.Program { return s.prog }
 
-// Samples is the ring of Sample records.
-func (s *Sensor) Samples() *ebpf.Map { return nil }
-
-// Sockets is the XSKMAP: receive queue → AF_XDP socket descriptor. A closed socket's slot empties by itself.
-func (s *Sensor) Sockets() *ebpf.Map { return nil }
-
-// Credit is receive queue q's credit, 0 ≤ q < MaxQueues. Write Granted with sync/atomic.
-func (s *Sensor) Credit(q int) *Credit { return nil }
+// Tables are the maps as shared memory, valid until Close.
+func (s *Sensor) Tables() *Tables { return s.tables }
 
 // Control is the running program's settings. Write its words with sync/atomic.
-func (s *Sensor) Control() *Control { return nil }
+func (s *Sensor) Control() *Control { return s.tables.Control }
 
-// Counters is the sum over all CPUs.
-func (s *Sensor) Counters() (Counters, error) { return Counters{}, errors.New("not implemented") }
+// Credit is receive queue q's credit, 0 ≤ q < MaxQueues. Write Granted with sync/atomic.
+func (s *Sensor) Credit(q int) *Credit { return &s.tables.Credits[q] }
+
+// Rings are the capture rings (BPF_MAP_TYPE_RINGBUF); none in gwlb. Records: CaptureHeader, then the frame.
+func (s *Sensor) Rings() []*ebpf.Map { return s.rings }
+
+// Samples is the ring of Sample records.
+func (s *Sensor) Samples() *ebpf.Map { return s.maps[sensorMapSamples] }
+
+// Sockets is the XSKMAP: receive queue → AF_XDP socket descriptor. A closed socket's slot empties by itself.
+func (s *Sensor) Sockets() *ebpf.Map { return s.maps[sensorMapSockets] }
+
+// Counters is the sum over all CPUs since the maps were made.
+func (s *Sensor) Counters() (Counters, error) {
+	var cpus []Counters
+	if err := s.maps[sensorMapStats].Lookup(uint32(0), &cpus); err != nil {
+		return Counters{}, fmt.Errorf("bpf: read counters: %w", err)
+	}
+	var sum Counters
+	for i := range cpus {
+		sum.add(&cpus[i])
+	}
+	return sum, nil
+}
+
+func (c *Counters) add(other *Counters) {
+	for i := range c.Drops {
+		c.Drops[i] += other.Drops[i]
+		c.Would[i] += other.Would[i]
+	}
+	for i := range c.Paths {
+		c.Paths[i] += other.Paths[i]
+	}
+}
+
+// Dropped is the number of packets dropped, whatever for.
+func (c *Counters) Dropped() uint64 {
+	var n uint64
+	for _, d := range c.Drops {
+		n += d
+	}
+	return n
+}

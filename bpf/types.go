@@ -42,6 +42,7 @@ type Control struct {
 	Good       uint32 // which half of the known-good bits is filled now: 0 or 1
 	Epoch      uint64 // collector epoch and sequence number the maps stand at; not read by the program
 	Seq        uint64
+	_          uint64 // always 0
 }
 
 // Cell is one entry of the source and flow tables; Slot indexes verdicts or flows, 0 is empty.

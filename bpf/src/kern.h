@@ -128,6 +128,7 @@ struct vxlanhdr {
 #define PROTO_ICMP6 58
 #define PROTO_NONE 59
 #define PROTO_DSTOPTS 60
+#define PROTO_SCTP 132
 #define PROTO_MOBILITY 135
 
 #define TCP_FIN 0x01

@@ -1,0 +1,192 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+)
+
+// attachment is the program on one interface.
+type attachment struct {
+	link link.Link
+	pin  string // "" if not pinned
+}
+
+// Attach puts the program on the interface, or replaces ours there without a gap, and returns "native" or "generic".
+// It refuses an interface that carries another XDP program. Called once for each interface.
+func (s *Sensor) Attach(ifname string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	iface, err := net.InterfaceByName(ifname)
+	if err != nil {
+		return "", fmt.Errorf("bpf: interface %s: %w", ifname, err)
+	}
+	a, err := s.takeOver(iface)
+	if err != nil {
+		return "", err
+	}
+	if a == nil {
+		if err := refuseForeign(iface); err != nil {
+			return "", err
+		}
+		if a, err = s.attachNew(iface); err != nil {
+			return "", err
+		}
+	}
+	s.links[ifname] = a
+	return attachedMode(iface)
+}
+
+// takeOver updates the link that an earlier process, of whatever ABI, left pinned for the interface; nil if there is none.
+func (s *Sensor) takeOver(iface *net.Interface) (*attachment, error) {
+	if s.opts.NoPin {
+		return nil, nil
+	}
+	pins, err := filepath.Glob(filepath.Join(s.opts.BPFFS, "weir", "v*", "*", linkName(iface.Name)))
+	if err != nil {
+		return nil, fmt.Errorf("bpf: %w", err)
+	}
+	for _, pin := range pins {
+		l, err := link.LoadPinnedLink(pin, nil)
+		if err != nil {
+			return nil, explain(fmt.Errorf("bpf: open pinned link %s: %w", pin, err))
+		}
+		if !onInterface(l, iface) { // the interface it was for is gone
+			os.Remove(pin)
+			l.Close()
+			continue
+		}
+		if err := l.Update(s.prog); err != nil {
+			l.Close()
+			return nil, explain(fmt.Errorf("bpf: replace program on %s: %w", iface.Name, err))
+		}
+		return s.repin(l, pin, iface)
+	}
+	return nil, nil
+}
+
+// repin moves a link's pin to this ABI's folder.
+func (s *Sensor) repin(l link.Link, pin string, iface *net.Interface) (*attachment, error) {
+	want := filepath.Join(s.opts.folder(), linkName(iface.Name))
+	if pin == want {
+		return &attachment{l, pin}, nil
+	}
+	if err := l.Pin(want); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("bpf: pin link %s: %w", want, err)
+	}
+	return &attachment{l, want}, nil
+}
+
+func onInterface(l link.Link, iface *net.Interface) bool {
+	info, err := l.Info()
+	if err != nil {
+		return false
+	}
+	xdp := info.XDP()
+	return xdp != nil && int(xdp.Ifindex) == iface.Index
+}
+
+// refuseForeign fails if the interface carries an XDP program.
+func refuseForeign(iface *net.Interface) error {
+	dev, err := netlink.LinkByIndex(iface.Index)
+	if err != nil {
+		return fmt.Errorf("bpf: interface %s: %w", iface.Name, err)
+	}
+	xdp := dev.Attrs().Xdp
+	if xdp == nil || !xdp.Attached {
+		return nil
+	}
+	return fmt.Errorf("bpf: interface %s already carries XDP program %s: take it off first "+
+		"(ip link set dev %s xdp off, or xdp-loader unload %s --all)", iface.Name, programName(xdp.ProgId), iface.Name, iface.Name)
+}
+
+func programName(id uint32) string {
+	if p, err := ebpf.NewProgramFromID(ebpf.ProgramID(id)); err == nil {
+		defer p.Close()
+		if info, err := p.Info(); err == nil {
+			return fmt.Sprintf("%q (id %d)", info.Name, id)
+		}
+	}
+	return fmt.Sprintf("%d", id)
+}
+
+// attachNew tries the driver's own hook, then the generic one.
+func (s *Sensor) attachNew(iface *net.Interface) (*attachment, error) {
+	l, native := link.AttachXDP(link.XDPOptions{Program: s.prog, Interface: iface.Index, Flags: link.XDPDriverMode})
+	if native != nil {
+		var generic error
+		l, generic = link.AttachXDP(link.XDPOptions{Program: s.prog, Interface: iface.Index, Flags: link.XDPGenericMode})
+		if generic != nil {
+			return nil, explain(fmt.Errorf("bpf: attach to %s (MTU %d): native: %w; generic: %w", iface.Name, iface.MTU, native, generic))
+		}
+	}
+	if s.opts.NoPin {
+		return &attachment{link: l}, nil
+	}
+	pin := filepath.Join(s.opts.folder(), linkName(iface.Name))
+	if err := l.Pin(pin); err != nil {
+		l.Close()
+		return nil, explain(fmt.Errorf("bpf: pin link %s: %w", pin, err))
+	}
+	return &attachment{l, pin}, nil
+}
+
+func linkName(ifname string) string { return "link_" + pinName(ifname) }
+
+func attachedMode(iface *net.Interface) (string, error) {
+	dev, err := netlink.LinkByIndex(iface.Index)
+	if err != nil {
+		return "", fmt.Errorf("bpf: interface %s: %w", iface.Name, err)
+	}
+	if xdp := dev.Attrs().Xdp; xdp != nil && xdp.AttachMode == nl.XDP_ATTACHED_SKB {
+		return "generic", nil
+	}
+	return "native", nil
+}
+
+// Detach takes the program off its interfaces and removes the pins. The Sensor is still to be closed.
+func (s *Sensor) Detach() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, a := range s.links {
+		if a.pin != "" {
+			errs = append(errs, os.Remove(a.pin))
+		}
+		errs = append(errs, a.link.Close())
+	}
+	clear(s.links)
+	if !s.opts.NoPin {
+		errs = append(errs, Unpin(s.opts.BPFFS, s.opts.Name))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("bpf: detach: %w", err)
+	}
+	return nil
+}
+
+// Unpin removes everything that sensors of any ABI left pinned under name, which takes their programs off their
+// interfaces if no process holds them. bpffs "" means /sys/fs/bpf.
+func Unpin(bpffs, name string) error {
+	o := Options{BPFFS: bpffs, Name: name}
+	if o.BPFFS == "" {
+		o.BPFFS = "/sys/fs/bpf"
+	}
+	folders, err := filepath.Glob(filepath.Join(o.BPFFS, "weir", "v*", pinName(name)))
+	if err != nil {
+		return fmt.Errorf("bpf: %w", err)
+	}
+	var errs []error
+	for _, f := range folders {
+		errs = append(errs, os.RemoveAll(f))
+	}
+	return errors.Join(errs...)
+}

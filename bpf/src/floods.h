@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/* Counts per destination, and the limits of armed ones. */
+#include "drop.h"
+
+INLINE void claim(struct dest *d, struct pkt *p)
+{
+	d->claims++;
+	d->armed = 0;
+	d->bytes = 0;
+	UNROLL
+	for (int i = 0; i < CLASSES; i++)
+		d->packets[i] = 0;
+	__builtin_memcpy(d->addr, p->dst, 16);
+}
+
+/* The destination's counters and, in *index, where they lie; 0 if all ways of its set are taken. */
+INLINE struct dest *find_dest(struct pkt *p, __u32 *index)
+{
+	__u32 base = (hash_addr(p->control->seed, p->dst) & dest_mask) * DEST_WAYS, idle_at = 0;
+	struct dest *idle = 0;
+
+	for (int i = 0; i < DEST_WAYS; i++) {
+		__u32 at = base + i;
+		struct dest *d = map_lookup(&dests, &at);
+
+		if (!d)
+			return 0;
+		if (LIKELY(((__u64 *)d->addr)[0] == p->dst[0] && ((__u64 *)d->addr)[1] == p->dst[1])) {
+			*index = at;
+			return d;
+		}
+		if (!idle && !d->fixed && p->now - d->last > DEST_IDLE) {
+			idle = d;
+			idle_at = at;
+		}
+	}
+	if (idle) {
+		claim(idle, p);
+		*index = idle_at;
+	}
+	return idle;
+}
+
+/* Whether the source is among those that completed a handshake lately: 3 bits of one word, in either generation. */
+INLINE int known_good(struct pkt *p)
+{
+	__u64 h, bits, *word;
+	__u32 at;
+
+	h = hash_addr(p->control->seed, p->version == 4 ? p->src : (__u64[2]){p->src[0], 0});
+	bits = 1ULL << (h >> 32 & 63) | 1ULL << (h >> 38 & 63) | 1ULL << (h >> 44 & 63);
+	at = h & (GOOD_WORDS - 1);
+	word = map_lookup(&good, &at);
+	if (word && (*word & bits) == bits)
+		return 1;
+	at += GOOD_WORDS;
+	word = map_lookup(&good, &at);
+	return word && (*word & bits) == bits;
+}
+
+/* Whether a packet of the class is over the limit of armed destination i. */
+INLINE int over_limit(struct pkt *p, __u32 i, __u32 class)
+{
+	struct arm *a = map_lookup(&arms, &i);
+	__u32 window = p->now >> ARM_WINDOW;
+
+	if (!a || (__s32)(p->now - a->expires[class]) >= 0)
+		return 0;
+	if (a->window[class] != window) {
+		a->window[class] = window;
+		a->spent[class] = 0;
+	}
+	if (*(volatile __u32 *)&a->spent[class] >= a->budget[class])
+		return 1;
+	ADD(&a->spent[class], 1);
+	return 0;
+}
+
+/* Counts the packet and sets p->want if it is part of a flood. */
+INLINE void floods(struct pkt *p)
+{
+	__u32 i = 0, class = p->class & (CLASSES - 1);
+	struct dest *d = find_dest(p, &i);
+
+	if (!d) {
+		count(p, PATH_DEST_FULL);
+		return;
+	}
+	ADD(&d->packets[class], 1);
+	d->bytes += p->len;
+	if (d->last != p->now)
+		d->last = p->now;
+	if (LIKELY(!(d->armed & 1 << class)) || p->exempt || !p->enforce || p->vital)
+		return;
+	if (known_good(p))
+		count(p, PATH_GOOD);
+	else if (over_limit(p, i, class))
+		p->want = REASON_FLOOD_SYN + class;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Keyed hashing; hash.go is its mirror. The key is drawn once for the life of the maps, so that nobody outside can choose
+ * colliding addresses. It need not be more than that: what is looked up by hash is compared in full.
+ */
+#include "packet.h"
+
+INLINE __u64 mix(__u64 h, __u64 word)
+{
+	h = (h ^ word) * 0x9fb21c651e98df25ULL;
+	return h ^ (h >> 32);
+}
+
+INLINE __u64 finish(__u64 h)
+{
+	h *= 0xd6e8feb86659fd93ULL;
+	return h ^ (h >> 32);
+}
+
+INLINE __u64 hash_addr(__u64 seed, const __u64 a[2]) { return finish(mix(mix(seed, a[0]), a[1])); }
+
+/* Whether end (x, xport) sorts after end (y, yport). */
+INLINE int after(const __u64 x[2], __u16 xport, const __u64 y[2], __u16 yport)
+{
+	if (x[0] != y[0])
+		return ntohll(x[0]) > ntohll(y[0]);
+	if (x[1] != y[1])
+		return ntohll(x[1]) > ntohll(y[1]);
+	return xport > yport;
+}
+
+INLINE __u64 hash_ends(__u64 seed, __u64 tenant, const __u64 a[2], const __u64 b[2], __u64 ports)
+{
+	__u64 h = mix(seed, tenant);
+
+	h = mix(mix(h, a[0]), a[1]);
+	h = mix(mix(h, b[0]), b[1]);
+	return finish(mix(h, ports));
+}
+
+/* Sets p->swapped and p->hash: tuple order, and the hash of (tenant, a, b, ports, protocol). */
+INLINE void hash_tuple(struct pkt *p)
+{
+	__u64 seed = p->control->seed;
+
+	p->swapped = launder(p, after(p->src, p->sport, p->dst, p->dport));
+	if (p->swapped)
+		p->hash = hash_ends(seed, p->tenant, p->dst, p->src,
+				    (__u64)p->dport << 32 | (__u64)p->sport << 16 | p->proto);
+	else
+		p->hash = hash_ends(seed, p->tenant, p->src, p->dst,
+				    (__u64)p->sport << 32 | (__u64)p->dport << 16 | p->proto);
+}
+
+/* Chooses the ring: all fragments of a datagram must meet, so theirs leaves out the ports. */
+INLINE __u32 shard(struct pkt *p)
+{
+	__u64 h = p->hash;
+
+	if (p->frag) {
+		if (p->swapped)
+			h = hash_ends(p->control->seed, p->tenant, p->dst, p->src, 0);
+		else
+			h = hash_ends(p->control->seed, p->tenant, p->src, p->dst, 0);
+	}
+	return h >> 32;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/* The maps; ../README.md says who fills them. Go sets the sizes of those marked so. */
+#include "types.h"
+#include "helpers.h"
+
+/* Constants that Go sets before loading. */
+volatile const __u32 mode = MODE_HOST;
+volatile const __u32 snaplen = 9216;
+volatile const __u32 ring_count = 1;
+volatile const __u32 tick_shift = 4;
+volatile const __u32 source_mask = 0;     /* buckets of one generation - 1 */
+volatile const __u32 flow_mask = 0;       /* buckets - 1 */
+volatile const __u32 dest_mask = 0;       /* sets - 1 */
+volatile const __u32 has_load_bytes = 0;  /* the kernel has xdp_load_bytes (5.18) */
+volatile const __u32 has_frags = 0;       /* frames may span several buffers */
+
+#define PRESENCE4_WORDS (1 << 19)               /* 2^24 /24s, 32 to a word */
+#define PRESENCE6_WORDS (1 << 16)               /* 2^21 hashed /48s */
+#define PRESENCE6_SHORT ((1 << 16) / 32)        /* then 2^16 by the first 16 bits, for prefixes shorter than /48 */
+#define GOOD_WORDS (1 << 15)
+
+#define ARRAY(name_, value_, entries_, flags_)           \
+	struct {                                         \
+		__uint(type, BPF_MAP_TYPE_ARRAY);        \
+		__uint(max_entries, entries_);           \
+		__uint(map_flags, flags_);               \
+		__type(key, __u32);                      \
+		__type(value, value_);                   \
+	} name_ SEC(".maps")
+
+ARRAY(control, struct control, 1, BPF_F_MMAPABLE);
+ARRAY(sources, struct bucket, 2, BPF_F_MMAPABLE);    /* sized by Go: 2 generations */
+ARRAY(verdicts, struct verdict, 1, BPF_F_MMAPABLE);  /* sized by Go */
+ARRAY(targets, struct target, 4096, BPF_F_MMAPABLE);
+ARRAY(presence4, __u64, 2 * PRESENCE4_WORDS, BPF_F_MMAPABLE);
+ARRAY(presence6, __u64, 2 * (PRESENCE6_WORDS + PRESENCE6_SHORT), BPF_F_MMAPABLE);
+ARRAY(flow_cells, struct bucket, 1, BPF_F_MMAPABLE); /* sized by Go */
+ARRAY(flows, struct flow, 1, BPF_F_MMAPABLE);        /* sized by Go */
+ARRAY(dests, struct dest, DEST_WAYS, BPF_F_MMAPABLE);/* sized by Go */
+ARRAY(arms, struct arm, DEST_WAYS, BPF_F_MMAPABLE);  /* sized by Go */
+ARRAY(good, __u64, 2 * GOOD_WORDS, BPF_F_MMAPABLE);
+ARRAY(credits, struct credit, 64, BPF_F_MMAPABLE);
+
+struct lpm {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 100000);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct prefix_key);
+	__type(value, __u32);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__array(values, struct lpm);
+} prefixes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct prefix_key);
+	__type(value, __u32);
+} guard SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct stats);
+} stats SEC(".maps");
+
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 23); /* sized by Go */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} samples SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u32);
+} sockets SEC(".maps");
+
+/* Types that no map mentions, kept in the object's BTF for layout_test.go. */
+struct capture *btf_capture __attribute__((unused));
+struct sample *btf_sample __attribute__((unused));

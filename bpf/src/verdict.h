@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Which verdict decides: the one of highest rank among those on the flow, the source and the prefixes that hold it; among
+ * equals the first met, which is the most specific. Observing verdicts count and decide nothing.
+ */
+#include "drop.h"
+
+/* The best so far, in one word: rank << 48 | action << 40 | enum reason << 32 | slot. Rank 0: none. */
+typedef __u64 pick;
+#define PICK(rank, action, reason, slot) \
+	((__u64)(rank) << 48 | (__u64)(action) << 40 | (__u64)(reason) << 32 | (slot))
+#define PICK_RANK(k) ((__u32)((k) >> 48))
+#define PICK_ACTION(k) ((__u8)((k) >> 40))
+#define PICK_REASON(k) ((__u8)((k) >> 32))
+#define PICK_SLOT(k) ((__u32)(k))
+
+/* Defines name(at, hash, tag): the slot of the cell tagged so, in bucket at + (hash & mask) or a neighbour; 0: none. */
+#define FINDER(name, map, mask)                                                              \
+	NOINLINE __u32 name(__u32 at, __u32 hash, __u32 tag)                                 \
+	{                                                                                    \
+		for (__u32 probe = 0; probe < PROBES; probe++) {                             \
+			__u32 i = at + ((hash + probe) & (mask)), slot = 0;                  \
+			struct bucket *b = map_lookup(&map, &i);                             \
+                                                                                             \
+			if (!b)                                                              \
+				return 0;                                                    \
+			UNROLL                                                               \
+			for (int c = 0; c < CELLS; c++)                                      \
+				if (b->cells[c].tag == tag && b->cells[c].slot)              \
+					slot = b->cells[c].slot;                             \
+			if (slot || !b->cells[CELLS - 1].slot)                               \
+				return slot;                                                 \
+		}                                                                            \
+		return 0;                                                                    \
+	}
+
+FINDER(find_source, sources, source_mask)
+FINDER(find_flow, flow_cells, flow_mask)
+
+INLINE int same(const void *x, const void *y)
+{
+	const __u64 *a = x, *b = y;
+
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]));
+}
+
+INLINE int expired(struct pkt *p, __u32 tick) { return (__s32)(p->now - tick) >= 0; }
+
+/* Whether the verdict's narrowing holds for the packet. */
+INLINE int applies(struct pkt *p, const struct verdict *v)
+{
+	__u32 i = v->target;
+	struct target *t;
+
+	if (v->proto && v->proto != p->proto)
+		return 0;
+	if (v->port && v->port != p->dport)
+		return 0;
+	if (!i)
+		return 1;
+	t = map_lookup(&targets, &i);
+	return t && !((p->dst[0] ^ t->addr[0]) & t->mask[0]) && !((p->dst[1] ^ t->addr[1]) & t->mask[1]);
+}
+
+/* The better of best and what the chain from slot on has. */
+INLINE pick walk(struct pkt *p, pick best, __u32 slot, __u8 reason)
+{
+	for (int i = 0; i < CHAIN && slot; i++) {
+		struct verdict *v = map_lookup(&verdicts, &slot);
+
+		if (!v)
+			break;
+		if (!expired(p, v->expires) && applies(p, v)) {
+			if (v->action == ACTION_OBSERVE) {
+				ADD(&v->packets, 1);
+				ADD(&v->bytes, p->len);
+				p->stats->would[reason]++;
+			} else if (v->rank > PICK_RANK(best)) {
+				best = PICK(v->rank, v->action, reason, slot);
+			}
+		}
+		slot = v->next;
+	}
+	return best;
+}
+
+/* Verdicts on the address addr, which stands for the source with plen bits. */
+INLINE pick pick_source(struct pkt *p, pick best, const __u64 addr[2], __u32 plen, __u32 tag, __u32 hash)
+{
+	__u32 slot = find_source(p->control->generation ? source_mask + 1 : 0, hash, tag);
+	struct verdict *v = map_lookup(&verdicts, &slot);
+
+	if (!slot || !v || v->plen != plen || !same(v->src, addr))
+		return best;
+	return walk(p, best, slot, REASON_SOURCE);
+}
+
+INLINE pick pick_sources(struct pkt *p, pick best)
+{
+	__u64 seed = p->control->seed, net[2], h;
+
+	if (p->version == 4) /* the address is its own tag */
+		return pick_source(p, best, p->src, 128, p->src[1] >> 32, finish(mix(seed, p->src[1])));
+	h = hash_addr(seed, p->src);
+	best = pick_source(p, best, p->src, 128, h >> 32, h);
+	net[0] = p->src[0];
+	net[1] = 0;
+	h = finish(mix(seed, net[0]));
+	return pick_source(p, best, net, 64, h >> 32, h);
+}
+
+INLINE pick pick_prefix(struct pkt *p, pick best)
+{
+	struct prefix_key key = {.plen = 128};
+	__u32 gen = p->control->generation, *slot;
+	void *trie = map_lookup(&prefixes, &gen);
+
+	if (!trie)
+		return best;
+	__builtin_memcpy(key.addr, p->src, 16);
+	slot = map_lookup(trie, &key);
+	return slot ? walk(p, best, *slot, REASON_PREFIX) : best;
+}
