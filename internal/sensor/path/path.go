@@ -37,6 +37,7 @@ type Config struct {
 	// that write no alert. nil: only the rules' own actions drop.
 	Block func(*keyword.Signature) bool
 	Hooks Hooks
+	Stats Stats // what counters start from: the settings of the stats record
 }
 
 // Hooks tell the owner of a Path what has happened. They are called on the Path's goroutine; nil ones are not called.
@@ -68,7 +69,8 @@ type Path struct {
 	tracker *flow.Tracker
 	engine  *signatures.Engine
 	log     event.Logger
-	now     int64 // time of the latest frame, Unix ns
+	start   int64 // time of the first frame, Unix ns
+	now     int64 // time of the latest frame
 	out     Outcome
 	subject event.Subject
 	alert   event.AlertRecord
@@ -82,7 +84,7 @@ type wants struct{ decode, stream, drop, app bool }
 
 // New builds a Path.
 func New(c Config) *Path {
-	p := &Path{cfg: c, rules: c.Rules}
+	p := &Path{cfg: c, rules: c.Rules, stats: c.Stats}
 	p.tracker = flow.NewTracker(c.Flow, c.Decoder, (*handler)(p))
 	if c.Rules != nil {
 		p.engine = signatures.NewEngine(c.Rules, c.Shared)
@@ -101,6 +103,9 @@ func New(c Config) *Path {
 // Process takes one frame through the path. Frames come in order of time.
 func (p *Path) Process(f decode.Frame) Outcome {
 	p.out = Outcome{}
+	if p.start == 0 {
+		p.start = f.Time
+	}
 	p.now = max(p.now, f.Time)
 	packets := p.tracker.Unpack(f)
 	for i, pk := range packets {

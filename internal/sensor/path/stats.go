@@ -21,7 +21,7 @@ func (p *Path) count(o *Outcome) {
 // Stats returns the counters as they are now. It belongs to the Path's goroutine.
 func (p *Path) Stats() Stats {
 	s := p.stats
-	s.IPS = p.cfg.IPS
+	s.IPS, s.Uptime = p.cfg.IPS, (p.now-p.start)/1e9
 	s.Flow = *p.tracker.Stats()
 	if p.engine != nil {
 		s.Detect = p.engine.Stats

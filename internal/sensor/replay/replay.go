@@ -1,0 +1,132 @@
+// Package replay runs capture files through the sensor's path, as if their traffic were passing now.
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/weir-ips/weir/internal/sensor/path"
+	"github.com/weir-ips/weir/internal/sensor/suricatayaml"
+	"github.com/weir-ips/weir/pkg/capture"
+	"github.com/weir-ips/weir/pkg/event"
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/signatures"
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
+)
+
+// Options say what is replayed and how.
+type Options struct {
+	Captures []string
+	Out      string // directory of the records
+	Settings *suricatayaml.Settings
+	Rules    *signatures.Ruleset // nil: no detection
+	Loaded   time.Time           // when the rules were loaded
+	Workers  int                 // at least 1
+	Block    func(*keyword.Signature) bool
+}
+
+// Replay is one run.
+type Replay struct {
+	opts    Options
+	flow    *flow.Config
+	files   []*event.File
+	outputs []*event.Output
+	alerts  *tally
+	totals  path.Stats
+	start   time.Time
+	packets uint64
+	bytes   uint64
+}
+
+// Run replays the captures one after the other, each with empty flow and threshold state, and closes the records. The
+// Summary covers what was read, also when there is an error.
+func Run(ctx context.Context, o Options) (s Summary, err error) {
+	r := &Replay{opts: o, flow: o.Settings.Flow, alerts: newTally()}
+	if err := r.open(); err != nil {
+		return s, err
+	}
+	r.start = time.Now()
+	for _, c := range o.Captures {
+		if err = r.capture(ctx, c); err != nil {
+			break
+		}
+	}
+	for _, f := range r.files {
+		err = errors.Join(err, f.Close())
+	}
+	return r.summary(), err
+}
+
+// open creates the output directory and its files.
+func (r *Replay) open() error {
+	if err := os.MkdirAll(r.opts.Out, 0o755); err != nil {
+		return fmt.Errorf("make the output directory: %w", err)
+	}
+	for i := range r.opts.Settings.Outputs {
+		o := &r.opts.Settings.Outputs[i]
+		f, err := event.Create(filepath.Join(r.opts.Out, o.Name), false)
+		if err != nil {
+			return err
+		}
+		r.files = append(r.files, f)
+		r.outputs = append(r.outputs, &event.Output{Options: o.Options, Sink: f})
+	}
+	return nil
+}
+
+// batch is how many frames are read at once.
+const batch = 256
+
+// capture replays one file.
+func (r *Replay) capture(ctx context.Context, name string) error {
+	src, err := capture.Open(name)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	w := r.workers(name)
+	err = r.feed(ctx, src, w)
+	stats := w.close()
+	r.packets += stats.Flow.Decoder.Pkts
+	r.totals.Add(&stats)
+	return err
+}
+
+// feed reads frames and hands them out until the file ends.
+func (r *Replay) feed(ctx context.Context, src capture.Source, w crew) error {
+	frames := make([]capture.Frame, batch)
+	for {
+		n, err := src.Recv(frames, 0)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("interrupted: %w", err)
+		}
+		for i := range frames[:n] {
+			r.bytes += uint64(len(frames[i].Data))
+			w.frame(&frames[i].Frame)
+		}
+		if err := src.Done(frames[:n]); err != nil {
+			return err
+		}
+	}
+}
+
+// config is what one worker's path is built from.
+func (r *Replay) config(name string, shared *signatures.Shared) path.Config {
+	s := r.opts.Settings
+	return path.Config{
+		Flow: r.flow, Decoder: s.Decoder, Rules: r.opts.Rules, Shared: shared, Outputs: r.outputs,
+		IPS: s.IPS, Capture: name, Block: r.opts.Block, Stats: path.Stats{Policies: s.Stats.Policies, Loaded: r.opts.Loaded.UnixNano()},
+		Hooks: path.Hooks{Alert: r.alerts.add},
+	}
+}
