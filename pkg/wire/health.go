@@ -132,3 +132,10 @@ func (h *Health) check() error {
 	}
 	return nil
 }
+
+// Truncate cuts lists to their limits; the sender calls it before Encode.
+func (h *Health) Truncate() {
+	h.Hits = h.Hits[:min(len(h.Hits), MaxHits)]
+	h.Refusals = h.Refusals[:min(len(h.Refusals), MaxRefusals)]
+	h.Allowances = h.Allowances[:min(len(h.Allowances), MaxAllowances)]
+}

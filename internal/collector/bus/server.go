@@ -53,14 +53,17 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	ns, err := server.NewServer(&server.Options{
+	so := &server.Options{
 		ServerName: "weir-collector", Host: host, Port: port, NoSigs: true,
 		JetStream: true, StoreDir: o.Dir, SyncAlways: true, JetStreamMaxStore: o.MaxBytes, JetStreamMaxMemory: 64 << 20,
 		MaxPayload: wire.MaxMessage, MaxPending: 64 << 20, MaxConn: 20000, MaxSubs: 64, WriteDeadline: 10 * time.Second,
 		PingInterval: 20 * time.Second, MaxPingsOut: 2,
-		TLSConfig: o.TLS, TLS: o.TLS != nil, TLSTimeout: 10, TLSRateLimit: 1000,
 		CustomClientAuthentication: auth, AlwaysEnableNonce: true, AuthTimeout: 10,
-	})
+	}
+	if o.TLS != nil {
+		so.TLSConfig, so.TLS, so.TLSTimeout, so.TLSRateLimit = o.TLS, true, 10, 1000
+	}
+	ns, err := server.NewServer(so)
 	if err != nil {
 		return nil, fmt.Errorf("bus: %w", err)
 	}

@@ -4,7 +4,18 @@
 package uplink
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/wire"
@@ -42,4 +53,175 @@ type Options struct {
 	Applier     Applier
 	Health      func(*wire.Health) // fills in what the sensor knows; identity, log position and uplink counters are set already
 	Log         *slog.Logger       // nil: slog.DiscardHandler
+}
+
+const defaultSpool = 256 << 20
+
+// Uplink is the connection. Publish and Stats may be called from any goroutine.
+type Uplink struct {
+	o        Options
+	creds    *wire.Credentials
+	spool    *spool
+	intake   *intake
+	sender   *sender
+	follower *follower
+	subs     []*nats.Subscription
+
+	started    time.Time
+	connected  atomic.Bool
+	reconnects atomic.Uint64
+	running    atomic.Bool
+}
+
+// New opens the spool and reads the credentials; Run connects.
+func New(o Options) (*Uplink, error) {
+	if err := wire.CheckName(o.Sensor); err != nil {
+		return nil, fmt.Errorf("uplink: sensor id: %w", err)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.SpoolBytes == 0 {
+		o.SpoolBytes = defaultSpool
+	}
+	creds, err := credentials(&o)
+	if err != nil {
+		return nil, fmt.Errorf("uplink: %w", err)
+	}
+	sp, err := openSpool(filepath.Join(o.Dir, "spool"), o.SpoolBytes)
+	if err != nil {
+		return nil, fmt.Errorf("uplink: %w", err)
+	}
+	keys, err := openKeyring(o.Dir, creds)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("uplink: %w", err), sp.close())
+	}
+	in := newIntake(o.Sensor, sp, o.Log)
+	return &Uplink{
+		o: o, creds: creds, spool: sp, intake: in, started: time.Now(),
+		sender:   &sender{sensor: o.Sensor, spool: sp, stored: in.stored, log: o.Log},
+		follower: newFollower(&o, keys),
+	}, nil
+}
+
+func credentials(o *Options) (*wire.Credentials, error) {
+	if o.Credentials == "" {
+		return nil, nil
+	}
+	c, err := wire.LoadCredentials(o.Credentials)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil && c.Sensor != o.Sensor {
+		err = fmt.Errorf("%s is for sensor %q, not %q", o.Credentials, c.Sensor, o.Sensor)
+	}
+	return c, err
+}
+
+// Publish hands an alert over and returns at once; ID and Sensor are given by the uplink. The EVE bytes must not change
+// afterwards. What becomes of it is in Stats.
+func (u *Uplink) Publish(e wire.Event) { u.intake.put(e) }
+
+// Boot names this run of the sensor.
+func (u *Uplink) Boot() string { return u.intake.boot }
+
+// Connected reports whether the collector's bus is reached now.
+func (u *Uplink) Connected() bool { return u.connected.Load() }
+
+// Position is where the sensor stands in the collector's verdict log; 0/0 before the first contact.
+func (u *Uplink) Position() (epoch, seq uint64) {
+	epoch, seq, _ = u.follower.position()
+	return epoch, seq
+}
+
+// goodbye is how long a stopping sensor tries to get rid of its last alerts; the rest stays in the spool.
+const goodbye = 2 * time.Second
+
+// Run connects, again and again while it fails, and works until ctx ends. It may be called once.
+func (u *Uplink) Run(ctx context.Context) error {
+	if !u.running.CompareAndSwap(false, true) {
+		return errors.New("uplink: already run")
+	}
+	inbox := make(chan *nats.Msg, 64<<10)
+	joined := make(chan struct{}, 1)
+	nc, err := u.connect(inbox, joined)
+	if err != nil {
+		return errors.Join(fmt.Errorf("uplink: %w", err), u.spool.close())
+	}
+	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	var up, down sync.WaitGroup
+	up.Go(func() { u.intake.run(ctx) })
+	down.Go(func() {
+		if err := u.sender.run(sending, nc); err != nil {
+			u.o.Log.Error("alerts are not sent", "error", err)
+		}
+	})
+	down.Go(func() { u.follow(ctx, inbox, joined) })
+	down.Go(func() { u.reportHealth(ctx, nc) })
+	<-ctx.Done()
+	up.Wait()
+	u.drain()
+	stopSending()
+	down.Wait()
+	nc.Close()
+	return u.spool.close()
+}
+
+// drain waits a moment for the spool to empty.
+func (u *Uplink) drain() {
+	for end := time.Now().Add(goodbye); u.connected.Load() && u.spool.stats().events > 0 && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// follow feeds the follower until ctx ends.
+func (u *Uplink) follow(ctx context.Context, inbox <-chan *nats.Msg, joined <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-joined:
+			u.follower.asked = time.Time{} // an answer on the old connection will not come
+			u.follower.sync()
+		case m := <-inbox:
+			u.take(m)
+		}
+	}
+}
+
+func (u *Uplink) take(m *nats.Msg) {
+	switch {
+	case m.Subject == wire.SubjectBeacon:
+		u.follower.beacon(m.Data)
+	case m.Sub.Subject == wire.SubjectDeltas:
+		u.follower.delta(m.Data)
+	default:
+		u.follower.part(m.Data)
+	}
+}
+
+// Stats is a snapshot of the counters that health reports carry too.
+func (u *Uplink) Stats() wire.UplinkStats {
+	h := u.health()
+	return h.Uplink
+}
+
+func (u *Uplink) health() *wire.Health {
+	h := &wire.Health{Sensor: u.o.Sensor, Group: u.o.Group, Boot: u.intake.boot, Started: u.started, Time: time.Now()}
+	u.follower.report(h)
+	s, in := u.spool.stats(), u.intake
+	in.mu.Lock()
+	for l := range s.shed {
+		s.shed[l] += in.shed[l]
+	}
+	waiting := int64(in.count)
+	in.mu.Unlock()
+	h.Uplink.Shed = map[string]uint64{}
+	for l, n := range s.shed {
+		h.Uplink.Shed[strconv.Itoa(l+1)] = n
+	}
+	h.Uplink.Events, h.Uplink.Invalid, h.Uplink.Sent = in.events.Load(), in.bad.Load(), u.sender.sent.Load()
+	h.Uplink.SpoolBytes, h.Uplink.SpoolEvents, h.Uplink.SpoolErrors = s.bytes, s.events+waiting, s.faults
+	h.Uplink.Reconnects = u.reconnects.Load()
+	return h
 }

@@ -1,0 +1,255 @@
+package uplink
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/weir-ips/weir/internal/telemetry"
+	"github.com/weir-ips/weir/pkg/verdict"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+const (
+	maxPending  = 8192            // deltas kept while an earlier one is missing
+	syncTimeout = 5 * time.Second // after which an unanswered request is repeated
+	syncPause   = 250 * time.Millisecond
+)
+
+// follower keeps the sensor's verdicts equal to the collector's log. One goroutine feeds it messages; position, refusals and
+// counts may be read by others.
+type follower struct {
+	sensor, group string
+	applier       Applier
+	log           *slog.Logger
+	now           func() time.Time
+	request       func(*wire.SyncRequest) error // sends it; the answer comes as messages
+	keys          *keyring
+
+	pending map[uint64]*wire.Delta // by seq, while an earlier one is missing
+	ours    map[string]bool        // ids that the applier holds
+	answer  answer                 // the one awaited
+	asked   time.Time              // when it was asked for, zero when none is awaited
+	again   time.Time              // not before this
+	quiet   telemetry.Throttle
+
+	mu       sync.Mutex // guards what follows
+	epoch    uint64
+	seq      uint64
+	set      wire.Set
+	refusals map[string]string // reason by verdict id; at most wire.MaxRefusals
+	refused  uint64
+	counts   followerCounts
+}
+
+type followerCounts struct {
+	syncs, gaps, badMessages, badSignatures uint64
+}
+
+func newFollower(o *Options, keys *keyring) *follower {
+	return &follower{
+		sensor: o.Sensor, group: o.Group, applier: o.Applier, log: o.Log, now: time.Now, keys: keys,
+		pending: map[uint64]*wire.Delta{}, ours: map[string]bool{}, refusals: map[string]string{},
+	}
+}
+
+// delta takes one entry of the log.
+func (f *follower) delta(msg []byte) {
+	pub := f.keys.collector()
+	if pub == nil {
+		return // no beacon yet; what is missed is asked for after it
+	}
+	d, err := wire.OpenDelta(pub, msg)
+	if err != nil {
+		f.bad(err)
+		return
+	}
+	switch {
+	case d.Epoch != f.epoch || d.Seq > f.seq+1:
+		f.hold(d)
+		f.sync()
+	case d.Seq == f.seq+1:
+		f.apply(d)
+		f.catchUp()
+	}
+}
+
+// hold keeps a delta that cannot be applied yet.
+func (f *follower) hold(d *wire.Delta) {
+	if len(f.pending) < maxPending {
+		f.pending[d.Seq] = d
+	}
+	f.count(func(c *followerCounts) { c.gaps++ })
+}
+
+// catchUp applies the held deltas that have become the next.
+func (f *follower) catchUp() {
+	for {
+		d := f.pending[f.seq+1]
+		if d == nil || d.Epoch != f.epoch {
+			break
+		}
+		f.apply(d)
+	}
+	for seq, d := range f.pending {
+		if d.Epoch < f.epoch || d.Epoch == f.epoch && seq <= f.seq {
+			delete(f.pending, seq)
+		}
+	}
+}
+
+func (f *follower) apply(d *wire.Delta) {
+	id := d.ID
+	if d.Op == wire.OpAdd {
+		id = d.Verdict.ID
+	}
+	f.mu.Lock()
+	f.seq = d.Seq
+	if d.Op == wire.OpAdd {
+		f.set.Add(id, d.Seq)
+	} else {
+		f.set.Remove(id)
+	}
+	delete(f.refusals, id)
+	f.mu.Unlock()
+	delete(f.pending, d.Seq)
+	if d.Op == wire.OpAdd && f.concerns(d.Verdict) {
+		f.enforce(d.Verdict)
+	} else {
+		f.lift(id)
+	}
+}
+
+// concerns reports whether v is for this sensor and still runs.
+func (f *follower) concerns(v *verdict.Verdict) bool {
+	return wire.InScope(v.Scope, f.sensor, f.group) && v.ExpiresAt.After(f.now())
+}
+
+func (f *follower) enforce(v *verdict.Verdict) {
+	f.ours[v.ID] = true
+	if err := f.applier.Apply(*v); err != nil {
+		f.lift(v.ID) // the verdict it was to replace must not stay in its stead
+		f.refuse(v.ID, err)
+	}
+}
+
+func (f *follower) lift(id string) {
+	if !f.ours[id] {
+		return
+	}
+	delete(f.ours, id)
+	if err := f.applier.Remove(id); err != nil {
+		f.log.Error("verdict not removed; it stays until it expires", "verdict", id, "error", err)
+	}
+}
+
+func (f *follower) refuse(id string, err error) {
+	f.mu.Lock()
+	f.refused++
+	if len(f.refusals) < wire.MaxRefusals {
+		f.refusals[id] = err.Error()
+	}
+	f.mu.Unlock()
+	if ok, skipped := f.quiet.Allow(f.now()); ok {
+		f.log.Warn("verdict refused", "verdict", id, "reason", err, "more", skipped)
+	}
+}
+
+// replace takes a whole set.
+func (f *follower) replace(epoch, seq uint64, vs []verdict.Verdict) {
+	var set wire.Set
+	mine := make([]verdict.Verdict, 0, len(vs))
+	ours := make(map[string]bool, len(vs))
+	for i := range vs {
+		set.Add(vs[i].ID, vs[i].Seq)
+		if f.concerns(&vs[i]) {
+			mine = append(mine, vs[i])
+			ours[vs[i].ID] = true
+		}
+	}
+	if epoch != f.epoch || seq < f.seq {
+		clear(f.pending) // deltas of a log that was lost
+	}
+	f.mu.Lock()
+	f.epoch, f.seq, f.set = epoch, seq, set
+	clear(f.refusals)
+	f.mu.Unlock()
+	f.ours = ours
+	if err := f.applier.Replace(epoch, seq, mine); err != nil {
+		f.refuseAll(err)
+	}
+	f.log.Info("verdicts synchronised", "epoch", epoch, "seq", seq, "verdicts", len(vs), "here", len(mine))
+}
+
+// refuseAll takes Replace's error apart.
+func (f *follower) refuseAll(err error) {
+	var many interface{ Unwrap() []error }
+	if errors.As(err, &many) {
+		for _, e := range many.Unwrap() {
+			f.refuseAll(e)
+		}
+		return
+	}
+	var one *Refusal
+	if errors.As(err, &one) {
+		delete(f.ours, one.ID)
+		f.refuse(one.ID, one.Err)
+		return
+	}
+	f.refuse("*", err)
+}
+
+// beacon compares positions.
+func (f *follower) beacon(msg []byte) {
+	b, err := f.keys.openBeacon(msg)
+	if err != nil {
+		f.bad(err)
+		return
+	}
+	if b.Epoch != f.epoch || b.Seq != f.seq || b.Hash != f.set.Hash() {
+		f.count(func(c *followerCounts) { c.gaps++ })
+		f.sync()
+	}
+}
+
+func (f *follower) bad(err error) {
+	hint := ""
+	f.count(func(c *followerCounts) {
+		if errors.Is(err, wire.ErrSignature) {
+			c.badSignatures++
+			hint = f.keys.hint()
+		} else {
+			c.badMessages++
+		}
+	})
+	if ok, skipped := f.quiet.Allow(f.now()); ok {
+		f.log.Error("message from the collector's side ignored", "error", err, "hint", hint, "more", skipped)
+	}
+}
+
+func (f *follower) count(add func(*followerCounts)) {
+	f.mu.Lock()
+	add(&f.counts)
+	f.mu.Unlock()
+}
+
+// position is where the sensor stands.
+func (f *follower) position() (epoch, seq, hash uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.epoch, f.seq, f.set.Hash()
+}
+
+// report fills in what the follower knows.
+func (f *follower) report(h *wire.Health) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h.Epoch, h.Seq, h.Hash = f.epoch, f.seq, f.set.Hash()
+	for id, reason := range f.refusals {
+		h.Refusals = append(h.Refusals, wire.Refusal{ID: id, Reason: reason})
+	}
+	h.Refused = f.refused
+	u, c := &h.Uplink, &f.counts
+	u.Syncs, u.Gaps, u.BadMessages, u.BadSignatures = c.syncs, c.gaps, c.badMessages, c.badSignatures
+}
