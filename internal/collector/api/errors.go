@@ -1,8 +1,13 @@
 package api
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
+
+	"github.com/weir-ips/weir/internal/collector/store"
 )
 
 // ErrNotFound says that what the request names does not exist; it is answered as 404.
@@ -27,9 +32,77 @@ func (e *Invalid) Error() string {
 	return strings.Join(parts, "; ")
 }
 
+func invalid(field, detail string) error { return &Invalid{[]FieldError{{field, detail}}} }
+
 // Refused is a well-formed request that policy does not allow, such as a drop of a never-block address; it is answered as 409.
 type Refused struct {
 	Reason string
 }
 
 func (e *Refused) Error() string { return e.Reason }
+
+// problem is an error as the caller gets it (RFC 9457).
+type problem struct {
+	Status int          `json:"status"`
+	Title  string       `json:"title"`
+	Detail string       `json:"detail,omitempty"`
+	Errors []FieldError `json:"errors,omitempty"`
+}
+
+var notFound = problem{Status: http.StatusNotFound, Title: "Not found"}
+
+func writeProblem(w http.ResponseWriter, p problem) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	json.NewEncoder(w).Encode(p)
+}
+
+// fail answers err. What is not the caller's doing is logged and not told.
+func (s *Server) fail(w *recorder, r *http.Request, err error) {
+	if w.wrote {
+		s.opt.Log.Debug("answer broken off", "path", r.URL.Path, "error", err)
+		return
+	}
+	p := s.problemOf(err)
+	if p.Status >= http.StatusInternalServerError && r.Context().Err() == nil {
+		s.opt.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	writeProblem(w, p)
+}
+
+func (s *Server) problemOf(err error) problem {
+	var inv *Invalid
+	var refused *Refused
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &inv):
+		return problem{http.StatusUnprocessableEntity, "Invalid request", inv.Error(), inv.Fields}
+	case errors.As(err, &refused):
+		return problem{http.StatusConflict, "Refused by policy", refused.Reason, nil}
+	case errors.Is(err, ErrNotFound), errors.Is(err, store.ErrNotFound):
+		return notFound
+	case errors.As(err, &large):
+		return problem{http.StatusRequestEntityTooLarge, "Request too large", large.Error(), nil}
+	case errors.Is(err, errStale):
+		return problem{http.StatusPreconditionFailed, "Changed meanwhile", err.Error(), nil}
+	case errors.Is(err, errBusy):
+		return problem{http.StatusServiceUnavailable, "Too many streams", err.Error(), nil}
+	case errors.Is(err, errUnrecorded):
+		return problem{http.StatusInternalServerError, "Done, but not recorded", "the change was made; the audit log could not be written", nil}
+	case errors.Is(err, context.DeadlineExceeded):
+		return problem{http.StatusGatewayTimeout, "Took too long", "narrow the search: a shorter time, an address, a signature", nil}
+	default:
+		return problem{http.StatusInternalServerError, "Internal error", "the collector's log says more", nil}
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, err = w.Write(append(body, '\n'))
+	return err
+}

@@ -4,13 +4,19 @@
 package api
 
 import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Options is what a Server needs. All services are required.
+// Options is what a Server needs. The services, Metrics and User are required.
 type Options struct {
 	Alerts   Alerts
 	Audit    Audit
@@ -18,10 +24,99 @@ type Options struct {
 	Sensors  Sensors
 	Rules    Rules
 
-	Console  http.Handler         // serves everything outside /api; nil: no console
+	Console  http.Handler         // serves what is outside the API; nil: no console
 	Metrics  *prometheus.Registry // served at /metrics; the server registers its own counters there
 	Ready    func() error         // nil when the collector can do its work; the text is shown at /readyz
-	Log      *slog.Logger
-	User     string // recorded as the actor of every change
-	Insecure bool   // plain HTTP from other addresses than loopback is answered
+	Log      *slog.Logger         // nil: slog.DiscardHandler
+	User     string               // recorded as the actor of every change
+	TLS      *tls.Config          // nil: plain HTTP, on loopback only
+	Insecure bool                 // plain HTTP on any address, by any host name
+}
+
+// Server is the collector's HTTP side.
+type Server struct {
+	opt     Options
+	metrics *metrics
+	streams chan struct{} // one token a stream
+	stop    chan struct{} // closed when the server ends: streams end with it
+}
+
+// New makes a server; Serve runs it.
+func New(opt Options) (*Server, error) {
+	if opt.Alerts == nil || opt.Audit == nil || opt.Verdicts == nil || opt.Sensors == nil || opt.Rules == nil || opt.Metrics == nil || opt.User == "" {
+		return nil, errors.New("api: a service, the metrics registry or the user is missing")
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Ready == nil {
+		opt.Ready = func() error { return nil }
+	}
+	m, err := newMetrics(opt.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	return &Server{opt: opt, metrics: m, streams: make(chan struct{}, maxStreams), stop: make(chan struct{})}, nil
+}
+
+// Bounds of a request.
+const (
+	headerTimeout  = 5 * time.Second
+	bodyTimeout    = 30 * time.Second
+	answerTimeout  = 30 * time.Second
+	queryTimeout   = 10 * time.Second // of what an answer waits for
+	idleTimeout    = 2 * time.Minute
+	shutdownGrace  = 5 * time.Second
+	maxHeaderBytes = 16 << 10
+	maxBody        = 64 << 10
+	maxRulesBody   = 64 << 20
+)
+
+// Serve answers on ln until ctx ends. It refuses to speak plain HTTP to other machines unless told to.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	if s.opt.TLS == nil && !s.opt.Insecure && !isLoopback(ln.Addr().String()) {
+		ln.Close()
+		return fmt.Errorf("api: %s is not a loopback address: configure TLS, or allow plain HTTP with --insecure-http", ln.Addr())
+	}
+	srv := &http.Server{
+		Handler:           s.Handler(),
+		TLSConfig:         s.opt.TLS,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       bodyTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		close(s.stop)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+		defer cancel()
+		ended <- srv.Shutdown(grace)
+	}()
+	serve := func() error { return srv.Serve(ln) }
+	if s.opt.TLS != nil {
+		serve = func() error { return srv.ServeTLS(ln, "", "") }
+	}
+	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("api: %w", err)
+	}
+	if err := <-ended; err != nil {
+		return fmt.Errorf("api: shut down: %w", err)
+	}
+	return nil
+}
+
+// isLoopback tells of a host, with or without port, whether it can only be this machine.
+func isLoopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	if len(host) > 2 && host[0] == '[' {
+		host = host[1 : len(host)-1]
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -15,7 +15,6 @@ type Alerts interface {
 	After(ctx context.Context, f store.Filter, seq uint64, limit int) (store.Arrivals, error)
 	Timeline(ctx context.Context, f store.Filter, step time.Duration) ([]store.Bucket, error)
 	Top(ctx context.Context, f store.Filter, by store.Dimension, n int) ([]store.Count, error)
-	Subscribe() *store.Subscription
 }
 
 // Audit is the record of who changed what; *store.Audit is one.
@@ -29,7 +28,8 @@ type Audit interface {
 type Verdicts interface {
 	// List returns live verdicts and those that ended lately, newest first.
 	List(ctx context.Context) ([]VerdictStatus, error)
-	// Add fills in id, epoch, seq, created_at and distributes v; CreatedBy, Origin and ExpiresAt are set by the caller.
+	// Add gives v an id and a number and distributes it. Everything else is set: match, action, scope, origin, reason, who, when,
+	// until when.
 	Add(ctx context.Context, v verdict.Verdict) (VerdictStatus, error)
 	// Remove ends the verdict at once on all its sensors and returns what it was.
 	Remove(ctx context.Context, id, actor string) (VerdictStatus, error)
