@@ -16,16 +16,16 @@ import (
 
 // Store keeps alerts; *store.Store is one.
 type Store interface {
-	// Insert keeps those of events whose ID is not known yet and returns how many those were: when it returns they survive
-	// a crash. After an error the same events will be offered again.
-	Insert(ctx context.Context, events []wire.Event) (fresh int, err error)
+	// Insert keeps those of events whose ID is not known yet and returns them: when it returns they survive a crash. After an
+	// error the same events will be offered again.
+	Insert(ctx context.Context, events []wire.Event) (fresh []wire.Event, err error)
 }
 
 // Ingest moves alerts from the stream into the store: a batch leaves the stream only when the store has it.
 type Ingest struct {
 	JetStream jetstream.JetStream
 	Store     Store
-	Fresh     func([]wire.Event) // called with what was stored, rarely with duplicates among it; must not block
+	Fresh     func([]wire.Event) // called with what was new, after it was stored; must not block
 	Log       *slog.Logger       // nil: slog.DiscardHandler
 
 	events, batches, duplicates, malformed, failures atomic.Uint64
@@ -149,14 +149,14 @@ func (in *Ingest) handle(ctx context.Context, msgs []jetstream.Msg) {
 		in.retry(ctx, good, err)
 		return
 	}
-	in.events.Add(uint64(fresh))
-	in.duplicates.Add(uint64(len(events) - fresh))
+	in.events.Add(uint64(len(fresh)))
+	in.duplicates.Add(uint64(len(events) - len(fresh)))
 	in.batches.Add(uint64(len(good)))
 	for _, m := range good {
 		_ = m.Ack() // unacknowledged, it comes again and is recognised as a duplicate
 	}
-	if fresh > 0 && in.Fresh != nil {
-		in.Fresh(events)
+	if len(fresh) > 0 && in.Fresh != nil {
+		in.Fresh(fresh)
 	}
 }
 

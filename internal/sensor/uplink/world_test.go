@@ -109,20 +109,20 @@ type memoryStore struct {
 	fail  int // so many inserts fail
 }
 
-func (s *memoryStore) Insert(_ context.Context, events []wire.Event) (int, error) {
+func (s *memoryStore) Insert(_ context.Context, events []wire.Event) ([]wire.Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fail > 0 {
 		s.fail--
-		return 0, fmt.Errorf("disk full")
+		return nil, fmt.Errorf("disk full")
 	}
-	fresh := 0
+	var fresh []wire.Event
 	for _, e := range events {
 		if s.ids[e.ID]++; s.ids[e.ID] == 1 {
-			s.order = append(s.order, e)
-			fresh++
+			fresh = append(fresh, e)
 		}
 	}
+	s.order = append(s.order, fresh...)
 	return fresh, nil
 }
 
