@@ -36,6 +36,8 @@ type Message struct {
 	Answers     []Record
 	Authorities []Record
 	Additionals []Record
+
+	events []string
 }
 
 // Bits of Message.Flags.
