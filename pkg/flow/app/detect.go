@@ -12,10 +12,10 @@ const (
 
 // Upgrader is a Parser whose flow can change its protocol: STARTTLS, HTTP Upgrade, CONNECT.
 type Upgrader interface {
-	// Upgrade returns the protocol that both directions speak from now on, and true once the change is agreed; Unknown
-	// asks for detection by content (a CONNECT tunnel). rest holds, per direction, bytes that were fed but belong to the
-	// new protocol; they are lent until the next call. The parser takes no more bytes after this.
-	Upgrade() (next Proto, rest [2][]byte, ok bool)
+	// Upgrade returns the protocol that the bytes of both directions speak from now on, and true once the change is
+	// agreed. Unknown asks for detection by content (a CONNECT tunnel). The bytes of the last Feed that already belong
+	// to the new protocol are returned as rest, in that Feed's direction; they are lent until the next call.
+	Upgrade() (next Proto, rest []byte, ok bool)
 }
 
 // Expecter is a Parser that announces connections to come: FTP's data connections.
@@ -39,4 +39,10 @@ type Expectation struct {
 type Encrypter interface {
 	// Encrypted reports that both directions are encrypted from here on; the flow may be bypassed.
 	Encrypted() bool
+}
+
+// Swapper is a Parser that can learn from content that the flow's initiator is the server (an answer seen first).
+type Swapper interface {
+	// Swapped reports once that directions must be exchanged; the parser has already exchanged its own.
+	Swapped() bool
 }

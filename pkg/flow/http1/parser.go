@@ -130,13 +130,12 @@ func (p *Parser) run(s *side) {
 }
 
 // Upgrade implements app.Upgrader: after an answered CONNECT or Upgrade the connection speaks something else.
-func (p *Parser) Upgrade() (app.Proto, [2][]byte, bool) {
+func (p *Parser) Upgrade() (next app.Proto, rest []byte, ok bool) {
 	if !p.upgraded {
-		return app.Unknown, [2][]byte{}, false
+		return app.Unknown, nil, false
 	}
-	req, res := &p.sides[app.ToServer], &p.sides[app.ToClient]
-	rest := [2][]byte{append(req.part, req.in...), res.in}
-	req.part, req.in, res.in = nil, nil, nil
+	s := &p.sides[app.ToClient]
+	rest, s.in = s.in, nil
 	return p.next, rest, true
 }
 

@@ -1,6 +1,9 @@
 package tls
 
-import "github.com/weir-ips/weir/pkg/flow/app"
+import (
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/flow/app/handshake"
+)
 
 // Steps of a direction's progress: Client… for ToServer, Server… for ToClient.
 const (
@@ -23,7 +26,7 @@ const (
 // Tx is the one transaction of a TLS flow: its handshake.
 type Tx struct {
 	app.TxBase
-	Version uint16 // agreed (0x0301 …); before the server hello, what the client's records say; SSLv2 is 0x0002
+	Version uint16 // agreed (0x0301 …); before the server hello, what the client's hello says; SSLv2 is 0x0002
 	Client  Hello
 	Server  Hello
 	// Resumed says that the server took up an earlier session without sending certificates.
@@ -34,26 +37,23 @@ type Tx struct {
 	Heartbeat bool
 }
 
-// Hello is what one side offered or chose, and the certificates that it showed.
+// Hello is one side: its hello message, and the certificates that it showed.
 type Hello struct {
-	Seen         bool
-	Version      uint16 // hello's version field, not the supported_versions extension
-	Random       []byte // 32 bytes; the first 4 are a time in old clients
-	SessionID    []byte
-	Ciphers      []uint16 // offered; the server's one choice
-	Extensions   []uint16 // in order, GREASE included
-	Versions     []uint16 // supported_versions
-	Groups       []uint16 // supported_groups
-	Points       []byte   // ec_point_formats
-	Signatures   []uint16 // signature_algorithms
-	SNI          []byte   // nil when absent (client only)
-	ALPN         [][]byte
+	handshake.Hello
 	Certificates [][]byte // DER, leaf first (tls.certs)
 	Leaf         *Certificate
 
 	JA3     string // "771,4865-…,0-23-…,29-23,0" (for the server: JA3S, "771,4865,43-51")
-	JA3Hash string // MD5 of JA3 in lower-case hex; empty when no hello was seen
+	JA3Hash string // MD5 of JA3 in lower-case hex; empty when no hello was seen or it was not asked for
 	JA4     string // client only
+}
+
+// Of returns the side that sends in a direction.
+func (t *Tx) Of(dir app.Direction) *Hello {
+	if dir == app.ToServer {
+		return &t.Client
+	}
+	return &t.Server
 }
 
 // Certificate is what rules and records read of a leaf certificate.
