@@ -1,6 +1,8 @@
 package event
 
 import (
+	"net/netip"
+
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/flow/app"
@@ -44,6 +46,12 @@ func (l *Logger) Alert(a *AlertRecord) {
 func (l *Logger) alert(o *Output, a *AlertRecord) {
 	h, opt := a.Hit, &o.Options.Alert
 	xff := forwarded(&opt.XFF, a.Flow, h)
+	a.client = decode.Addr{}
+	if opt.XFF.Overwrite {
+		if ip, err := netip.ParseAddr(string(xff)); err == nil {
+			a.client, xff = decode.AddrFrom(ip), nil
+		}
+	}
 	e := l.begin(o, Alert, &a.Subject, ofPacket)
 	if h.Tx != nil {
 		e.num("tx_id", h.TxID)

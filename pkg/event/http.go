@@ -145,11 +145,14 @@ func (e *encoder) bodies(opt *AlertOptions, t *http1.Tx) {
 
 // forwarded returns the client's address that a proxy wrote into the request, or nil.
 func forwarded(x *XFF, f *flow.Flow, h *signatures.Hit) []byte {
-	if !x.Enabled || f == nil || f.Parser == nil {
+	if !x.Enabled || f == nil {
 		return nil
 	}
-	if h != nil && h.Tx != nil {
+	if h.Tx != nil {
 		return forwardedIn(x, h.Tx)
+	}
+	if f.Parser == nil {
+		return nil
 	}
 	for _, tx := range f.Parser.Txs() {
 		if v := forwardedIn(x, tx); v != nil {

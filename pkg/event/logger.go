@@ -61,6 +61,8 @@ type Subject struct {
 	Outer  *decode.Packet // the frame that carried Packet in a tunnel, or nil
 	Flow   *flow.Flow     // nil without
 	Dir    app.Direction  // of the packet, or of the side the record is about
+
+	client decode.Addr // written in place of the client's address, unless zero
 }
 
 // orientation says which end is written as src.
@@ -149,7 +151,15 @@ func (s *Subject) ends(way orientation) (ends, bool) {
 		}
 		return t, true
 	case p != nil && p.IPVersion != 0:
-		return ends{p.Src, p.Dst, p.SrcPort, p.DstPort, p.Proto, p.IPVersion}, true
+		t := ends{p.Src, p.Dst, p.SrcPort, p.DstPort, p.Proto, p.IPVersion}
+		switch {
+		case s.client == decode.Addr{}:
+		case s.Dir == app.ToServer:
+			t.src = s.client
+		default:
+			t.dst = s.client
+		}
+		return t, true
 	}
 	return ends{}, false
 }
@@ -184,9 +194,13 @@ func (l *Logger) communityFor(o *Output, e *encoder, s *Subject) {
 		return
 	}
 	f := s.Flow
+	sport, dport := f.SrcPort, f.DstPort
+	if f.Proto == decode.ProtoICMP || f.Proto == decode.ProtoICMPv6 {
+		sport, dport = uint16(f.ICMPType[app.ToServer]), uint16(f.ICMPCode[app.ToServer])
+	}
 	e.key("community_id")
 	e.b = append(e.b, '"')
-	e.b = communityID(e.b, o.Seed, f.Src, f.Dst, f.SrcPort, f.DstPort, f.Proto)
+	e.b = communityID(e.b, o.Seed, f.Src, f.Dst, sport, dport, f.Proto)
 	e.b = append(e.b, '"')
 }
 

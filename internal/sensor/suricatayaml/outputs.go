@@ -135,7 +135,7 @@ func plain(r *reader, o *Output, name, path string, n *node) {
 	types := map[string]event.Type{"netflow": event.Netflow, "ssh": event.SSH, "ftp": event.FTP, "dcerpc": event.DCERPC, "arp": event.ARP}
 	t, ok := types[name]
 	if !ok {
-		r.warn(n, path, "records of this type are not written here")
+		r.warn(n, path, "records of type %q are not written here", name)
 		return
 	}
 	o.Types |= event.Set(t)
