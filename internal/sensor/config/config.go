@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/internal/strictyaml"
+	"github.com/weir-ips/weir/pkg/wire"
 )
 
 // Mode is how the sensor meets the traffic.
@@ -84,12 +85,8 @@ type Health struct {
 
 // Default returns the configuration of an empty file.
 func Default() Config {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "sensor"
-	}
 	return Config{
-		ID:        host,
+		ID:        hostID(),
 		Policy:    "observe",
 		Rules:     []string{"/etc/weir/rules/*.rules"},
 		Floods:    Floods{SYN: 1000, UDP: 5000, ICMP: 1000},
@@ -101,6 +98,21 @@ func Default() Config {
 		State:     "/var/lib/weir",
 		BPFFS:     "/sys/fs/bpf",
 	}
+}
+
+// hostID makes a sensor's name of the host's: a dot or another odd character becomes a dash.
+func hostID() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "sensor"
+	}
+	odd := func(r rune) rune {
+		if wire.CheckName(string(r)) != nil {
+			return '-'
+		}
+		return r
+	}
+	return strings.Map(odd, name[:min(len(name), 64)])
 }
 
 // Enforcing reports whether drops are carried out rather than counted.
@@ -141,8 +153,8 @@ func (c *Config) checkChoices(doc *strictyaml.Document) error {
 			return doc.Errorf(k.key, "%q is not one of %s", k.value, strings.Join(choices, ", "))
 		}
 	}
-	if c.ID == "" || strings.ContainsAny(c.ID, " .*>/\t") {
-		return doc.Errorf("id", "%q cannot be a sensor's name: use letters, digits, - and _", c.ID)
+	if err := wire.CheckName(c.ID); err != nil {
+		return doc.Errorf("id", "%v", err)
 	}
 	return nil
 }

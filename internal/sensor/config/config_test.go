@@ -53,7 +53,7 @@ func TestFaultsNamePlaceAndWayOut(t *testing.T) {
 		"mode: host\ninterfaces: [nonesuch0]\n":                      `:2:14: interfaces[0]: no interface "nonesuch0" on this host (it has lo`,
 		"mode: host\ninterfaces: [lo]\nnever-block: [10.0.0.0/33]\n": `:3:15: never-block[0]: "10.0.0.0/33" is neither an address nor a prefix such as 10.0.0.0/8`,
 		"mode: host\ninterfaces: [lo]\nblock: [{}]\n":                `: block[0]: an entry without signatures, classtypes or severity would block on every alert`,
-		"mode: host\ninterfaces: [lo]\nid: a.b\n":                    `:3:5: id: "a.b" cannot be a sensor's name`,
+		"mode: host\ninterfaces: [lo]\nid: a.b\n":                    `:3:5: id: name "a.b" has '.': only letters, digits, - and _ are allowed`,
 		"mode: host\ninterfaces: [lo]\npolicy: drop\n":               `:3:9: policy: "drop" is not one of observe, enforce`,
 		"mode: host\ninterfaces: [lo]\nrule: [a]\n":                  `:3:1: unknown field "rule"`,
 	} {
