@@ -114,7 +114,7 @@ func (l *loader) parse(file string, data []byte) (root *node, err error) {
 		case nil, *ast.DirectiveNode, *ast.CommentGroupNode, *ast.NullNode:
 			continue
 		}
-		n, err := l.convert(file, doc.Body, 0)
+		n, err := l.convert(file, "", doc.Body, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -198,9 +198,9 @@ func (l *loader) include(parent, c *node) error {
 	return nil
 }
 
-// convert turns the library's node into ours.
-func (l *loader) convert(file string, from ast.Node, depth int) (*node, error) {
-	n := &node{file: file}
+// convert turns the library's node into ours, under key.
+func (l *loader) convert(file, key string, from ast.Node, depth int) (*node, error) {
+	n := &node{file: file, key: key}
 	if t := from.GetToken(); t != nil && t.Position != nil {
 		n.line, n.col = t.Position.Line, t.Position.Column
 	}
@@ -221,11 +221,10 @@ func (l *loader) convert(file string, from ast.Node, depth int) (*node, error) {
 	case *ast.SequenceNode:
 		n.kind = list
 		for i, e := range v.Values {
-			c, err := l.convert(file, e, depth+1)
+			c, err := l.convert(file, strconv.Itoa(i), e, depth+1)
 			if err != nil {
 				return nil, err
 			}
-			c.key = strconv.Itoa(i)
 			n.children = append(n.children, c)
 		}
 	case *ast.TagNode:
@@ -243,21 +242,21 @@ func (l *loader) convert(file string, from ast.Node, depth int) (*node, error) {
 
 // tagged reads a value with a tag; !include reads a file in its place.
 func (l *loader) tagged(n *node, v *ast.TagNode, depth int) (*node, error) {
-	c, err := l.convert(n.file, v.Value, depth+1)
+	c, err := l.convert(n.file, n.key, v.Value, depth+1)
 	if err != nil || v.GetToken().Value != "!include" {
 		return c, err
 	}
-	d := &node{kind: dict, file: n.file, line: n.line, col: n.col}
+	d := &node{kind: dict, key: n.key, file: n.file, line: n.line, col: n.col}
 	return d, l.include(d, c)
 }
 
 func (l *loader) member(parent *node, m *ast.MappingValueNode, depth int) error {
-	c, err := l.convert(parent.file, m.Value, depth+1)
+	t := m.Key.GetToken()
+	c, err := l.convert(parent.file, t.Value, m.Value, depth+1)
 	if err != nil {
 		return err
 	}
-	t := m.Key.GetToken()
-	c.key, c.line, c.col = t.Value, t.Position.Line, t.Position.Column
+	c.line, c.col = t.Position.Line, t.Position.Column
 	return l.adopt(parent, c)
 }
 
