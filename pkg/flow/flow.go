@@ -81,7 +81,9 @@ type Flow struct {
 	Policies []Applied // exception policies applied, for EVE's flow.exception_policy
 
 	NoPayload bool // payload is not inspected any more (encrypted, depth reached)
-	table     entry
+	watch     watcher
+	probed    [2]uint64 // protocols that have said no, by direction, as bits of their place in Config.Protocols
+	entry     entry
 }
 
 // FlowVerdict is a decision about the rest of a flow.

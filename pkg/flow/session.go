@@ -41,6 +41,9 @@ type Session struct {
 	stream [2]stream
 	flags  sessionFlags
 	cfg    *Config
+	syns   []queuedSyn    // different SYNs of one handshake
+	acks   []queuedSynAck // different SYN/ACKs of one handshake
+	next   *Session       // in the pool
 }
 
 // Stream describes one direction of a session.
@@ -48,7 +51,7 @@ type Stream struct {
 	ISN     uint32
 	NextSeq uint32 // after the highest byte seen in window
 	LastAck uint32 // the receiver has acknowledged all before
-	Window  uint32 // the receiver's, scaled
+	Window  uint32 // last offered by this side, scaled
 	Scale   uint8
 	Gap     bool   // bytes were lost (EVE's tcp.ts_gap, tc_gap)
 	Regions uint32 // most regions between gaps held at once (EVE's tcp.ts_max_regions)
@@ -63,24 +66,15 @@ func (s *Session) Size(dir app.Direction) uint32 {
 	return st.NextSeq - st.ISN
 }
 
-// Inspectable returns bytes of the raw stream of dir that rules should look at now, and the stream offset of the first; nil
-// when there are none, or too few to bother yet. Call it again after Advance: behind a gap there may be more.
-//
-// When inspection is inline the bytes reach back over what was inspected before (a sliding window); otherwise each byte is
-// returned once, in chunks of at least Config.ChunkSize unless a transaction, a FIN or the end of the flow asks for them.
-func (s *Session) Inspectable(dir app.Direction) (data []byte, offset uint64) { return nil, 0 }
+// sessionFlags are what a session remembers of its course.
+type sessionFlags uint16
 
-// Advance says that rules have looked at what Inspectable returned.
-func (s *Session) Advance(dir app.Direction) {}
-
-// Trigger lets Inspectable return what it has of dir, however little.
-func (s *Session) Trigger(dir app.Direction) {}
-
-// StopRaw keeps nothing of dir for Inspectable any more.
-func (s *Session) StopRaw(dir app.Direction) {}
-
-type sessionFlags uint32
-
-type stream struct {
-	Stream
-}
+const (
+	sessTimestamps sessionFlags = 1 << iota // both sides use timestamps
+	sessFourWay                             // both sides sent a SYN
+	sessConfirmed                           // data or a third ACK has confirmed the handshake
+	sessMidSynAck                           // taken up at a SYN/ACK
+	sessRstSeen
+	sessFastOpen
+	sessUnconfirmed // established by the server's data before the client's ACK was seen
+)

@@ -1,0 +1,258 @@
+package flow
+
+import (
+	"math"
+
+	"github.com/weir-ips/weir/pkg/flow/app"
+)
+
+// maxDetect is how many bytes of a direction may pass before its protocol must be known.
+const maxDetect = 16 << 10
+
+// deliver gives the parser what has become available of one direction of a session: bytes, gaps, and the end.
+func (t *Tracker) deliver(f *Flow, s *Session, dir app.Direction, now int64, r *Result) {
+	st := &s.stream[dir]
+	avail, acked := s.available(dir), s.acked(dir)
+	for st.flags&streamNoApp == 0 {
+		b := st.blockAt(st.app)
+		if b != nil && b.start <= st.app {
+			to := min(b.end(), avail)
+			if to <= st.app {
+				break
+			}
+			n := t.feed(f, dir, b.bytes(st.app)[:to-st.app], now, r)
+			st.app += uint64(n)
+			if n == 0 {
+				break
+			}
+			continue
+		}
+		lost := acked
+		if st.flags&streamEOF != 0 {
+			lost = math.MaxUint64
+		}
+		if b != nil {
+			lost = min(lost, b.start)
+		} else if lost == math.MaxUint64 {
+			break
+		}
+		if lost <= st.app {
+			break
+		}
+		t.lose(f, st, dir, lost, r)
+	}
+	if st.flags&streamNoApp != 0 {
+		t.skipLost(st, acked, r)
+	}
+	t.closeParser(f, st, dir, r)
+}
+
+// lose tells the parser that the bytes up to offset to will not come.
+func (t *Tracker) lose(f *Flow, st *stream, dir app.Direction, to uint64, r *Result) {
+	n := to - st.app
+	st.app = to
+	st.Gap = true
+	t.stats.TCP.Gap++
+	r.Stream.Add(StreamReassemblySeqGap)
+	if f.Parser != nil {
+		f.Parser.Gap(dir, int(min(n, math.MaxInt32)))
+		r.Fed[dir] = true
+		return
+	}
+	if f.App == app.Unknown { // the beginning is lost: content cannot say any more what it is
+		t.undetected(f, dir)
+	}
+}
+
+// skipLost notes a gap when nobody but rules on the raw stream is interested.
+func (t *Tracker) skipLost(st *stream, acked uint64, r *Result) {
+	if st.app < acked && st.gapAt(max(st.app, st.base), acked) {
+		st.Gap = true
+		t.stats.TCP.Gap++
+		r.Stream.Add(StreamReassemblySeqGap)
+	}
+	st.app = max(st.app, acked)
+}
+
+// closeParser tells the parser once that a direction has ended.
+func (t *Tracker) closeParser(f *Flow, st *stream, dir app.Direction, r *Result) {
+	if st.flags&streamClosed != 0 {
+		return
+	}
+	over := st.flags&streamEOF != 0 || st.flags&streamFin != 0 && st.app >= st.end
+	if st.flags&streamDepth != 0 && t.cfg.Depth != 0 && st.app >= t.cfg.Depth {
+		over = true
+	}
+	if !over {
+		return
+	}
+	st.flags |= streamClosed
+	if f.Parser != nil {
+		f.Parser.Close(dir)
+		r.Fed[dir] = true
+	}
+}
+
+// feed gives data to the parser, or to detection while there is none. It returns how much was taken; 0 waits for more.
+func (t *Tracker) feed(f *Flow, dir app.Direction, data []byte, now int64, r *Result) int {
+	if f.Parser == nil {
+		if !t.detect(f, dir, data) {
+			if f.App == app.Failed {
+				return len(data)
+			}
+			return 0
+		}
+	} else if f.AppDir[dir] == app.Unknown {
+		t.detectOther(f, dir, data)
+	}
+	if f.Parser == nil { // recognised, but nobody parses it
+		f.stopApp()
+		return len(data)
+	}
+	t.parse(f, dir, data, now, r)
+	return len(data)
+}
+
+// parse feeds the parser and acts on what it learns.
+func (t *Tracker) parse(f *Flow, dir app.Direction, data []byte, now int64, r *Result) {
+	if f.AppFailed[dir] {
+		return
+	}
+	r.Fed[dir] = true
+	if err := f.Parser.Feed(dir, data, now); err != nil {
+		f.AppFailed[dir] = true
+		t.stats.AppErrors[f.App]++
+		if f.TCP != nil {
+			f.TCP.stream[dir].flags |= streamNoApp
+		}
+		t.except(f, r, TargetAppError)
+	}
+	t.watch(f, dir, now, r)
+}
+
+// watch looks for what a parser may announce: finished transactions, encryption, swapped sides, a change of protocol.
+func (t *Tracker) watch(f *Flow, dir app.Direction, now int64, r *Result) {
+	t.triggerRaw(f, dir)
+	w := &f.watch
+	if w.swapper != nil && w.swapper.Swapped() {
+		t.swap(f)
+		r.Dir = r.Dir.Opposite()
+		r.Fed[0], r.Fed[1] = r.Fed[1], r.Fed[0]
+		dir = dir.Opposite()
+	}
+	if w.encrypter != nil && w.encrypter.Encrypted() {
+		f.encrypted()
+	}
+	if w.expecter != nil {
+		t.expect(f, w.expecter.Expected(), now)
+	}
+	if w.upgrader != nil {
+		if next, rest, ok := w.upgrader.Upgrade(); ok {
+			t.upgrade(f, next, rest, dir, now, r)
+		}
+	}
+}
+
+// watcher holds what a flow's parser can do besides parsing, found once instead of for each packet.
+type watcher struct {
+	upgrader  app.Upgrader
+	expecter  app.Expecter
+	encrypter app.Encrypter
+	swapper   app.Swapper
+	done      [2]uint64 // transactions known to be complete, by direction
+}
+
+func (w *watcher) of(p app.Parser) {
+	*w = watcher{}
+	w.upgrader, _ = p.(app.Upgrader)
+	w.expecter, _ = p.(app.Expecter)
+	w.encrypter, _ = p.(app.Encrypter)
+	w.swapper, _ = p.(app.Swapper)
+}
+
+// triggerRaw lets rules look at the raw stream as soon as a transaction's direction is complete, not only when a chunk is.
+func (t *Tracker) triggerRaw(f *Flow, dir app.Direction) {
+	if f.TCP == nil || t.cfg.Inline || t.cfg.NoRaw {
+		return
+	}
+	txs := f.Parser.Txs()
+	for i := len(txs) - 1; i >= 0; i-- {
+		b := txs[i].Base()
+		if b.ID < f.watch.done[dir] {
+			return
+		}
+		if b.Complete[dir] {
+			f.watch.done[dir] = b.ID + 1
+			f.TCP.Trigger(dir)
+			return
+		}
+	}
+}
+
+// encrypted ends the inspection of content.
+func (f *Flow) encrypted() {
+	if f.NoPayload {
+		return
+	}
+	f.NoPayload = true
+	if f.TCP != nil {
+		for dir := range f.TCP.stream {
+			f.TCP.stream[dir].flags |= streamNoRaw
+		}
+	}
+}
+
+// stopApp ends parsing of both directions.
+func (f *Flow) stopApp() {
+	if f.TCP == nil {
+		return
+	}
+	for dir := range f.TCP.stream {
+		f.TCP.stream[dir].flags |= streamNoApp
+	}
+}
+
+// swap exchanges the sides of a flow whose initiator turned out to be the server.
+func (t *Tracker) swap(f *Flow) {
+	f.Swapped = !f.Swapped
+	f.Src, f.Dst = f.Dst, f.Src
+	f.SrcPort, f.DstPort = f.DstPort, f.SrcPort
+	swap(&f.LastDir)
+	swap(&f.Packets)
+	swap(&f.Bytes)
+	swap(&f.MinTTL)
+	swap(&f.MaxTTL)
+	swap(&f.AppDir)
+	swap(&f.AppFailed)
+	swap(&f.ICMPType)
+	swap(&f.ICMPCode)
+	swap(&f.watch.done)
+	swap(&f.probed)
+	if s := f.TCP; s != nil {
+		swap(&s.stream)
+		swap(&s.Flags)
+		swap(&s.Urgent)
+	}
+}
+
+func swap[T any](a *[2]T) { a[0], a[1] = a[1], a[0] }
+
+// upgrade changes a flow's protocol. Rules and loggers first see the old protocol's transactions to their end.
+func (t *Tracker) upgrade(f *Flow, next app.Proto, rest []byte, dir app.Direction, now int64, r *Result) {
+	t.rest = append(t.rest[:0], rest...)
+	old := f.Parser
+	old.Close(app.ToServer)
+	old.Close(app.ToClient)
+	t.flush(f, now, false, r)
+	f.AppOrig = f.App
+	f.Txs += uint64(len(old.Txs()))
+	f.App, f.AppDir, f.Parser, f.AppFailed, f.probed = app.Unknown, [2]app.Proto{}, nil, [2]bool{}, [2]uint64{}
+	f.watch = watcher{}
+	if next != app.Unknown {
+		t.adopt(f, next)
+		f.AppDir = [2]app.Proto{next, next}
+	}
+	if len(t.rest) > 0 {
+		t.feed(f, dir, t.rest, now, r)
+	}
+}
