@@ -45,7 +45,9 @@ func FuzzFile(f *testing.F) {
 }
 
 // is24 reports whether the pcap file is of version 2.4: gopacket does not swap the lengths of older ones.
-func is24(h []byte) bool { return bytes.Equal(h[4:8], []byte{2, 0, 4, 0}) || bytes.Equal(h[4:8], []byte{0, 2, 0, 4}) }
+func is24(h []byte) bool {
+	return bytes.Equal(h[4:8], []byte{2, 0, 4, 0}) || bytes.Equal(h[4:8], []byte{0, 2, 0, 4})
+}
 
 // TestFileAgainstGopacket reads what gopacket wrote: an implementation that shares nothing with ours.
 func TestFileAgainstGopacket(t *testing.T) {

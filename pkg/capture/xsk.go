@@ -1,0 +1,268 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-ips/weir/bpf"
+	"github.com/weir-ips/weir/pkg/decode"
+)
+
+// XSKConfig says where an XSK takes its frames from. Zero values have defaults except for Ifindex, Sockets and Credit.
+type XSKConfig struct {
+	Ifindex int
+	Queue   int         // receive queue, 0 ≤ Queue < bpf.MaxQueues
+	Sockets *ebpf.Map   // XSKMAP: the program redirects a queue's frames to the socket in its slot
+	Credit  *bpf.Credit // the queue's: how many frames the socket will still take
+
+	Frames    int // buffers, a power of two; default 4096
+	FrameSize int // of a buffer, 2048 or 4096 (default); 256 bytes of it are headroom
+	TxRing    int // frames waiting to be sent, a power of two; default and at most Frames
+
+	// ZeroCopy tries the driver's zero-copy mode before copy mode. Off by default: there are drivers that then lose what the XDP
+	// program sends back by itself (XDP_TX) on the same queue (virtio-net on Linux 6.18), and say nothing.
+	ZeroCopy bool
+}
+
+// XSK is an inline Source: an AF_XDP socket on one receive queue. Frames are lent out where the driver put them. One that is
+// forwarded goes back to the load balancer out of the same buffer, outer MAC and IP addresses swapped and every other byte as it
+// came; one that is discarded makes room for the next.
+//
+// The socket has more room than it grants credit for, so the program's redirects never meet a full ring: what it cannot take, the
+// program treats by its own policy and counts. The frame's checksum may be wrong if the sender shares this machine and left it to
+// hardware that is not there (veth): end hosts on veth must have tx-checksumming off.
+type XSK struct {
+	cfg  XSKConfig
+	fd   int
+	area []byte // the buffers (UMEM)
+
+	rx, tx           *ring[unix.XDPDesc]
+	fill, completion *ring[uint64]
+	zeroCopy         bool
+
+	leak  int64 // credit missing at the last idle look
+	stats xskStats
+}
+
+type xskStats struct {
+	frames, bytes, forwarded, dropped, txFull atomic.Uint64
+
+	lost   atomic.Uint64 // the kernel's count when the socket was closed
+	closed atomic.Bool
+}
+
+// OpenXSK makes the socket, binds it to the queue and puts it into the XSKMAP: from then on frames come.
+func OpenXSK(cfg XSKConfig) (*XSK, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("capture: AF_XDP on interface %d, queue %d: %w", cfg.Ifindex, cfg.Queue, err)
+	}
+	x := &XSK{cfg: cfg, fd: -1}
+	if err := x.open(); err != nil {
+		x.Close()
+		return nil, fmt.Errorf("capture: AF_XDP on interface %d, queue %d: %w", cfg.Ifindex, cfg.Queue, err)
+	}
+	return x, nil
+}
+
+func (c XSKConfig) withDefaults() (XSKConfig, error) {
+	if c.Frames == 0 {
+		c.Frames = 4096
+	}
+	if c.FrameSize == 0 {
+		c.FrameSize = 4096
+	}
+	if c.TxRing == 0 {
+		c.TxRing = c.Frames
+	}
+	switch {
+	case c.Frames < 2 || c.Frames > 1<<20 || c.Frames&(c.Frames-1) != 0:
+		return c, fmt.Errorf("%d buffers: must be a power of two, 2 to %d", c.Frames, 1<<20)
+	case c.FrameSize != 2048 && c.FrameSize != 4096:
+		return c, fmt.Errorf("buffers of %d bytes: must be 2048 or 4096", c.FrameSize)
+	case c.TxRing < 1 || c.TxRing > c.Frames || c.TxRing&(c.TxRing-1) != 0:
+		return c, fmt.Errorf("%d frames waiting to be sent: must be a power of two, at most the %d buffers", c.TxRing, c.Frames)
+	case c.Queue < 0 || c.Queue >= bpf.MaxQueues:
+		return c, fmt.Errorf("the program knows queues 0 to %d", bpf.MaxQueues-1)
+	case c.Sockets == nil || c.Credit == nil:
+		return c, errors.New("no XSKMAP or no credit given")
+	}
+	return c, nil
+}
+
+// ZeroCopy reports whether the driver delivers into the buffers itself.
+func (x *XSK) ZeroCopy() bool { return x.zeroCopy }
+
+// Recv hands out what the queue holds, or waits for the first frame. All frames of a batch carry the time of the batch.
+func (x *XSK) Recv(frames []Frame, wait time.Duration) (int, error) {
+	x.reap()
+	n := x.take(frames)
+	if n > 0 || wait <= 0 {
+		return n, nil
+	}
+	if err := x.kick(); err != nil {
+		return 0, err
+	}
+	if err := pollIn(x.fd, wait); err != nil {
+		return 0, fmt.Errorf("capture: waiting for an AF_XDP socket: %w", err)
+	}
+	x.reap()
+	if n = x.take(frames); n == 0 {
+		return 0, x.idle()
+	}
+	return n, nil
+}
+
+// idle does what can wait for a quiet moment.
+func (x *XSK) idle() error {
+	x.mendCredit()
+	code, err := unix.GetsockoptInt(x.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return fmt.Errorf("capture: AF_XDP socket: %w", err)
+	}
+	if code != 0 {
+		return fmt.Errorf("capture: AF_XDP on interface %d, queue %d: %w", x.cfg.Ifindex, x.cfg.Queue, unix.Errno(code))
+	}
+	return nil
+}
+
+func (x *XSK) take(frames []Frame) int {
+	n := min(x.rx.ready(), len(frames))
+	if n == 0 {
+		return 0
+	}
+	now, size := time.Now().UnixNano(), 0
+	for i := range frames[:n] {
+		desc, f := x.rx.pop(), &frames[i]
+		f.Data = x.area[desc.Addr : desc.Addr+uint64(desc.Len) : desc.Addr+uint64(desc.Len)]
+		f.WireLen, f.Time, f.Number, f.Link = int(desc.Len), now, 0, decode.LinkEthernet
+		f.Fate, f.Queue, f.slot = Forward, uint16(x.cfg.Queue), desc.Addr
+		size += int(desc.Len)
+	}
+	x.rx.release()
+	x.stats.frames.Add(uint64(n))
+	x.stats.bytes.Add(uint64(size))
+	return n
+}
+
+// Done sends or drops each frame. One that finds no room to be sent is dropped and counted.
+func (x *XSK) Done(frames []Frame) error {
+	sent, dropped, full := 0, 0, 0
+	room := x.tx.room()
+	for i := range frames {
+		f := &frames[i]
+		switch {
+		case f.Fate == Discard:
+			dropped++
+		case room == 0:
+			full++
+		case !hairpin(f.Data): // no frame of a tunnel: the program does not redirect such
+			dropped++
+		default:
+			x.tx.push(unix.XDPDesc{Addr: f.slot, Len: uint32(len(f.Data))})
+			room--
+			sent++
+			continue
+		}
+		x.recycle(f.slot)
+	}
+	x.stats.forwarded.Add(uint64(sent))
+	x.stats.dropped.Add(uint64(dropped))
+	x.stats.txFull.Add(uint64(full))
+	x.grant()
+	x.tx.publish()
+	return x.kick()
+}
+
+// recycle queues a buffer for the kernel to fill; grant shows it. The fill ring holds as many as there are buffers.
+func (x *XSK) recycle(addr uint64) { x.fill.push(addr &^ uint64(x.cfg.FrameSize-1)) }
+
+// grant shows the recycled buffers to the kernel, and to the program as credit, in that order.
+func (x *XSK) grant() {
+	n := x.fill.own - atomic.LoadUint32(x.fill.producer)
+	if n == 0 {
+		return
+	}
+	x.fill.publish()
+	atomic.AddUint64(&x.cfg.Credit.Granted, uint64(n))
+	if x.fill.needWakeup() {
+		// The driver ran out of buffers and sleeps. The answer tells nothing: what has come is in the ring.
+		unix.Syscall6(unix.SYS_RECVFROM, uintptr(x.fd), 0, 0, unix.MSG_DONTWAIT, 0, 0)
+	}
+}
+
+// reap recycles the buffers of frames that have been sent.
+func (x *XSK) reap() {
+	n := x.completion.ready()
+	if n == 0 {
+		return
+	}
+	for range n {
+		x.recycle(x.completion.pop())
+	}
+	x.completion.release()
+	x.grant()
+}
+
+// kick has the kernel send what waits. It takes some 32 frames a call in copy mode, and none when the device is full: what then
+// still waits goes with the next kick.
+func (x *XSK) kick() error {
+	for waiting := x.tx.pending(); waiting > 0 && x.tx.needWakeup(); {
+		_, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(x.fd), 0, 0, unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0, unix.EAGAIN, unix.EBUSY, unix.ENOBUFS, unix.EINTR:
+		case unix.ENETDOWN:
+			return nil // the interface is down; it may come back
+		default:
+			return fmt.Errorf("capture: sending from an AF_XDP socket: %w", errno)
+		}
+		left := x.tx.pending()
+		if left >= waiting {
+			return nil
+		}
+		waiting = left
+	}
+	return nil
+}
+
+// mendCredit makes up for credit that was used by frames that never came, because the kernel refused them after the program had let
+// them go. It acts on what is missing at two idle looks in a row: at one, a frame may be on its way.
+func (x *XSK) mendCredit() {
+	credit := x.cfg.Credit
+	granted, used := atomic.LoadUint64(&credit.Granted), atomic.LoadUint64(&credit.Used)
+	missing := int64(x.fill.pending()) - int64(granted-used)
+	if missing > 0 && missing == x.leak {
+		atomic.AddUint64(&credit.Granted, uint64(missing))
+		missing = 0
+	}
+	x.leak = missing
+}
+
+// Inline is true: Fate is obeyed.
+func (x *XSK) Inline() bool { return true }
+
+// Stats counts the frames; Lost are those that the kernel dropped between the program and the socket.
+func (x *XSK) Stats() Stats {
+	s := Stats{
+		Frames: x.stats.frames.Load(), Bytes: x.stats.bytes.Load(),
+		Forwarded: x.stats.forwarded.Load(), Dropped: x.stats.dropped.Load(), TxFull: x.stats.txFull.Load(),
+	}
+	if s.Lost = x.stats.lost.Load(); !x.stats.closed.Load() {
+		s.Lost = x.kernelLost()
+	}
+	return s
+}
+
+// kernelLost reads the socket's own counters.
+func (x *XSK) kernelLost() uint64 {
+	k, err := getsockopt[unix.XDPStatistics](x.fd, unix.XDP_STATISTICS)
+	if err != nil {
+		return 0
+	}
+	return k.Rx_dropped + k.Rx_ring_full + k.Rx_fill_ring_empty_descs
+}
