@@ -20,22 +20,22 @@ const (
 	geneveOptWords = 8
 )
 
-// outer is what the load balancer puts around a packet.
-type outer struct {
-	srcMAC, dstMAC       [6]byte
-	src, dst             netip.Addr
-	sport                uint16
-	endpoint, attachment uint64
-	cookie               uint32
-	id                   uint16
+// Geneve is what a Gateway Load Balancer puts around a packet. Zero ports and ids are sent as such.
+type Geneve struct {
+	SrcMAC, DstMAC       [6]byte
+	Src, Dst             netip.Addr // IPv4
+	SrcPort              uint16     // differs by flow and direction
+	Endpoint, Attachment uint64     // options 1 and 2
+	Cookie               uint32     // option 3
+	ID                   uint16     // of the outer IPv4 header
 }
 
-// put writes a whole frame around the IP packet inner, byte for byte as AWS lays it out, and returns its length.
-func (o *outer) put(b, inner []byte) int {
+// Wrap writes a whole frame around the IP packet inner, byte for byte as AWS lays it out, and returns its length: 82 bytes more.
+func (o *Geneve) Wrap(b, inner []byte) int {
 	size := geneveLen + len(inner)
-	rest := putEthernet(b, o.dstMAC, o.srcMAC, unix.ETH_P_IP)
-	rest = ipHeader{src: o.src, dst: o.dst, proto: unix.IPPROTO_UDP, ttl: 254, id: o.id}.put(rest, udpLen+size)
-	g := putUDP(rest, o.sport, genevePort, size)
+	rest := putEthernet(b, o.DstMAC, o.SrcMAC, unix.ETH_P_IP)
+	rest = ipHeader{src: o.Src, dst: o.Dst, proto: unix.IPPROTO_UDP, ttl: 254, id: o.ID}.put(rest, udpLen+size)
+	g := putUDP(rest, o.SrcPort, genevePort, size)
 	g[0], g[1] = geneveOptWords, 0
 	etherType := uint16(unix.ETH_P_IP)
 	if inner[0]>>4 == 6 {
@@ -44,11 +44,11 @@ func (o *outer) put(b, inner []byte) int {
 	binary.BigEndian.PutUint16(g[2:], etherType)
 	binary.BigEndian.PutUint32(g[4:], 0) // VNI and reserved
 	putOption(g[8:], optEndpoint, 2)
-	binary.BigEndian.PutUint64(g[12:], o.endpoint)
+	binary.BigEndian.PutUint64(g[12:], o.Endpoint)
 	putOption(g[20:], optAttachment, 2)
-	binary.BigEndian.PutUint64(g[24:], o.attachment)
+	binary.BigEndian.PutUint64(g[24:], o.Attachment)
 	putOption(g[32:], optCookie, 1)
-	binary.BigEndian.PutUint32(g[36:], o.cookie)
+	binary.BigEndian.PutUint32(g[36:], o.Cookie)
 	copy(g[geneveLen:], inner)
 	return ethLen + encapsulation + len(inner)
 }

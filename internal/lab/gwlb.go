@@ -208,11 +208,11 @@ func (g *GWLB) wrap(inner []byte, now time.Time) error {
 	}
 	target := g.cfg.Targets[flow.target]
 	g.ipID++
-	o := outer{srcMAC: g.mac, dstMAC: target.MAC, src: g.cfg.Addr, dst: target.Addr, sport: g.flows.entropy(t),
-		endpoint: g.cfg.Endpoint, attachment: g.cfg.Attachment, cookie: flow.cookie, id: g.ipID}
+	o := Geneve{SrcMAC: g.mac, DstMAC: target.MAC, Src: g.cfg.Addr, Dst: target.Addr, SrcPort: g.flows.entropy(t),
+		Endpoint: g.cfg.Endpoint, Attachment: g.cfg.Attachment, Cookie: flow.cookie, ID: g.ipID}
 	g.stats.packets.Add(1)
 	g.stats.bytes.Add(uint64(len(inner)))
-	return g.sent(g.appliance.add(o.put(g.appliance.next(), inner)))
+	return g.sent(g.appliance.add(o.Wrap(g.appliance.next(), inner)))
 }
 
 func (g *GWLB) sent(n int, err error) error {
