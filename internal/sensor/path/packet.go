@@ -154,7 +154,7 @@ func (p *Path) alerts(d *signatures.Decision, v event.Verdict, stream []byte) {
 		if p.subject.Flow != nil {
 			p.subject.Flow.Alerted = true
 		}
-		p.alert = event.AlertRecord{Subject: p.subject, Hit: h, Verdict: v, URL: p.rules.ReferenceURL}
+		p.alert = event.AlertRecord{Subject: p.subject, Hit: h, Verdict: v, URL: p.url}
 		if h.Where != signatures.InPacket {
 			p.alert.Stream = stream
 		}

@@ -7,6 +7,8 @@
 package path
 
 import (
+	"sync/atomic"
+
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/flow"
@@ -76,6 +78,8 @@ type Path struct {
 	alert   event.AlertRecord
 	stats   Stats
 	rules   *signatures.Ruleset
+	next    atomic.Pointer[signatures.Ruleset] // set by Swap
+	url     func(kind string) string           // of rules
 	wants   wants
 }
 
@@ -88,6 +92,7 @@ func New(c Config) *Path {
 	p.tracker = flow.NewTracker(c.Flow, c.Decoder, (*handler)(p))
 	if c.Rules != nil {
 		p.engine = signatures.NewEngine(c.Rules, c.Shared)
+		p.url = c.Rules.ReferenceURL
 	}
 	p.log = event.Logger{Outputs: c.Outputs, Iface: c.Iface, Capture: c.Capture, Sensor: c.Sensor, OnAlert: c.Hooks.Alert}
 	for _, o := range c.Outputs {
@@ -103,6 +108,9 @@ func New(c Config) *Path {
 // Process takes one frame through the path. Frames come in order of time.
 func (p *Path) Process(f decode.Frame) Outcome {
 	p.out = Outcome{}
+	if rs := p.next.Load(); rs != nil && rs != p.rules {
+		p.rules, p.url = rs, rs.ReferenceURL
+	}
 	if p.start == 0 {
 		p.start = f.Time
 	}
@@ -138,7 +146,10 @@ func (p *Path) Tick(now int64) {
 func (p *Path) Close() { p.tracker.Close(p.now) }
 
 // Swap replaces the ruleset before the next packet; it may be called from any goroutine, on a Path that has rules. Flows keep their state.
-func (p *Path) Swap(rs *signatures.Ruleset) { p.engine.Swap(rs) }
+func (p *Path) Swap(rs *signatures.Ruleset) {
+	p.engine.Swap(rs)
+	p.next.Store(rs)
+}
 
 // SetCapture names the capture that the next records are about.
 func (p *Path) SetCapture(name string) { p.log.Capture = name }

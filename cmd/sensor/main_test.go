@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// run runs the sensor with a command line.
+func run(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = dispatch(context.Background(), "sensor", commands(), args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func write(t *testing.T, name string, text []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDispatch(t *testing.T) {
+	for _, c := range []struct {
+		name, args string
+		code       int
+		out, err   string
+	}{
+		{"nothing", "", 2, "", "usage: sensor COMMAND"},
+		{"help", "--help", 0, "usage: sensor COMMAND", ""},
+		{"unknown", "replya", 2, "", `no command "replya"`},
+		{"help of a command", "replay --help", 0, "", "usage: sensor replay --out DIR"},
+		{"rules without a sub-command", "rules", 2, "", "usage: sensor rules COMMAND"},
+		{"rules check without a file", "rules check", 2, "", "usage: sensor rules check"},
+		{"no output directory", "replay a.pcap", 2, "", "--out DIR is missing"},
+		{"no capture", "replay --out x", 2, "", "name at least one capture"},
+		{"no worker", "replay --out x --workers 0 a.pcap", 2, "", "want 1 to 256"},
+		{"unknown flag", "replay --owt x", 2, "", "flag provided but not defined"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, out, errs := run(strings.Fields(c.args)...)
+			if code != c.code || !strings.Contains(out, c.out) || !strings.Contains(errs, c.err) {
+				t.Errorf("exit %d, stdout %q, stderr %q; want %d, %q, %q", code, out, errs, c.code, c.out, c.err)
+			}
+		})
+	}
+}
