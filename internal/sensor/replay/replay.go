@@ -46,7 +46,9 @@ type Replay struct {
 // Run replays the captures one after the other, each with empty flow and threshold state, and closes the records. The
 // Summary covers what was read, also when there is an error.
 func Run(ctx context.Context, o Options) (s Summary, err error) {
+	parsers := path.Parsers{HTTP: o.Settings.HTTP, Disabled: o.Settings.Disabled}
 	r := &Replay{opts: o, flow: o.Settings.Flow, alerts: newTally()}
+	r.flow.Protocols = parsers.Protocols()
 	if err := r.open(); err != nil {
 		return s, err
 	}
@@ -92,7 +94,6 @@ func (r *Replay) capture(ctx context.Context, name string) error {
 	w := r.workers(name)
 	err = r.feed(ctx, src, w)
 	stats := w.close()
-	r.packets += stats.Flow.Decoder.Pkts
 	r.totals.Add(&stats)
 	return err
 }
@@ -112,6 +113,7 @@ func (r *Replay) feed(ctx context.Context, src capture.Source, w crew) error {
 			return fmt.Errorf("interrupted: %w", err)
 		}
 		for i := range frames[:n] {
+			r.packets++
 			r.bytes += uint64(len(frames[i].Data))
 			w.frame(&frames[i].Frame)
 		}

@@ -1,0 +1,46 @@
+package path
+
+import (
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/flow/dns"
+	"github.com/weir-ips/weir/pkg/flow/http1"
+)
+
+// Parsers are the settings of the application protocols' parsers.
+type Parsers struct {
+	HTTP     http1.Config
+	Disabled map[string]bool // protocols that are neither detected nor parsed, by EVE's names
+}
+
+// DefaultParsers returns Suricata's defaults.
+func DefaultParsers() Parsers { return Parsers{HTTP: http1.DefaultConfig()} }
+
+// probe is a protocol's answer to the first bytes of a direction.
+type probe func(dir app.Direction, data []byte, srcPort, dstPort uint16) app.Match
+
+// Protocols lists the protocols in the order in which they are asked about a flow's first bytes.
+func (p *Parsers) Protocols() []flow.Protocol {
+	all := []flow.Protocol{
+		{Proto: app.HTTP1, TCP: true, Probe: ported(http1.Probe), New: func() app.Parser { return http1.New(p.HTTP) }},
+		{Proto: app.DNS, UDP: true, Probe: ported(dns.Probe), New: func() app.Parser { return dns.New(dns.Config{}) }},
+		{Proto: app.DNS, TCP: true, Probe: ported(dns.ProbeTCP), New: func() app.Parser { return dns.New(dns.Config{TCP: true}) }},
+	}
+	out := all[:0]
+	for _, q := range all {
+		if !p.Disabled[q.Proto.String()] {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// ported gives a probe the server's port on the side that it is on.
+func ported(ask probe) func(app.Direction, []byte, uint16) app.Match {
+	return func(dir app.Direction, data []byte, port uint16) app.Match {
+		if dir == app.ToClient {
+			return ask(dir, data, port, 0)
+		}
+		return ask(dir, data, 0, port)
+	}
+}
