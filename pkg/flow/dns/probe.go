@@ -6,9 +6,13 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/app"
 )
 
-// Probe tells DNS in a datagram by a message that parses whole. On other ports than those of DNS, mDNS and LLMNR a
-// message must also be one that a resolver would send, for other binary protocols parse by chance.
+// Probe tells DNS in a datagram by a message that parses whole. On other ports than 53 a message must also be one that
+// a resolver would send, for other binary protocols parse by chance. The format's local relatives (NetBIOS names, mDNS,
+// LLMNR) are protocols of their own.
 func Probe(dir app.Direction, data []byte, srcPort, dstPort uint16) app.Match {
+	if isLocal(srcPort) || isLocal(dstPort) {
+		return app.No
+	}
 	return probe(dir, data, len(data), srcPort, dstPort)
 }
 
@@ -35,7 +39,7 @@ func probe(dir app.Direction, data []byte, want int, srcPort, dstPort uint16) ap
 	if !plausible(data, want) || (dir == app.ToClient) != (data[2]&0x80 != 0) {
 		return app.No
 	}
-	usual := isPort(srcPort) || isPort(dstPort)
+	usual := srcPort == 53 || dstPort == 53
 	if len(data) < want {
 		if usual || len(data) > 512 {
 			return app.Yes
@@ -49,7 +53,8 @@ func probe(dir app.Direction, data []byte, want int, srcPort, dstPort uint16) ap
 	return app.Yes
 }
 
-func isPort(p uint16) bool { return p == 53 || p == 5353 || p == 5355 }
+// isLocal are the ports of NetBIOS name service, mDNS (RFC 6762) and LLMNR (RFC 4795).
+func isLocal(p uint16) bool { return p == 137 || p == 5353 || p == 5355 }
 
 // plausible checks that the announced records could fit the message.
 func plausible(msg []byte, size int) bool {

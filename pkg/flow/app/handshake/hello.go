@@ -108,9 +108,14 @@ func Server(body []byte, event func(string)) (h Hello, ok bool) {
 	h.Seen = true
 	h.Version = r.uint16()
 	h.Random = clone(r.take(32))
-	h.SessionID = clone(r.take(r.uint8()))
+	early := h.Version >= 0x7f00 && h.Version < 0x7f16 // drafts of TLS 1.3 before 22 have a shorter message
+	if !early {
+		h.SessionID = clone(r.take(r.uint8()))
+	}
 	h.Ciphers = list16(r.take(2))
-	r.take(1)
+	if !early {
+		r.take(1)
+	}
 	if r.bad {
 		return h, false
 	}
