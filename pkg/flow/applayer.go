@@ -249,8 +249,10 @@ func (t *Tracker) upgrade(f *Flow, next app.Proto, rest []byte, dir app.Directio
 	f.App, f.AppDir, f.Parser, f.AppFailed, f.probed = app.Unknown, [2]app.Proto{}, nil, [2]bool{}, [2]uint64{}
 	f.watch = watcher{}
 	if next != app.Unknown {
-		t.adopt(f, next)
-		f.AppDir = [2]app.Proto{next, next}
+		f.App, f.AppDir = next, [2]app.Proto{next, next}
+		if p := t.cfg.protocol(next, f.Proto); p != nil {
+			t.adopt(f, p)
+		}
 	}
 	if len(t.rest) > 0 {
 		t.feed(f, dir, t.rest, now, r)

@@ -15,12 +15,15 @@ func (t *Tracker) detect(f *Flow, dir app.Direction, data []byte) bool {
 		return true
 	}
 	if f.AppDir[dir] == app.Failed { // this side cannot be told; the other may
+		if len(data) >= 2*maxDetect {
+			t.undetected(f, dir.Opposite())
+		}
 		return false
 	}
-	proto, wait := t.probe(f, dir, data)
-	if proto != app.Unknown {
-		f.AppDir[dir] = proto
-		t.adopt(f, proto)
+	p, wait := t.probe(f, dir, data)
+	if p != nil {
+		f.AppDir[dir] = p.Proto
+		t.adopt(f, p)
 		return true
 	}
 	if !wait || len(data) >= maxDetect {
@@ -40,33 +43,37 @@ func (t *Tracker) undetected(f *Flow, dir app.Direction) {
 }
 
 // probe asks each protocol that has not said no yet; the first to say yes has it.
-func (t *Tracker) probe(f *Flow, dir app.Direction, data []byte) (proto app.Proto, wait bool) {
-	tcp := f.Proto == decode.ProtoTCP
+func (t *Tracker) probe(f *Flow, dir app.Direction, data []byte) (p *Protocol, wait bool) {
 	for i := range t.cfg.Protocols {
 		p := &t.cfg.Protocols[i]
-		if tcp && !p.TCP || !tcp && !p.UDP || f.probed[dir]&(1<<i) != 0 || p.Probe == nil {
+		if !p.over(f.Proto) || f.probed[dir]&(1<<i) != 0 || p.Probe == nil {
 			continue
 		}
 		switch p.Probe(dir, data, f.DstPort) {
 		case app.Yes:
-			return p.Proto, false
+			return p, false
 		case app.No:
 			f.probed[dir] |= 1 << i
 		default:
-			wait = wait || tcp
+			wait = wait || f.Proto == decode.ProtoTCP // a datagram does not go on
 		}
 	}
-	return app.Unknown, wait
+	return nil, wait
+}
+
+// over reports whether the protocol is spoken over a transport.
+func (p *Protocol) over(transport uint8) bool {
+	return transport == decode.ProtoTCP && p.TCP || transport == decode.ProtoUDP && p.UDP
 }
 
 // detectOther notes what the second direction looks like once the first has decided.
 func (t *Tracker) detectOther(f *Flow, dir app.Direction, data []byte) {
-	proto, wait := t.probe(f, dir, data)
+	p, wait := t.probe(f, dir, data)
 	switch {
-	case proto == f.App:
-		f.AppDir[dir] = proto
-	case proto != app.Unknown:
-		f.AppDir[dir] = proto
+	case p != nil && p.Proto == f.App:
+		f.AppDir[dir] = p.Proto
+	case p != nil:
+		f.AppDir[dir] = p.Proto
 		f.AppEvents.Add(AppMismatchBothDirections)
 	case !wait:
 		f.AppDir[dir] = app.Failed
@@ -75,15 +82,22 @@ func (t *Tracker) detectOther(f *Flow, dir app.Direction, data []byte) {
 }
 
 // adopt gives the flow a protocol and its parser.
-func (t *Tracker) adopt(f *Flow, proto app.Proto) {
-	f.App = proto
-	t.stats.AppFlows[proto]++
-	for i := range t.cfg.Protocols {
-		if p := &t.cfg.Protocols[i]; p.Proto == proto && p.New != nil {
-			f.setParser(p.New())
-			return
+func (t *Tracker) adopt(f *Flow, p *Protocol) {
+	f.App = p.Proto
+	t.stats.AppFlows[p.Proto]++
+	if p.New != nil {
+		f.setParser(p.New())
+	}
+}
+
+// protocol returns how a protocol is parsed over a transport; nil when it is not configured.
+func (c *Config) protocol(proto app.Proto, transport uint8) *Protocol {
+	for i := range c.Protocols {
+		if p := &c.Protocols[i]; p.Proto == proto && p.over(transport) {
+			return p
 		}
 	}
+	return nil
 }
 
 func (f *Flow) setParser(p app.Parser) {
