@@ -39,35 +39,58 @@ func (l *Logger) packetAnomaly(o *Output, s *Subject, kind, prefix, name string)
 	l.put(o, Anomaly)
 }
 
-// AppAnomaly writes one event of an application-layer parser; tx is nil for events of protocol detection. name may carry
-// its protocol ("http.request_header_invalid"), which the record does not.
-func (l *Logger) AppAnomaly(s *Subject, tx app.Tx, name, layer string) {
-	_, short, ok := strings.Cut(name, ".")
-	if !ok {
-		short = name
+// AppAnomaly writes one event of a transaction's parser. name may carry its protocol ("http.request_header_invalid"),
+// which the record does not.
+func (l *Logger) AppAnomaly(s *Subject, tx app.Tx, name string) {
+	if _, short, ok := strings.Cut(name, "."); ok {
+		name = short
 	}
+	id := tx.Base().ID
 	for _, o := range l.Outputs {
-		if !o.Types.Has(Anomaly) || !o.Options.Anomaly.AppLayer {
-			continue
+		if o.Types.Has(Anomaly) && o.Anomaly.AppLayer {
+			e := l.begin(o, Anomaly, s, toServer)
+			e.num("tx_id", id)
+			l.appAnomaly(o, e, s, name, "proto_parser", shouts(s.Flow.App))
 		}
-		e := l.begin(o, Anomaly, s, toServer)
-		if tx != nil {
-			e.num("tx_id", tx.Base().ID)
-		}
-		l.state(o, e, s.Flow, nil)
-		e.open("anomaly")
-		e.strIf("app_proto", appName(s))
-		e.str("type", "applayer")
-		e.str("event", short)
-		e.str("layer", layer)
-		e.close()
-		l.put(o, Anomaly)
 	}
 }
 
-func appName(s *Subject) string {
-	if s.Flow == nil || s.Flow.App == app.Unknown {
-		return ""
+// FlowAnomaly writes one event of a flow's protocol as a whole, such as "applayer_unexpected_protocol".
+func (l *Logger) FlowAnomaly(s *Subject, name string) {
+	for _, o := range l.Outputs {
+		if o.Types.Has(Anomaly) && o.Anomaly.AppLayer {
+			l.appAnomaly(o, l.begin(o, Anomaly, s, ofPacket), s, name, "proto_detect", true)
+		}
 	}
-	return s.Flow.App.String()
+}
+
+func (l *Logger) appAnomaly(o *Output, e *encoder, s *Subject, name, layer string, upper bool) {
+	l.state(o, e, s.Flow, nil)
+	e.open("anomaly")
+	if s.Flow.App != app.Unknown {
+		e.str("app_proto", s.Flow.App.String())
+	}
+	e.str("type", "applayer")
+	e.key("event")
+	at := len(e.b)
+	e.quote(name)
+	if upper {
+		upperASCII(e.b[at:])
+	}
+	e.str("layer", layer)
+	e.close()
+	l.put(o, Anomaly)
+}
+
+// shouts reports whether Suricata writes the events of this protocol's parser in capitals.
+func shouts(p app.Proto) bool {
+	return p == app.HTTP1 || p == app.TLS || p == app.SMTP
+}
+
+func upperASCII(b []byte) {
+	for i, c := range b {
+		if 'a' <= c && c <= 'z' {
+			b[i] = c - 'a' + 'A'
+		}
+	}
 }

@@ -7,12 +7,12 @@ import (
 )
 
 // FlowEnd writes a flow's records when it ends: one flow, and a netflow for each direction that had packets. now is the
-// time of the record.
-func (l *Logger) FlowEnd(f *flow.Flow, now int64) {
+// time of the record; macs, the Ethernet addresses that the flow was seen between, may be nil.
+func (l *Logger) FlowEnd(f *flow.Flow, now int64, macs *MACs) {
 	s := Subject{Time: now, Flow: f}
 	for _, o := range l.Outputs {
 		if o.Types.Has(Flow) {
-			l.flowRecord(o, &s)
+			l.flowRecord(o, &s, macs)
 		}
 		if o.Types.Has(Netflow) {
 			l.netflow(o, &s, app.ToServer)
@@ -23,7 +23,7 @@ func (l *Logger) FlowEnd(f *flow.Flow, now int64) {
 	}
 }
 
-func (l *Logger) flowRecord(o *Output, s *Subject) {
+func (l *Logger) flowRecord(o *Output, s *Subject, macs *MACs) {
 	f := s.Flow
 	e := l.begin(o, Flow, s, toServer)
 	e.flowICMP(f)
@@ -47,6 +47,9 @@ func (l *Logger) flowRecord(o *Output, s *Subject) {
 	l.communityFor(o, e, s)
 	l.state(o, e, f, nil)
 	e.tcpObject(f)
+	if o.Ethernet && macs != nil {
+		e.macs(macs)
+	}
 	l.put(o, Flow)
 }
 
@@ -59,10 +62,10 @@ func reasonName(f *flow.Flow) string {
 
 // flowAction writes what was decided for the whole flow.
 func (e *encoder) flowAction(f *flow.Flow) {
-	switch f.Verdict {
-	case flow.FlowDrop:
+	switch {
+	case f.Verdict == flow.FlowDrop:
 		e.str("action", "drop")
-	case flow.FlowPass:
+	case f.Verdict == flow.FlowPass, f.Verdict == flow.FlowBypass && len(f.Policies) > 0:
 		e.str("action", "pass")
 	}
 }

@@ -13,7 +13,7 @@ import (
 // http writes the members of "http".
 func (e *encoder) http(opt *HTTPOptions, alert *AlertOptions, t *http1.Tx, inAlert bool) {
 	req, res := &t.Request, &t.Response
-	e.textIf("hostname", req.RawHost)
+	e.textIf("hostname", req.Host)
 	if req.Port > 0 {
 		e.num("http_port", uint64(req.Port))
 	}

@@ -46,7 +46,7 @@ func samplePacket() *decode.Packet {
 func sampleTx() *http1.Tx {
 	tx := &http1.Tx{}
 	tx.ID = 2
-	tx.Request.Method, tx.Request.RawURI, tx.Request.RawHost = []byte("GET"), []byte("/a\"\xff"), []byte("example.org")
+	tx.Request.Method, tx.Request.RawURI, tx.Request.Host = []byte("GET"), []byte("/a\"\xff"), []byte("example.org")
 	tx.Request.Protocol, tx.Request.Port = []byte("HTTP/1.1"), -1
 	tx.Request.Headers = []http1.Header{{Name: []byte("X-Forwarded-For"), Value: []byte("198.51.100.1, 203.0.113.9")}}
 	tx.Response.StatusCode, tx.Response.Body.Wire = 200, 5
@@ -162,7 +162,7 @@ func TestOutputsChoose(t *testing.T) {
 	l := Logger{Outputs: []*Output{
 		{Options: Options{Types: Set(Alert)}, Sink: &alerts}, {Options: Options{Types: Set(Flow, Netflow)}, Sink: &flows}}}
 	l.Alert(sampleAlert())
-	l.FlowEnd(sampleFlow(), second)
+	l.FlowEnd(sampleFlow(), second, nil)
 	if len(alerts) != 1 || len(flows) != 3 {
 		t.Errorf("%d alerts and %d flow records, want 1, and 3: the flow and its two directions", len(alerts), len(flows))
 	}

@@ -31,7 +31,7 @@ func (l *Logger) Tx(s *Subject, tx app.Tx) {
 		if !o.Types.Has(t) || !l.selected(o, tx) {
 			continue
 		}
-		e := l.begin(o, t, s, txOrientation(tx))
+		e := l.begin(o, t, s, txOrientation(o, tx))
 		e.num("tx_id", tx.Base().ID)
 		l.state(o, e, s.Flow, nil)
 		l.txObject(o, e, s.Flow, tx, false)
@@ -39,9 +39,10 @@ func (l *Logger) Tx(s *Subject, tx app.Tx) {
 	}
 }
 
-// txOrientation is which end sent what the record is about: an answer alone comes from the server.
-func txOrientation(tx app.Tx) orientation {
-	if b := tx.Base(); b.OneWay && b.Dir == app.ToClient {
+// txOrientation is which end sent what the record is about: an answer alone comes from the server, but for DNS records
+// before version 3.
+func txOrientation(o *Output, tx app.Tx) orientation {
+	if b := tx.Base(); b.OneWay && b.Dir == app.ToClient && o.DNS.Version != 2 {
 		return toClient
 	}
 	return toServer

@@ -1,27 +1,42 @@
 package path
 
-import "github.com/weir-ips/weir/pkg/flow"
-
-// notes are what has been said once about a flow; Flow.Logged holds a *notes, made only for flows that need it.
-type notes uint8
-
-const (
-	noteDrop          notes = 1 << iota // a drop of the first direction has been recorded; shifted by one, of the second
-	_                                   // noteDrop << app.ToClient
-	noteDecided                         // Hooks.Decided has been called
-	noteUninteresting                   // Hooks.Uninteresting has been called
+import (
+	"github.com/weir-ips/weir/pkg/event"
+	"github.com/weir-ips/weir/pkg/flow"
 )
 
-// once reports whether n is new to the flow, and notes it.
-func (p *Path) once(f *flow.Flow, n notes) bool {
-	seen, _ := f.Logged.(*notes)
-	if seen == nil {
-		seen = new(notes)
-		f.Logged = seen
+// memory is what the Path keeps of a flow in Flow.Logged. It is made only for flows that need it.
+type memory struct {
+	said      note
+	appEvents flow.AppEventSet // recorded
+	macs      event.MACs
+}
+
+// note is something that is said once about a flow.
+type note uint8
+
+const (
+	noteDrop          note = 1 << iota // a drop of the first direction has been recorded; shifted by one, of the second
+	_                                  // noteDrop << app.ToClient
+	noteDecided                        // Hooks.Decided has been called
+	noteUninteresting                  // Hooks.Uninteresting has been called
+)
+
+func memoryOf(f *flow.Flow) *memory {
+	m, _ := f.Logged.(*memory)
+	if m == nil {
+		m = new(memory)
+		f.Logged = m
 	}
-	if *seen&n != 0 {
+	return m
+}
+
+// once reports whether n is new to the flow, and notes it.
+func once(f *flow.Flow, n note) bool {
+	m := memoryOf(f)
+	if m.said&n != 0 {
 		return false
 	}
-	*seen |= n
+	m.said |= n
 	return true
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/signatures"
 	"github.com/weir-ips/weir/pkg/signatures/keyword"
 )
@@ -31,7 +32,11 @@ func (h *handler) End(f *flow.Flow) {
 	p := (*Path)(h)
 	p.subject = event.Subject{Time: p.now, Flow: f}
 	p.transactions(f, true)
-	p.log.FlowEnd(f, p.now)
+	var macs *event.MACs
+	if p.wants.ether {
+		macs = &memoryOf(f).macs
+	}
+	p.log.FlowEnd(f, p.now, macs)
 	if p.cfg.Hooks.Ended != nil {
 		p.cfg.Hooks.Ended(f)
 	}
@@ -59,6 +64,9 @@ func (p *Path) inspect(pk, outer *decode.Packet, r *flow.Result) {
 	}
 	p.anomalies(pk, r)
 	if f != nil {
+		if p.wants.ether && pk.EtherType != 0 {
+			memoryOf(f).macs.Add(pk, r.Dir == app.ToClient)
+		}
 		p.transactions(f, false)
 		if p.out.Flow == nil {
 			p.out.Flow = f
@@ -137,10 +145,10 @@ func (p *Path) decide(f *flow.Flow, d *signatures.Decision, v *event.Verdict) {
 			f.Verdict = flow.FlowPass
 		}
 	}
-	if f.Verdict != flow.Undecided && p.cfg.Hooks.Decided != nil && p.once(f, noteDecided) {
+	if f.Verdict != flow.Undecided && p.cfg.Hooks.Decided != nil && once(f, noteDecided) {
 		p.cfg.Hooks.Decided(f, f.Verdict, d.DropSig)
 	}
-	if f.NoPayload && p.cfg.Hooks.Uninteresting != nil && p.once(f, noteUninteresting) {
+	if f.NoPayload && p.cfg.Hooks.Uninteresting != nil && once(f, noteUninteresting) {
 		p.cfg.Hooks.Uninteresting(f)
 	}
 }
@@ -167,6 +175,6 @@ func (p *Path) drop(d *signatures.Decision, r *flow.Result, v event.Verdict) {
 	if !p.wants.drop || p.subject.Packet.Source.Pseudo() {
 		return
 	}
-	first := r.Flow == nil || p.once(r.Flow, noteDrop<<r.Dir)
+	first := r.Flow == nil || once(r.Flow, noteDrop<<r.Dir)
 	p.log.Drop(&event.DropRecord{Subject: p.subject, Reason: dropReason(d, r), Sig: d.DropSig, Verdict: v, First: first})
 }

@@ -84,7 +84,7 @@ type Path struct {
 }
 
 // wants are the costly records that no output may ask for.
-type wants struct{ decode, stream, drop, app bool }
+type wants struct{ decode, stream, drop, app, ether, arp bool }
 
 // New builds a Path.
 func New(c Config) *Path {
@@ -100,6 +100,8 @@ func New(c Config) *Path {
 		p.wants.decode = p.wants.decode || anomaly && o.Anomaly.Decode
 		p.wants.stream = p.wants.stream || anomaly && o.Anomaly.Stream
 		p.wants.app = p.wants.app || anomaly && o.Anomaly.AppLayer
+		p.wants.ether = p.wants.ether || o.Ethernet
+		p.wants.arp = p.wants.arp || o.Types.Has(event.ARP)
 		p.wants.drop = p.wants.drop || o.Types.Has(event.Drop)
 	}
 	return p

@@ -19,7 +19,37 @@ func (p *Path) anomalies(pk *decode.Packet, r *flow.Result) {
 			p.log.StreamAnomaly(&p.subject, e.String())
 		}
 	}
+	if p.wants.app && r.Flow != nil && r.Flow.AppEvents != 0 {
+		p.protocolAnomalies(r.Flow)
+	}
+	p.arp(pk)
 }
+
+// protocolAnomalies writes what is new about a flow's protocol as a whole.
+func (p *Path) protocolAnomalies(f *flow.Flow) {
+	m := memoryOf(f)
+	for e := flow.AppEvent(0); e < flow.NumAppEvents; e++ {
+		if f.AppEvents.Has(e) && !m.appEvents.Has(e) {
+			m.appEvents.Add(e)
+			p.log.FlowAnomaly(&p.subject, e.String())
+		}
+	}
+}
+
+// arp writes an ARP packet's record.
+func (p *Path) arp(pk *decode.Packet) {
+	if !p.wants.arp || pk.EtherType != etherTypeARP || pk.Link != decode.LinkEthernet {
+		return
+	}
+	if at := ethernetHeader + 4*int(pk.VLANs); len(pk.Data) > at {
+		p.log.ARP(&p.subject, pk.Data[at:])
+	}
+}
+
+const (
+	etherTypeARP   = 0x0806
+	ethernetHeader = 14
+)
 
 // transactions writes the records of transactions and files that have come to their end; with the flow's end, of all.
 func (p *Path) transactions(f *flow.Flow, end bool) {
@@ -37,7 +67,7 @@ func (p *Path) transactions(f *flow.Flow, end bool) {
 		p.log.Tx(&p.subject, tx)
 		if p.wants.app {
 			for _, name := range b.Events {
-				p.log.AppAnomaly(&p.subject, tx, name, "proto_parser")
+				p.log.AppAnomaly(&p.subject, tx, name)
 			}
 		}
 	}

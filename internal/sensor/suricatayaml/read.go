@@ -2,6 +2,7 @@ package suricatayaml
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -86,6 +87,19 @@ func (r *reader) text(path string, into *string) {
 	if n, ok := r.scalar(path); ok {
 		*into = n.value
 	}
+}
+
+// optionalFile reads the name of a file that can be done without: one that cannot be read is a warning.
+func (r *reader) optionalFile(path string, into *string) {
+	n, ok := r.scalar(path)
+	if !ok {
+		return
+	}
+	if _, err := os.Stat(n.value); err != nil {
+		r.warn(n, path, "%q cannot be read, so the built-in table holds: %v", n.value, err)
+		return
+	}
+	*into = n.value
 }
 
 func (r *reader) count(path string, into *int) {

@@ -181,8 +181,8 @@ func defaultVariables() map[string]string {
 func (s *Settings) files(r *reader) {
 	r.text("default-rule-path", &s.RuleDir)
 	r.text("default-data-dir", &s.DataDir)
-	r.text("classification-file", &s.Classification)
-	r.text("reference-config-file", &s.References)
+	r.optionalFile("classification-file", &s.Classification)
+	r.optionalFile("reference-config-file", &s.References)
 	r.text("threshold-file", &s.Thresholds)
 	r.text("reputation-categories-file", &s.Reputation.Categories)
 	s.Reputation.Files = r.strings("reputation-files")
