@@ -26,7 +26,7 @@ func (d *Decoder) ipv4(p *Packet, b []byte) {
 		total = len(b)
 		p.cut = true
 	}
-	p.IPVersion = 4
+	p.IPVersion, p.IPOffset = 4, cap(p.Data)-cap(b)
 	p.IPHeader, p.IPPayload = b[:hlen:hlen], b[hlen:total:total]
 	p.Src, p.Dst = mapped(b[12:]), mapped(b[16:])
 	p.TOS, p.TTL, p.Proto = b[1], b[8], b[9]

@@ -29,12 +29,12 @@ func (d *Decoder) ipv6(p *Packet, b []byte) {
 		end = len(b)
 		p.cut = true
 	}
-	p.IPVersion = 6
+	p.IPVersion, p.IPOffset = 6, cap(p.Data)-cap(b)
 	p.TOS = b[0]<<4 | b[1]>>4
 	p.TTL = b[7]
 	copy(p.Src[:], b[8:24])
 	copy(p.Dst[:], b[24:40])
-	w := extWalk{p: p, b: b[:end:end], at: 40, next: b[6]}
+	w := extWalk{p: p, b: b[:end:end], at: 40, next: b[6], link: 6}
 	more := w.walk()
 	p.Proto = w.next
 	p.IPHeader, p.IPPayload = b[:w.at:w.at], b[w.at:end:end]
@@ -49,6 +49,7 @@ type extWalk struct {
 	b    []byte // the packet
 	at   int    // offset of the header that next describes
 	next uint8
+	link int // offset of the field that next stands in
 	seen extSet
 }
 
@@ -113,7 +114,7 @@ func (w *extWalk) take(count *uint8, max uint8, duplicate Event, unit int) ([]by
 	if *count++; *count > max {
 		w.p.Events.Add(duplicate)
 	}
-	w.next = rest[0]
+	w.next, w.link = rest[0], w.at
 	w.at += n
 	return rest[:n], true
 }
@@ -135,8 +136,8 @@ func (w *extWalk) fragment() bool {
 	field := be16(rest[2:])
 	p.FragOff, p.IPFlags = field&^7, uint8(field&1)
 	p.IPID = be32(rest[4:])
-	p.fragHeader = uint16(w.at)
-	w.next = rest[0]
+	p.fragHeader, p.fragLink = uint16(w.at), uint16(w.link)
+	w.next, w.link = rest[0], w.at
 	w.at += 8
 	switch {
 	case field&0xfff9 == 0: // an atomic fragment (RFC 6946)

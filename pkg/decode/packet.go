@@ -139,6 +139,7 @@ type Packet struct {
 	FragOff   uint16 // fragment offset in bytes
 	Fragment  bool   // part of a fragmented datagram (MF set or FragOff > 0)
 	Rebuilt   bool   // reassembled from fragments by pkg/flow
+	IPOffset  int    // offset of the IP header in Data: the length of the link layer
 	IPHeader  []byte // IPv4 header with options; IPv6 header with extension headers
 	IPPayload []byte // what Proto describes, cut to the header's length
 
@@ -169,7 +170,8 @@ type Packet struct {
 	Events     EventSet // what is wrong with the frame
 	Invalid    bool     // a header was so wrong that decoding stopped at it
 	cut        bool     // the capture cut the packet: payload ends early, checksums are not known
-	fragHeader uint16   // offset of the fragment header in IPHeader
+	fragHeader uint16   // offset of IPv6's fragment header in IPHeader
+	fragLink   uint16   // offset of the next header field that announces it
 	Layers     uint8    // headers read so far; bounds nesting
 }
 

@@ -1,26 +1,39 @@
 package flow
 
-// newWins says which bytes a receiver of this style keeps where a new segment (or fragment) [ns, ne) overlaps an old one
-// [os, oe): true for the new ones. Sources: Novak and Sturges, "Target-Based TCP Stream Reassembly" (2007); Novak,
-// "Target-Based Fragmentation Reassembly" (2005).
-func (o OverlapStyle) newWins(os, oe, ns, ne uint64) bool {
+// newWins says which bytes a receiver of a style keeps where something new [ns, ne) overlaps something old [os, oe): true
+// for the new ones.
+type newWins func(style OverlapStyle, os, oe, ns, ne uint64) bool
+
+// segment decides for TCP. Source: Novak and Sturges, "Target-Based TCP Stream Reassembly" (2007).
+func (o OverlapStyle) segment(os, oe, ns, ne uint64) bool {
 	switch o {
 	case LastWins:
 		return true
-	case FirstWins, Windows, Vista, Windows2003, MacOS:
-		if o == FirstWins || o == Vista {
-			return false
-		}
-		return ns < os && (o == MacOS || ne > oe)
+	case FirstWins, Vista:
+		return false
+	case Linux, OldLinux, Windows2003:
+		return ns < os || o != Windows2003 && ns == os && ne > oe
 	case Solaris, OldSolaris, HPUX11:
-		return ns < os && ne > oe || ns < os && o != HPUX11 || ns == os && ne > oe
+		return ns < os || ns == os && ne > oe
 	case BSDRight, HPUX10:
 		return ns >= os
-	case Linux:
-		return ns < os || ns == os && ne > oe
-	case OldLinux:
-		return ns < os || ns == os && ne > oe
-	default: // BSD, IRIX
+	default: // BSD, Windows, MacOS, IRIX
+		return ns < os
+	}
+}
+
+// fragment decides for IP. Source: Novak, "Target-Based Fragmentation Reassembly" (2005).
+func (o OverlapStyle) fragment(os, _, ns, _ uint64) bool {
+	switch o {
+	case LastWins:
+		return true
+	case FirstWins, Windows, Windows2003, Vista, Solaris, HPUX11:
+		return false
+	case BSDRight, HPUX10:
+		return ns >= os
+	case Linux, OldLinux:
+		return ns <= os
+	default: // BSD, MacOS, IRIX, OldSolaris
 		return ns < os
 	}
 }

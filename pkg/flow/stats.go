@@ -50,3 +50,110 @@ type DefragStats struct {
 	IPv4Fragments, IPv4Reassembled, IPv6Fragments, IPv6Reassembled uint64
 	Timeouts, MaxFragHits, MaxTrackersReached, Memcap, Overlap     uint64
 }
+
+// frame counts a frame.
+func (s *DecoderStats) frame(p *decode.Packet) {
+	s.Pkts++
+	s.Bytes += uint64(len(p.Data))
+	s.MaxPktSize = max(s.MaxPktSize, uint64(len(p.Data)))
+	switch p.Link {
+	case decode.LinkEthernet:
+		s.Ethernet++
+	case decode.LinkNull:
+		s.Null++
+	case decode.LinkPPP:
+		s.PPP++
+	case decode.LinkCHDLC:
+		s.CHDLC++
+	case decode.LinkSLL:
+		s.SLL++
+	case decode.LinkSLL2:
+		s.SLL2++
+	default:
+		s.Raw++
+	}
+}
+
+// packet counts a packet: a frame's own, what a tunnel carried, or one put together.
+func (s *DecoderStats) packet(p *decode.Packet) {
+	if p.Invalid {
+		s.Invalid++
+	}
+	if p.Events.Any() {
+		for e := range decode.NumEvents {
+			if p.Events.Has(e) {
+				s.Events[e]++
+			}
+		}
+	}
+	switch p.VLANs {
+	case 1:
+		s.VLAN++
+	case 2:
+		s.VLANQinQ++
+	case 3:
+		s.VLANQinQinQ++
+	}
+	switch p.IPVersion {
+	case 4:
+		s.IPv4++
+	case 6:
+		s.IPv6++
+	default:
+		if p.EtherType == 0x0806 {
+			s.ARP++
+		}
+		return
+	}
+	s.proto(p)
+	s.tunnel(p)
+}
+
+func (s *DecoderStats) proto(p *decode.Packet) {
+	if p.Fragment {
+		return
+	}
+	switch p.Proto {
+	case decode.ProtoTCP:
+		s.TCP++
+	case decode.ProtoUDP:
+		s.UDP++
+	case decode.ProtoICMP:
+		s.ICMPv4++
+	case decode.ProtoICMPv6:
+		s.ICMPv6++
+	case decode.ProtoSCTP:
+		s.SCTP++
+	case decode.ProtoGRE:
+		s.GRE++
+	case decode.ProtoESP:
+		s.ESP++
+	case 2:
+		s.IGMP++
+	}
+}
+
+func (s *DecoderStats) tunnel(p *decode.Packet) {
+	switch p.Tunnel {
+	case decode.TunnelGENEVE:
+		s.GENEVE++
+	case decode.TunnelVXLAN:
+		s.VXLAN++
+	case decode.TunnelTeredo:
+		s.Teredo++
+	case decode.TunnelERSPAN:
+		s.ERSPAN++
+	case decode.TunnelIPIP:
+		if p.IPVersion == 4 {
+			s.IPv4InIPv4++
+		} else {
+			s.IPv4InIPv6++
+		}
+	case decode.Tunnel6in4:
+		if p.IPVersion == 4 {
+			s.IPv6InIPv4++
+		} else {
+			s.IPv6InIPv6++
+		}
+	}
+}

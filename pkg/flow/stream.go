@@ -60,8 +60,8 @@ type inserted struct {
 	overlap   bool
 	different bool // overlapping bytes differ
 	memcap    bool // there was no room
-	limit     bool // too many segments or too far ahead
-	depth     bool // cut at the depth
+	limit     bool // too many segments
+	cut       bool // cut at the limit
 	stored    bool // something of it is in the stream
 }
 
@@ -91,12 +91,9 @@ func (s *stream) blockAt(at uint64) *block {
 	return nil
 }
 
-// maxSpan is how far ahead of base bytes are kept when Depth is unlimited.
-const maxSpan = 8 << 20
-
-// insert puts data, whose first byte has offset at, into the stream. Where bytes are there already, the receiver's style
-// decides which stay.
-func (s *stream) insert(p *pool, cfg *Config, at int64, data []byte) (r inserted) {
+// insert puts data, whose first byte has offset at, into the stream. What lies at or behind limit is cut off. Where bytes are
+// there already, newWins decides which stay.
+func (s *stream) insert(p *pool, w newWins, limit uint64, segments int, at int64, data []byte) (r inserted) {
 	if end := at + int64(len(data)); end <= int64(s.base) {
 		r.before = true
 		return r
@@ -106,31 +103,27 @@ func (s *stream) insert(p *pool, cfg *Config, at int64, data []byte) (r inserted
 		r.overlap = true
 	}
 	start := uint64(at)
-	limit := s.base + maxSpan
-	if cfg.Depth != 0 {
-		limit = cfg.Depth
-	}
-	if s.flags&streamDepth != 0 || start >= limit {
-		r.depth, r.limit = cfg.Depth != 0, cfg.Depth == 0
+	if start >= limit {
+		r.cut = true
 		return r
 	}
 	if end := start + uint64(len(data)); end > limit {
 		data = data[:limit-start]
-		r.depth, r.limit = cfg.Depth != 0, cfg.Depth == 0
+		r.cut = true
 	}
-	if len(s.segs) >= cfg.MaxSegments {
+	if len(s.segs) >= segments {
 		s.merge()
-		if len(s.segs) >= cfg.MaxSegments {
+		if len(s.segs) >= segments {
 			r.limit = true
 			return r
 		}
 	}
-	s.store(p, start, data, &r)
+	s.store(p, w, start, data, &r)
 	return r
 }
 
 // store writes data in pieces: those that overlap an older segment by the receiver's style, the rest where there is nothing.
-func (s *stream) store(p *pool, start uint64, data []byte, r *inserted) {
+func (s *stream) store(p *pool, w newWins, start uint64, data []byte, r *inserted) {
 	end := start + uint64(len(data))
 	if n := len(s.segs); n == 0 || s.segs[n-1].end <= start { // in order, the common case
 		if s.fill(p, start, data, r) {
@@ -146,7 +139,7 @@ func (s *stream) store(p *pool, start uint64, data []byte, r *inserted) {
 			continue
 		}
 		r.overlap = true
-		s.overlay(old, fresh, from, data[from-start:to-start], r)
+		s.overlay(w, old, fresh, from, data[from-start:to-start], r)
 	}
 	if s.holes(p, start, data, r) {
 		s.remember(fresh)
@@ -175,8 +168,8 @@ func (s *stream) holes(p *pool, start uint64, data []byte, r *inserted) bool {
 }
 
 // overlay compares the part of fresh that overlaps old and, if the receiver would take the newer bytes, writes them.
-func (s *stream) overlay(old, fresh segment, from uint64, data []byte, r *inserted) {
-	newWins := s.style.newWins(old.start, old.end, fresh.start, fresh.end)
+func (s *stream) overlay(w newWins, old, fresh segment, from uint64, data []byte, r *inserted) {
+	newer := w(s.style, old.start, old.end, fresh.start, fresh.end)
 	for len(data) > 0 {
 		b := s.blockAt(from)
 		if b == nil || b.start > from {
@@ -187,7 +180,7 @@ func (s *stream) overlay(old, fresh segment, from uint64, data []byte, r *insert
 		if !bytes.Equal(have[:n], data[:n]) {
 			r.different = true
 			// What rules or the parser have been given stays as it was: they cannot be asked twice.
-			if newWins {
+			if newer {
 				if given := max(s.app, s.raw); from < given {
 					keep := min(n, int(given-from))
 					copy(have[keep:n], data[keep:n])

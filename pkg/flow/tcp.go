@@ -121,6 +121,9 @@ func (g *segmentOf) consume() {
 	s.slide(&t.pool, app.ToClient)
 }
 
+// maxSpan is how far ahead of what is still wanted bytes are kept when Depth is unlimited.
+const maxSpan = 8 << 20
+
 // insert puts the payload into the stream and reports what was odd.
 func (g *segmentOf) insert() {
 	t, st := g.t, g.snd
@@ -135,8 +138,17 @@ func (g *segmentOf) insert() {
 			return
 		}
 	}
-	in := st.insert(&t.pool, t.cfg, st.offset(seq), data)
 	c := &t.stats.TCP
+	limit := t.cfg.Depth
+	if limit == 0 {
+		limit = st.base + maxSpan
+	}
+	var in inserted
+	if st.flags&streamDepth != 0 {
+		in.cut = true
+	} else {
+		in = st.insert(&t.pool, OverlapStyle.segment, limit, t.cfg.MaxSegments, st.offset(seq), data)
+	}
 	if in.before {
 		g.event(StreamReassemblySegmentBeforeBaseSeq)
 	}
@@ -147,12 +159,12 @@ func (g *segmentOf) insert() {
 		c.OverlapDiffData++
 		g.event(StreamReassemblyOverlapDifferentData)
 	}
-	if in.depth && st.flags&streamDepth == 0 {
+	if in.cut && t.cfg.Depth != 0 && st.flags&streamDepth == 0 {
 		st.flags |= streamDepth
 		c.StreamDepthReached++
 		g.event(StreamReassemblyDepthReached)
 	}
-	if in.limit {
+	if in.limit || in.cut && t.cfg.Depth == 0 {
 		c.InsertDataNormalFail++
 		g.event(StreamReassemblyInsertLimit)
 	}

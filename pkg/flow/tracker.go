@@ -44,6 +44,9 @@ func (t *Tracker) Track(p *decode.Packet) Result {
 	var r Result
 	k, ok := t.keyOf(p)
 	if !ok {
+		if p.Fragment && t.frags.refused {
+			t.except(nil, &r, TargetDefragMemcap)
+		}
 		return r
 	}
 	h := k.hash(t.table.seed)
