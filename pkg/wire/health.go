@@ -22,6 +22,8 @@ type Health struct {
 	Seq   uint64 `json:"seq"`   // applied
 	Hash  uint64 `json:"hash"`  // of the applied set: see Set.Hash
 
+	Verdicts uint64 `json:"verdicts"` // in force on the sensor, its own included
+
 	Ruleset  string             `json:"ruleset"` // SHA-256 of the loaded rules, hex
 	Rules    int                `json:"rules"`
 	Packets  uint64             `json:"packets"`

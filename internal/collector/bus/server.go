@@ -94,6 +94,9 @@ func splitListen(listen string) (host string, port int, err error) {
 // Addr is where sensors connect.
 func (s *Server) Addr() string { return s.nats.Addr().String() }
 
+// NetAddr is Addr as an address.
+func (s *Server) NetAddr() net.Addr { return s.nats.Addr() }
+
 // Connect opens the collector's own connection, inside the process and with every permission.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 	opts = append([]nats.Option{

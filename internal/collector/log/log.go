@@ -120,6 +120,7 @@ func (l *Log) AddAll(ctx context.Context, vs []verdict.Verdict) ([]verdict.Verdi
 	ds := make([]wire.Delta, len(vs))
 	for i := range vs {
 		v := vs[i]
+		v.Match.Src, v.Match.Dst = v.Match.Src.Masked(), v.Match.Dst.Masked()
 		ds[i] = wire.Delta{Op: wire.OpAdd, Verdict: &v}
 	}
 	if err := l.append(ctx, ds); err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -25,6 +26,7 @@ const (
 type state struct {
 	epoch, seq uint64
 	verdicts   map[string]*verdict.Verdict
+	bySource   map[netip.Prefix]map[string]*verdict.Verdict // those with a source prefix, by it and id
 	set        wire.Set
 	expiry     expiryHeap
 	revoked    map[matchKey]time.Time // until when
@@ -47,7 +49,7 @@ type Ended struct {
 func (e *Ended) Expired() bool { return e.By == byExpiry }
 
 func newState(epoch uint64) state {
-	return state{epoch: epoch, verdicts: map[string]*verdict.Verdict{}, revoked: map[matchKey]time.Time{}}
+	return state{epoch: epoch, verdicts: map[string]*verdict.Verdict{}, bySource: map[netip.Prefix]map[string]*verdict.Verdict{}, revoked: map[matchKey]time.Time{}}
 }
 
 // matchKey is what makes two verdicts be about the same packets on the same sensors.
@@ -88,8 +90,7 @@ func (s *state) apply(d *wire.Delta, sealed []byte, now time.Time) error {
 	if !ok {
 		return nil
 	}
-	delete(s.verdicts, d.ID)
-	s.set.Remove(d.ID)
+	s.drop(v)
 	if d.Op == wire.OpRevoke {
 		s.revoke(keyOf(v), d.Until, now)
 	}
@@ -98,12 +99,31 @@ func (s *state) apply(d *wire.Delta, sealed []byte, now time.Time) error {
 }
 
 func (s *state) put(v *verdict.Verdict) {
+	if old, ok := s.verdicts[v.ID]; ok {
+		s.drop(old)
+	}
 	s.verdicts[v.ID] = v
+	if src := v.Match.Src; src.IsValid() {
+		if s.bySource[src] == nil {
+			s.bySource[src] = map[string]*verdict.Verdict{}
+		}
+		s.bySource[src][v.ID] = v
+	}
 	s.set.Add(v.ID, v.Seq)
 	heap.Push(&s.expiry, deadline{at: v.ExpiresAt, id: v.ID, seq: v.Seq})
 	if len(s.expiry) > 2*len(s.verdicts)+1024 {
 		s.expiry = slices.DeleteFunc(s.expiry, func(d deadline) bool { return !s.inForce(d) })
 		heap.Init(&s.expiry)
+	}
+}
+
+func (s *state) drop(v *verdict.Verdict) {
+	delete(s.verdicts, v.ID)
+	s.set.Remove(v.ID)
+	if same := s.bySource[v.Match.Src]; same != nil {
+		if delete(same, v.ID); len(same) == 0 {
+			delete(s.bySource, v.Match.Src)
+		}
 	}
 }
 
@@ -194,6 +214,23 @@ func (l *Log) List() []verdict.Verdict {
 	}
 	l.mu.RUnlock()
 	slices.SortFunc(out, func(a, b verdict.Verdict) int { return cmp.Compare(b.Seq, a.Seq) })
+	return out
+}
+
+// Covering returns the verdicts in force whose source prefix contains all of p, widest first.
+func (l *Log) Covering(p netip.Prefix) []verdict.Verdict {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	var out []verdict.Verdict
+	for bits := 0; bits <= p.Bits(); bits++ {
+		wider, err := p.Addr().Prefix(bits)
+		if err != nil {
+			return out
+		}
+		for _, v := range l.bySource[wider] {
+			out = append(out, *v)
+		}
+	}
 	return out
 }
 

@@ -245,7 +245,7 @@ func (f *follower) position() (epoch, seq, hash uint64) {
 func (f *follower) report(h *wire.Health) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	h.Epoch, h.Seq, h.Hash = f.epoch, f.seq, f.set.Hash()
+	h.Epoch, h.Seq, h.Hash, h.Verdicts = f.epoch, f.seq, f.set.Hash(), uint64(f.set.Len())
 	for id, reason := range f.refusals {
 		h.Refusals = append(h.Refusals, wire.Refusal{ID: id, Reason: reason})
 	}

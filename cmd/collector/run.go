@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/weir-ips/weir/internal/collector"
+	"github.com/weir-ips/weir/internal/telemetry"
+)
+
+func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("collector run", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	load := configFlags(fs)
+	listen := fs.String("listen", "", "`address` of console and API (api.listen)")
+	busAddr := fs.String("bus", "", "`address` that sensors connect to (bus.listen)")
+	insecure := fs.Bool("insecure-http", false, "plain HTTP on other addresses than loopback too (api.insecure-http)")
+	if code, ok := parse(fs, args, stderr); !ok {
+		return code
+	}
+	cfg, err := load()
+	if err != nil {
+		return fail(stderr, err)
+	}
+	if *listen != "" {
+		cfg.API.Listen = *listen
+	}
+	if *busAddr != "" {
+		cfg.Bus.Listen = *busAddr
+	}
+	cfg.API.InsecureHTTP = cfg.API.InsecureHTTP || *insecure
+	log, err := telemetry.NewLogger(stderr, cfg.Log)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	err = collector.Run(ctx, cfg, collector.Options{
+		Version: version(), Log: log,
+		Ready: func(console, bus net.Addr) {
+			fmt.Fprintf(stdout, "console %s\nbus %s\n", consoleURL(cfg, console), bus)
+		},
+	})
+	if err != nil {
+		return fail(stderr, err)
+	}
+	return 0
+}
+
+func consoleURL(cfg *collector.Config, addr net.Addr) string {
+	scheme := "http"
+	if cfg.API.TLS.Certificate != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + addr.String() + "/"
+}
+
+// configFlags adds --config and --data; the function they return reads the configuration.
+func configFlags(fs *flag.FlagSet) func() (*collector.Config, error) {
+	path := fs.String("config", "", "`file` collector.yaml; without it everything has its default")
+	data := fs.String("data", "", "`directory` that everything is kept in (data)")
+	return func() (*collector.Config, error) {
+		cfg, err := collector.LoadConfig(*path)
+		if err == nil && *data != "" {
+			cfg.Data = *data
+		}
+		return cfg, err
+	}
+}
+
+// parse reads flags and refuses arguments that are none; ok is false when the command is to end with code.
+func parse(fs *flag.FlagSet, args []string, stderr io.Writer) (code int, ok bool) {
+	err := fs.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0, false
+	case err != nil:
+		return 2, false
+	case fs.NArg() > 0:
+		fmt.Fprintf(stderr, "%s: unexpected argument %q\n", fs.Name(), fs.Arg(0))
+		return 2, false
+	}
+	return 0, true
+}
+
+func fail(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "collector: %v\n", err)
+	return 1
+}

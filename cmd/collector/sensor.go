@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/weir-ips/weir/internal/collector"
+)
+
+func sensorCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return dispatch(ctx, "collector sensor", []command{
+		{"add", "register a sensor and write its credentials", sensorAdd},
+		{"list", "list the sensors that have credentials", sensorList},
+		{"remove", "take a sensor's credentials away and disconnect it", sensorRemove},
+	}, args, stdout, stderr)
+}
+
+// sensorAdd is `collector sensor add ID`. The credentials are printed or, with --out, written to a new file of mode 0600.
+func sensorAdd(_ context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("collector sensor add ID", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	load := configFlags(fs)
+	out := fs.String("out", "", "new `file` to write instead of standard output; it becomes the sensor's collector.credentials")
+	id, code, ok := parseID(fs, args, stderr)
+	if !ok {
+		return code
+	}
+	cfg, err := load()
+	if err != nil {
+		return fail(stderr, err)
+	}
+	if err := writeCredentials(cfg, id, *out, stdout); err != nil {
+		return fail(stderr, err)
+	}
+	return 0
+}
+
+func writeCredentials(cfg *collector.Config, id, path string, stdout io.Writer) error {
+	to := stdout
+	if path != "" { // made before the sensor is registered: a key that cannot be written down is of no use
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return fmt.Errorf("credentials: %w", err)
+		}
+		defer f.Close()
+		to = f
+	}
+	data, err := credentials(cfg, id)
+	if err == nil {
+		_, err = to.Write(data)
+	}
+	if err != nil && path != "" {
+		os.Remove(path)
+	}
+	return err
+}
+
+func credentials(cfg *collector.Config, id string) ([]byte, error) {
+	creds, err := collector.AddSensor(cfg, id)
+	if err != nil {
+		return nil, err
+	}
+	return creds.Encode()
+}
+
+func sensorList(_ context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("collector sensor list", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	load := configFlags(fs)
+	asJSON := fs.Bool("json", false, "print a JSON array")
+	if code, ok := parse(fs, args, stderr); !ok {
+		return code
+	}
+	cfg, err := load()
+	if err != nil {
+		return fail(stderr, err)
+	}
+	regs, err := collector.Registrations(cfg)
+	if err != nil {
+		return fail(stderr, err)
+	}
+	list := regs.List()
+	if *asJSON {
+		if err := json.NewEncoder(stdout).Encode(list); err != nil {
+			return fail(stderr, err)
+		}
+		return 0
+	}
+	for _, r := range list {
+		fmt.Fprintf(stdout, "%-24s %s  added %s\n", r.Sensor, r.Key, r.Added.Format(time.RFC3339))
+	}
+	return 0
+}
+
+func sensorRemove(_ context.Context, args []string, _, stderr io.Writer) int {
+	fs := flag.NewFlagSet("collector sensor remove ID", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	load := configFlags(fs)
+	id, code, ok := parseID(fs, args, stderr)
+	if !ok {
+		return code
+	}
+	cfg, err := load()
+	if err != nil {
+		return fail(stderr, err)
+	}
+	regs, err := collector.Registrations(cfg)
+	if err == nil {
+		err = regs.Remove(id)
+	}
+	if err != nil {
+		return fail(stderr, err)
+	}
+	return 0
+}
+
+// parseID takes the one argument, before or after the flags.
+func parseID(fs *flag.FlagSet, args []string, stderr io.Writer) (id string, code int, ok bool) {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		id, args = args[0], args[1:]
+	}
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return "", 0, false
+	case err != nil:
+		return "", 2, false
+	case id == "" && fs.NArg() == 1:
+		return fs.Arg(0), 0, true
+	case id == "" || fs.NArg() > 0:
+		fmt.Fprintf(stderr, "%s: name one sensor\n", fs.Name())
+		return "", 2, false
+	}
+	return id, 0, true
+}

@@ -1,0 +1,271 @@
+// Package collector is the body of `collector run`: it joins the bus, the store, the verdict log, the policy and the API.
+//
+//	sensors ─ bus ─▶ ingest ─▶ store ─▶ policy ─▶ verdict log ─▶ bus ─ sensors
+//	                             └─▶ api ◀─────────────┘
+package collector
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weir-ips/weir/internal/collector/api"
+	"github.com/weir-ips/weir/internal/collector/bus"
+	vlog "github.com/weir-ips/weir/internal/collector/log"
+	"github.com/weir-ips/weir/internal/collector/policy"
+	"github.com/weir-ips/weir/internal/collector/store"
+	"github.com/weir-ips/weir/internal/telemetry"
+)
+
+// Options is what Run is given besides the configuration.
+type Options struct {
+	Version string
+	Console http.Handler // nil: no console
+	Log     *slog.Logger
+	Ready   func(console, bus net.Addr) // called once everything is up; nil: nothing
+}
+
+// Run brings the collector up and works until ctx ends or a part fails.
+func Run(ctx context.Context, cfg *Config, o Options) error {
+	c := &collector{cfg: cfg, o: o, metrics: telemetry.NewRegistry("collector", o.Version)}
+	err := c.open(ctx)
+	if err == nil {
+		err = c.run(ctx)
+	}
+	return errors.Join(err, c.close())
+}
+
+// collector holds the parts, in the order they are opened.
+type collector struct {
+	cfg     *Config
+	o       Options
+	metrics *prometheus.Registry
+
+	listener      net.Listener
+	store         *store.Store
+	audit         *store.Audit
+	registrations *bus.Registrations
+	server        *bus.Server
+	conn          *nats.Conn
+	log           *vlog.Log
+	sensors       *bus.Sensors
+	govern        *governor
+	engine        *policy.Engine
+	ingest        *bus.Ingest
+	api           *api.Server
+}
+
+func (c *collector) open(ctx context.Context) error {
+	if err := os.MkdirAll(c.cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	for _, step := range []func(context.Context) error{
+		c.listen, c.openStore, c.openBus, c.openLog, c.openAPI,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listen comes first: an address in use is found before anything is touched.
+func (c *collector) listen(context.Context) (err error) {
+	c.listener, err = net.Listen("tcp", c.cfg.API.Listen)
+	if err != nil {
+		return fmt.Errorf("api.listen: %w", err)
+	}
+	return nil
+}
+
+func (c *collector) path(name string) string { return filepath.Join(c.cfg.Data, name) }
+
+func (c *collector) openStore(context.Context) (err error) {
+	opt := store.Options{
+		Dir: c.path("alerts"), MaxAge: c.cfg.Alerts.Keep, MaxBytes: c.cfg.Alerts.MaxBytes, Log: c.o.Log.With("part", "store"),
+	}
+	if c.store, err = store.Open(opt); err != nil {
+		return err
+	}
+	opt.Dir = c.path("audit")
+	c.audit, err = store.OpenAudit(opt)
+	return err
+}
+
+func (c *collector) openBus(ctx context.Context) (err error) {
+	if c.registrations, err = bus.OpenRegistrations(c.path(registrationsFile)); err != nil {
+		return err
+	}
+	secure, err := c.cfg.Bus.TLS.config()
+	if err != nil {
+		return fmt.Errorf("bus.tls: %w", err)
+	}
+	c.server, err = bus.Start(bus.Options{
+		Dir: c.path("bus"), Listen: c.cfg.Bus.Listen, TLS: secure, Open: c.cfg.Bus.Open, Sensors: c.registrations, Log: c.o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	if c.conn, err = c.server.Connect(); err != nil {
+		return err
+	}
+	c.sensors = new(bus.Sensors)
+	return c.sensors.Listen(c.conn, c.o.Log.With("part", "sensors"))
+}
+
+func (c *collector) openLog(ctx context.Context) error {
+	key, err := LoadKey(c.cfg.Data)
+	if err != nil {
+		return err
+	}
+	js, err := jetstream.New(c.conn)
+	if err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
+	if err := bus.EnsureStreams(ctx, js); err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
+	if c.log, err = vlog.Open(ctx, vlog.Options{Conn: c.conn, Key: key, Log: c.o.Log.With("part", "verdict log")}); err != nil {
+		return err
+	}
+	c.govern = &governor{
+		log: c.log, sensors: c.sensors, alerts: c.store, audit: c.audit,
+		guard: policy.Guard{NeverBlock: c.cfg.neverBlock(), Allowances: c.allowances},
+	}
+	c.engine = policy.New(c.cfg.Policy, c.govern, c.o.Log.With("part", "policy"), nil)
+	c.ingest = &bus.Ingest{JetStream: js, Store: c.store, Fresh: c.engine.Consider, Log: c.o.Log.With("part", "ingest")}
+	return nil
+}
+
+func (c *collector) openAPI(context.Context) error {
+	secure, err := c.cfg.API.TLS.config()
+	if err != nil {
+		return fmt.Errorf("api.tls: %w", err)
+	}
+	rules, err := openRules(c.cfg.Data)
+	if err != nil {
+		return err
+	}
+	c.register()
+	c.api, err = api.New(api.Options{
+		Alerts: c.store, Audit: c.audit, Verdicts: c.govern, Sensors: &fleet{sensors: c.sensors, log: c.log}, Rules: rules,
+		Console: c.o.Console, Metrics: c.metrics, Ready: c.ready, Log: c.o.Log.With("part", "api"),
+		User: c.cfg.API.User, TLS: secure, Insecure: c.cfg.API.InsecureHTTP,
+	})
+	return err
+}
+
+// ready is the answer to /readyz.
+func (c *collector) ready() error {
+	if !c.conn.IsConnected() {
+		return errors.New("the bus is not connected")
+	}
+	return nil
+}
+
+// run starts the parts that work by themselves; the first to fail stops all.
+func (c *collector) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var parts sync.WaitGroup
+	for _, part := range []func(context.Context) error{
+		c.log.Run, c.engine.Run, c.ingest.Run, c.watchRegistrations,
+		func(ctx context.Context) error { return c.api.Serve(ctx, c.listener) },
+	} {
+		parts.Go(func() {
+			if err := part(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	epoch, seq := c.log.Position()
+	c.o.Log.Info("collector is up", "console", c.listener.Addr(), "bus", c.server.Addr(), "data", c.cfg.Data, "epoch", epoch, "seq", seq)
+	if c.o.Ready != nil {
+		c.o.Ready(c.listener.Addr(), c.server.NetAddr())
+	}
+	<-ctx.Done()
+	parts.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// close shuts the parts down, last opened first.
+func (c *collector) close() error {
+	var errs []error
+	if c.conn != nil {
+		c.conn.Close()
+	}
+	if c.server != nil {
+		c.server.Shutdown()
+	}
+	if c.audit != nil {
+		errs = append(errs, c.audit.Close())
+	}
+	if c.store != nil {
+		errs = append(errs, c.store.Close())
+	}
+	if c.listener != nil {
+		c.listener.Close() // closed already when the API has served
+	}
+	return errors.Join(errs...)
+}
+
+// watchRegistrations ends the connections of sensors whose credentials were taken away by `collector sensor remove`.
+func (c *collector) watchRegistrations(ctx context.Context) error {
+	known := map[string]string{}
+	for tick := time.NewTicker(time.Second); ; {
+		now := map[string]string{}
+		for _, r := range c.registrations.List() {
+			now[r.Sensor] = r.Key
+		}
+		for sensor, key := range known {
+			if now[sensor] != key {
+				c.o.Log.Info("sensor's credentials are no longer valid", "sensor", sensor)
+				if err := c.server.Disconnect(sensor); err != nil {
+					c.o.Log.Warn("sensor not disconnected", "sensor", sensor, "error", err)
+				}
+			}
+		}
+		known = now
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// config loads the files; nil without a certificate.
+func (t *TLS) config() (*tls.Config, error) {
+	if t.Certificate == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s, key %s: %w", t.Certificate, t.Key, err)
+	}
+	c := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}
+	if t.ClientCA == "" {
+		return c, nil
+	}
+	if c.ClientCAs, err = certPool(t.ClientCA); err != nil {
+		return nil, err
+	}
+	c.ClientAuth = tls.RequireAndVerifyClientCert
+	return c, nil
+}

@@ -1,0 +1,162 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/weir-ips/weir/internal/collector/policy"
+	"github.com/weir-ips/weir/internal/strictyaml"
+	"github.com/weir-ips/weir/internal/telemetry"
+)
+
+// Config is collector.yaml. Every key has a default.
+type Config struct {
+	Data       string               `yaml:"data"`
+	API        API                  `yaml:"api"`
+	Bus        Bus                  `yaml:"bus"`
+	Alerts     Alerts               `yaml:"alerts"`
+	NeverBlock []string             `yaml:"never-block"`
+	Policy     policy.Config        `yaml:"policy"`
+	Log        telemetry.LogOptions `yaml:"log"`
+}
+
+// API is the listener of console, API and metrics.
+type API struct {
+	Listen       string `yaml:"listen"`
+	TLS          TLS    `yaml:"tls"`
+	InsecureHTTP bool   `yaml:"insecure-http"` // plain HTTP on other addresses than loopback too
+	User         string `yaml:"user"`          // whom changes are recorded under
+}
+
+// Bus is the listener that sensors connect to.
+type Bus struct {
+	Listen string `yaml:"listen"`
+	TLS    TLS    `yaml:"tls"`
+	Open   Open   `yaml:"open"`
+}
+
+// TLS names PEM files; without a certificate connections are plain.
+type TLS struct {
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+	ClientCA    string `yaml:"client-ca"` // clients must show a certificate of one of these
+}
+
+// Alerts says how long alerts are kept.
+type Alerts struct {
+	Keep     time.Duration `yaml:"keep"`
+	MaxBytes int64         `yaml:"max-bytes"` // beyond it the oldest days go; 0 is no bound
+}
+
+// Open is where sensors need no credentials: a list of prefixes, or true for everywhere, or false for nowhere.
+type Open []netip.Prefix
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
+func (o *Open) UnmarshalYAML(decode func(any) error) error {
+	var all bool
+	if decode(&all) == nil {
+		*o = nil
+		if all {
+			*o = Open{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+		}
+		return nil
+	}
+	var list []string
+	if err := decode(&list); err != nil {
+		return err
+	}
+	*o = nil
+	for _, s := range list {
+		p, err := parsePrefix(s)
+		if err != nil {
+			return err
+		}
+		*o = append(*o, p)
+	}
+	return nil
+}
+
+// Default is the configuration of an empty file: everything on loopback, nothing decided by itself.
+func Default() Config {
+	return Config{
+		Data:   "/var/lib/weir-collector",
+		API:    API{Listen: "127.0.0.1:8443", User: "local"},
+		Bus:    Bus{Listen: "127.0.0.1:4222", Open: Open{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}},
+		Alerts: Alerts{Keep: 30 * 24 * time.Hour},
+		Policy: policy.Config{Limits: policy.DefaultLimits()},
+	}
+}
+
+// LoadConfig reads and checks the file at path; without a path it is the default. Errors name file, line, column and key.
+func LoadConfig(path string) (*Config, error) {
+	c := Default()
+	if path == "" {
+		return &c, nil
+	}
+	doc, err := strictyaml.Load(path, &c)
+	if err != nil {
+		return nil, err
+	}
+	return &c, c.check(doc)
+}
+
+func (c *Config) check(doc *strictyaml.Document) error {
+	if c.Data == "" {
+		return doc.Errorf("data", "name the directory that everything is kept in")
+	}
+	if c.API.User == "" {
+		return doc.Errorf("api.user", "is empty: changes are recorded under it")
+	}
+	for _, t := range []struct {
+		key string
+		TLS
+	}{{"api.tls", c.API.TLS}, {"bus.tls", c.Bus.TLS}} {
+		if (t.Certificate == "") != (t.Key == "") || t.ClientCA != "" && t.Certificate == "" {
+			return doc.Errorf(t.key, "certificate and key go together, and client-ca with them")
+		}
+	}
+	if c.Alerts.Keep < time.Hour {
+		return doc.Errorf("alerts.keep", "%s is shorter than an hour", c.Alerts.Keep)
+	}
+	if c.Alerts.MaxBytes < 0 {
+		return doc.Errorf("alerts.max-bytes", "%d is negative", c.Alerts.MaxBytes)
+	}
+	for i, s := range c.NeverBlock {
+		if _, err := parsePrefix(s); err != nil {
+			return doc.Errorf(fmt.Sprintf("never-block[%d]", i), "%v", err)
+		}
+	}
+	var faults []error
+	for _, f := range c.Policy.Check() {
+		faults = append(faults, doc.Errorf("policy."+f.Key, "%s", f.Reason))
+	}
+	return errors.Join(faults...)
+}
+
+// neverBlock is the checked list.
+func (c *Config) neverBlock() []netip.Prefix {
+	out := make([]netip.Prefix, 0, len(c.NeverBlock))
+	for _, s := range c.NeverBlock {
+		if p, err := parsePrefix(s); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// parsePrefix takes an address for its single-address prefix.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, fmt.Errorf("%q is neither an address nor a prefix such as 203.0.113.0/24", s)
+	}
+	if p != p.Masked() {
+		return p, fmt.Errorf("%q has bits beyond its length: %s is meant", s, p.Masked())
+	}
+	return p, nil
+}

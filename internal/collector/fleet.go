@@ -1,0 +1,81 @@
+package collector
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/weir-ips/weir/internal/collector/api"
+	"github.com/weir-ips/weir/internal/collector/bus"
+	vlog "github.com/weir-ips/weir/internal/collector/log"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// When a silent sensor's state changes.
+const (
+	late = 2 * wire.HealthEvery
+	gone = time.Minute
+)
+
+// fleet is api.Sensors.
+type fleet struct {
+	sensors *bus.Sensors
+	log     *vlog.Log
+}
+
+// List returns every sensor's last report.
+func (f *fleet) List(context.Context) ([]api.Sensor, error) {
+	epoch, seq := f.log.Position()
+	now := time.Now()
+	reports := f.sensors.All()
+	out := make([]api.Sensor, len(reports))
+	for i, r := range reports {
+		out[i] = api.Sensor{
+			ID: r.Sensor, Mode: r.Mode, State: state(r, now), LastSeen: r.Seen, Version: r.Version, Epoch: r.Epoch, AppliedSeq: r.Seq,
+			Lag: lag(r, epoch, seq), Packets: r.Packets, Bytes: r.Bytes, Drops: r.Drops, Ruleset: r.Ruleset,
+			Verdicts: r.Verdicts, Refusals: r.Refused,
+		}
+	}
+	return out, nil
+}
+
+// state judges a sensor by its last report and by the silence since.
+func state(r *bus.Report, now time.Time) string {
+	switch silent := now.Sub(r.Seen); {
+	case silent >= gone:
+		return "gone"
+	case silent >= late:
+		return "late"
+	case r.State != "" && r.State != "ok":
+		return "blind"
+	}
+	return "ok"
+}
+
+// lag is how many log entries the sensor has yet to apply: all of them in another epoch.
+func lag(r *bus.Report, epoch, seq uint64) uint64 {
+	if r.Epoch != epoch {
+		return max(seq, 1)
+	}
+	return seq - min(seq, r.Seq)
+}
+
+// A sensor may spare single hosts and small networks, not the internet: one that lies must not switch automation off.
+const (
+	narrowest4 = 24
+	narrowest6 = 64
+)
+
+// allowances is what the sensors say must never be blocked.
+func (c *collector) allowances() []netip.Prefix {
+	var out []netip.Prefix
+	for _, r := range c.sensors.All() {
+		for _, s := range r.Allowances {
+			p, err := parsePrefix(s)
+			if err == nil && (p.Addr().Is4() && p.Bits() >= narrowest4 || p.Addr().Is6() && p.Bits() >= narrowest6) {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}

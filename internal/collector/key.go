@@ -1,0 +1,93 @@
+package collector
+
+import (
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// Files in the data directory.
+const (
+	keyFile           = "collector.key" // seed of the ed25519 key that signs verdicts, base64
+	registrationsFile = "sensors.json"
+)
+
+// LoadKey reads the key that signs verdicts from the data directory, and makes one the first time.
+func LoadKey(data string) (ed25519.PrivateKey, error) {
+	path := filepath.Join(data, keyFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return makeKey(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("collector's key: %w", err)
+	}
+	seed, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("collector's key: %s is not %d bytes in base64", path, ed25519.SeedSize)
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+func makeKey(path string) (ed25519.PrivateKey, error) {
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return nil, fmt.Errorf("collector's key: %w", err)
+	}
+	if err := bus.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(key.Seed())+"\n")); err != nil {
+		return nil, fmt.Errorf("collector's key: %w", err)
+	}
+	return key, nil
+}
+
+// AddSensor registers a sensor and returns the file that it connects with. A running collector admits it at once.
+func AddSensor(cfg *Config, sensor string) (*wire.Credentials, error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	key, err := LoadKey(cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	creds := &wire.Credentials{Sensor: sensor, Collector: key.Public().(ed25519.PublicKey)}
+	if cfg.Bus.TLS.Certificate != "" {
+		pem, err := os.ReadFile(cfg.Bus.TLS.Certificate)
+		if err != nil {
+			return nil, fmt.Errorf("bus.tls.certificate: %w", err)
+		}
+		creds.CA = string(pem)
+	}
+	regs, err := Registrations(cfg)
+	if err != nil {
+		return nil, err
+	}
+	creds.Seed, err = regs.Add(sensor, time.Now())
+	return creds, err
+}
+
+// Registrations opens the list of sensors that have credentials.
+func Registrations(cfg *Config) (*bus.Registrations, error) {
+	return bus.OpenRegistrations(filepath.Join(cfg.Data, registrationsFile))
+}
+
+func certPool(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("client-ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("client-ca: no certificate in %s", path)
+	}
+	return pool, nil
+}

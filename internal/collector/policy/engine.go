@@ -1,0 +1,203 @@
+package policy
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-ips/weir/internal/telemetry"
+	"github.com/weir-ips/weir/pkg/verdict"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// Decider puts a verdict into force, or says why not.
+type Decider interface {
+	Decide(ctx context.Context, v verdict.Verdict) error
+}
+
+// maxAge is how old an alert may be to be acted on: one that was spooled for an hour says nothing about who holds the
+// address now.
+const maxAge = 5 * time.Minute
+
+// Bounds of what the engine remembers and of what waits to be decided.
+const (
+	maxRemembered = 100_000
+	maxQueued     = 4096
+)
+
+// Engine turns alerts into verdicts. Make one by New.
+type Engine struct {
+	rules   []Rule
+	limits  *limiter
+	decider Decider
+	log     *slog.Logger
+	now     func() time.Time
+	queue   chan verdict.Verdict
+	done    map[string]time.Time // by verdict id: do not decide again before
+	quiet   telemetry.Throttle
+	counts  struct {
+		considered, matched, unproven, stale, repeated, limited, overflow, refused, decided atomic.Uint64
+	}
+}
+
+// Stats counts alerts since the start.
+type Stats struct {
+	Considered uint64
+	Matched    uint64 // by a rule, all conditions met
+	Unproven   uint64 // by a rule, but without the handshake it requires
+	Stale      uint64 // too old to act on
+	Repeated   uint64 // the source is dealt with already
+	Limited    uint64 // more than the limits allow
+	Overflow   uint64 // more than wait to be decided
+	Refused    uint64 // by the guard or the log
+	Decided    uint64 // verdicts put into force
+}
+
+// New makes an engine of a checked configuration. now is nil for the clock.
+func New(c Config, d Decider, log *slog.Logger, now func() time.Time) *Engine {
+	if now == nil {
+		now = time.Now
+	}
+	return &Engine{
+		rules: c.Block, limits: newLimiter(c.Limits), decider: d, log: log, now: now,
+		queue: make(chan verdict.Verdict, maxQueued), done: map[string]time.Time{},
+	}
+}
+
+// Consider looks at alerts and never blocks. One goroutine calls it.
+func (e *Engine) Consider(events []wire.Event) {
+	if len(e.rules) == 0 {
+		return
+	}
+	for i := range events {
+		e.consider(&events[i])
+	}
+}
+
+func (e *Engine) consider(ev *wire.Event) {
+	c := &e.counts
+	c.considered.Add(1)
+	r := e.match(ev)
+	if r == nil {
+		return
+	}
+	now := e.now()
+	if now.Sub(ev.Time) > maxAge {
+		c.stale.Add(1)
+		return
+	}
+	c.matched.Add(1)
+	v := r.verdict(ev, now)
+	if now.Before(e.done[v.ID]) {
+		c.repeated.Add(1)
+		return
+	}
+	if !e.limits.allow(ev, now) {
+		c.limited.Add(1)
+		if ok, skipped := e.quiet.Allow(now); ok {
+			e.log.Warn("more alerts call for verdicts than the limits allow; the rest is only recorded",
+				"sensor", ev.Sensor, "sid", ev.SID, "src", ev.Src.Addr(), "more", skipped)
+		}
+		return
+	}
+	select {
+	case e.queue <- v:
+		e.remember(v.ID, now, r.TTL)
+	default:
+		c.overflow.Add(1)
+	}
+}
+
+// match finds the rule that decides; one that only lacks the handshake is counted and passed over.
+func (e *Engine) match(ev *wire.Event) *Rule {
+	for i := range e.rules {
+		r := &e.rules[i]
+		if !r.matches(ev) || !ev.Src.IsValid() {
+			continue
+		}
+		if r.Require == RequireHandshake && !ev.Handshake {
+			e.counts.unproven.Add(1)
+			continue
+		}
+		return r
+	}
+	return nil
+}
+
+// remember keeps a source from being decided on again before half its time has passed; then a new alert extends it.
+func (e *Engine) remember(id string, now time.Time, ttl time.Duration) {
+	if len(e.done) >= maxRemembered {
+		for old, until := range e.done {
+			if !until.After(now) {
+				delete(e.done, old)
+			}
+		}
+		if len(e.done) >= maxRemembered {
+			clear(e.done) // at worst verdicts are renewed early
+		}
+	}
+	e.done[id] = now.Add(ttl / 2)
+}
+
+// verdict is what r makes of ev. Its ID follows from source and scope: however many alerts and rules agree, there is one.
+func (r *Rule) verdict(ev *wire.Event, now time.Time) verdict.Verdict {
+	src := ev.Src.Addr().Unmap()
+	return verdict.Verdict{
+		ID:        autoID(src, r.Scope),
+		Match:     verdict.Match{Src: netip.PrefixFrom(src, src.BitLen())},
+		Action:    actions[r.Action],
+		Scope:     r.Scope,
+		Origin:    verdict.OriginRule,
+		Rule:      ev.SID,
+		Evidence:  []string{ev.ID},
+		Spoofable: !ev.Handshake,
+		Rate:      r.Rate,
+		Reason:    fmt.Sprintf("signature %d on %s", ev.SID, ev.Sensor),
+		CreatedBy: "sensor:" + ev.Sensor,
+		CreatedAt: now,
+		ExpiresAt: now.Add(r.TTL),
+	}
+}
+
+func autoID(src netip.Addr, scope string) string {
+	sum := sha256.Sum256([]byte(src.String() + " " + scope))
+	return "auto-" + hex.EncodeToString(sum[:8])
+}
+
+// Run carries decisions out until ctx ends.
+func (e *Engine) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case v := <-e.queue:
+			e.decide(ctx, v)
+		}
+	}
+}
+
+func (e *Engine) decide(ctx context.Context, v verdict.Verdict) {
+	if err := e.decider.Decide(ctx, v); err != nil {
+		e.counts.refused.Add(1)
+		if ok, skipped := e.quiet.Allow(e.now()); ok && ctx.Err() == nil {
+			e.log.Warn("no verdict from an alert", "src", v.Match.Src, "sid", v.Rule, "reason", err, "more", skipped)
+		}
+		return
+	}
+	e.counts.decided.Add(1)
+	e.log.Info("verdict from an alert", "verdict", v.ID, "src", v.Match.Src, "sid", v.Rule, "by", v.CreatedBy, "until", v.ExpiresAt)
+}
+
+// Stats is a snapshot.
+func (e *Engine) Stats() Stats {
+	c := &e.counts
+	return Stats{
+		Considered: c.considered.Load(), Matched: c.matched.Load(), Unproven: c.unproven.Load(), Stale: c.stale.Load(),
+		Repeated: c.repeated.Load(), Limited: c.limited.Load(), Overflow: c.overflow.Load(), Refused: c.refused.Load(), Decided: c.decided.Load(),
+	}
+}

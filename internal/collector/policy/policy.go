@@ -1,0 +1,144 @@
+// Package policy decides which alerts become verdicts, and which verdicts nobody may order.
+//
+// The product default is to observe: without a rule in collector.yaml, alerts never turn into verdicts.
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weir-ips/weir/pkg/verdict"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// Config is the section "policy" of collector.yaml.
+type Config struct {
+	Block  []Rule `yaml:"block"`
+	Limits Limits `yaml:"limits"`
+}
+
+// Rule turns an alert that meets every given condition into a verdict on its source. The first rule that matches decides.
+type Rule struct {
+	Severity   uint8         `yaml:"severity"`   // this severity and more severe (1 is the most severe); 0 is any
+	Signatures []uint32      `yaml:"signatures"` // sids; empty is any
+	Categories []string      `yaml:"categories"` // EVE alert.category; empty is any
+	Require    string        `yaml:"require"`    // handshake | none
+	Action     string        `yaml:"action"`     // drop | ratelimit | observe
+	Rate       uint32        `yaml:"rate"`       // packets per second, for ratelimit
+	TTL        time.Duration `yaml:"ttl"`
+	Scope      string        `yaml:"scope"` // all, a sensor, or a group
+}
+
+// Limits bound what automation may decide; beyond them alerts are only counted.
+type Limits struct {
+	PerMinute          int `yaml:"per-minute"`           // verdicts in all
+	PerSensorMinute    int `yaml:"per-sensor-minute"`    // from one sensor's alerts
+	PerSignatureMinute int `yaml:"per-signature-minute"` // from one signature
+}
+
+// What a rule's keys may say.
+const (
+	RequireHandshake = "handshake"
+	RequireNone      = "none"
+)
+
+// MaxTTL is the longest that automation may decide for; DefaultTTL is what a rule without ttl does.
+const (
+	MaxTTL     = 24 * time.Hour
+	DefaultTTL = 10 * time.Minute
+)
+
+// DefaultLimits allow for a busy day and stop a runaway rule within a minute.
+func DefaultLimits() Limits {
+	return Limits{PerMinute: 600, PerSensorMinute: 120, PerSignatureMinute: 120}
+}
+
+var actions = map[string]verdict.Action{"drop": verdict.Drop, "ratelimit": verdict.RateLimit, "observe": verdict.Observe}
+
+// Fault is what is wrong with one key of the section.
+type Fault struct {
+	Key    string // relative to the section: block[0].ttl
+	Reason string
+}
+
+// Check fills in defaults and reports everything that is wrong.
+func (c *Config) Check() []Fault {
+	var faults []Fault
+	for i := range c.Block {
+		for _, f := range c.Block[i].check() {
+			faults = append(faults, Fault{fmt.Sprintf("block[%d]%s", i, f.Key), f.Reason})
+		}
+	}
+	for _, l := range []struct {
+		key string
+		n   int
+	}{
+		{"limits.per-minute", c.Limits.PerMinute},
+		{"limits.per-sensor-minute", c.Limits.PerSensorMinute},
+		{"limits.per-signature-minute", c.Limits.PerSignatureMinute},
+	} {
+		if l.n < 1 || l.n > 100_000 {
+			faults = append(faults, Fault{l.key, fmt.Sprintf("%d is not in 1-100000", l.n)})
+		}
+	}
+	return faults
+}
+
+func (r *Rule) check() []Fault {
+	r.setDefaults()
+	var faults []Fault
+	bad := func(key, format string, args ...any) {
+		faults = append(faults, Fault{key, fmt.Sprintf(format, args...)})
+	}
+	if r.Severity == 0 && len(r.Signatures) == 0 && len(r.Categories) == 0 {
+		bad("", "would block the source of every alert: give severity, signatures or categories")
+	}
+	if _, ok := actions[r.Action]; !ok {
+		bad(".action", "%q is not one of drop, ratelimit, observe", r.Action)
+	}
+	if (r.Action == "ratelimit") != (r.Rate > 0) {
+		bad(".rate", "packets per second: wanted with ratelimit, and only with it")
+	}
+	if r.Require != RequireHandshake && r.Require != RequireNone {
+		bad(".require", "%q is not one of handshake, none", r.Require)
+	}
+	if r.Require == RequireNone && r.Action == "drop" {
+		bad(".require", "without a handshake the source may be forged, and a forged packet must not get an innocent address dropped: require handshake, or use ratelimit or observe")
+	}
+	if r.TTL < time.Second || r.TTL > MaxTTL {
+		bad(".ttl", "%s is not from 1s to %s", r.TTL, MaxTTL)
+	}
+	if err := wire.CheckName(r.Scope); err != nil {
+		bad(".scope", "%v", err)
+	}
+	return faults
+}
+
+func (r *Rule) setDefaults() {
+	if r.Require == "" {
+		r.Require = RequireHandshake
+	}
+	if r.Action == "" {
+		r.Action = "drop"
+	}
+	if r.TTL == 0 {
+		r.TTL = DefaultTTL
+	}
+	if r.Scope == "" {
+		r.Scope = wire.ScopeAll
+	}
+}
+
+// matches reports whether the alert meets every condition but the handshake.
+func (r *Rule) matches(e *wire.Event) bool {
+	switch {
+	case r.Severity != 0 && (e.Severity == 0 || e.Severity > r.Severity):
+		return false
+	case len(r.Signatures) > 0 && !slices.Contains(r.Signatures, e.SID):
+		return false
+	case len(r.Categories) > 0 && !slices.Contains(r.Categories, e.Category):
+		return false
+	}
+	return true
+}
