@@ -4,7 +4,13 @@ import (
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/flow/dns"
+	"github.com/weir-ips/weir/pkg/flow/ftp"
 	"github.com/weir-ips/weir/pkg/flow/http1"
+	"github.com/weir-ips/weir/pkg/flow/http2"
+	"github.com/weir-ips/weir/pkg/flow/quic"
+	"github.com/weir-ips/weir/pkg/flow/smb"
+	"github.com/weir-ips/weir/pkg/flow/smtp"
+	"github.com/weir-ips/weir/pkg/flow/ssh"
 	"github.com/weir-ips/weir/pkg/flow/tls"
 )
 
@@ -17,6 +23,20 @@ func typeOf(tx app.Tx) (Type, bool) {
 		return DNS, true
 	case *tls.Tx:
 		return TLS, true
+	case *http2.Tx:
+		return HTTP, true
+	case *quic.Tx:
+		return QUIC, true
+	case *ssh.Tx:
+		return SSH, true
+	case *smtp.Tx:
+		return SMTP, true
+	case *ftp.Tx:
+		return FTP, true
+	case *ftp.DataTx:
+		return FTPData, true
+	case *smb.Tx:
+		return SMB, true
 	}
 	return 0, false
 }
@@ -55,6 +75,8 @@ func (l *Logger) selected(o *Output, tx app.Tx) bool {
 		return dnsSelected(&o.DNS, t)
 	case *tls.Tx:
 		return tlsSelected(&o.TLS, t)
+	case *smb.Tx:
+		return smbSelected(&o.SMB, t)
 	}
 	return true
 }
@@ -71,6 +93,32 @@ func (l *Logger) txObject(o *Output, e *encoder, f *flow.Flow, tx app.Tx, inAler
 	case *tls.Tx:
 		e.open("tls")
 		l.tls(e, &o.TLS, t)
+		e.close()
+	case *http2.Tx:
+		e.open("http")
+		e.http2(t)
+		e.close()
+	case *quic.Tx:
+		e.open("quic")
+		e.quic(o.QUICJA4, t)
+		e.close()
+	case *ssh.Tx:
+		e.open("ssh")
+		e.ssh(t)
+		e.close()
+	case *smtp.Tx:
+		e.smtp(&o.SMTP, t)
+	case *ftp.Tx:
+		e.open("ftp")
+		e.ftp(t)
+		e.close()
+	case *ftp.DataTx:
+		e.open("ftp_data")
+		e.ftpData(t)
+		e.close()
+	case *smb.Tx:
+		e.open("smb")
+		e.smb(t)
 		e.close()
 	}
 }

@@ -5,16 +5,20 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/flow/dns"
 	"github.com/weir-ips/weir/pkg/flow/http1"
+	"github.com/weir-ips/weir/pkg/flow/tls"
 )
 
 // Parsers are the settings of the application protocols' parsers.
 type Parsers struct {
 	HTTP     http1.Config
+	TLS      tls.Config
 	Disabled map[string]bool // protocols that are neither detected nor parsed, by EVE's names
 }
 
 // DefaultParsers returns Suricata's defaults.
-func DefaultParsers() Parsers { return Parsers{HTTP: http1.DefaultConfig()} }
+func DefaultParsers() Parsers {
+	return Parsers{HTTP: http1.DefaultConfig(), TLS: tls.Config{JA3: true, JA4: true}}
+}
 
 // probe is a protocol's answer to the first bytes of a direction.
 type probe func(dir app.Direction, data []byte, srcPort, dstPort uint16) app.Match
@@ -23,6 +27,7 @@ type probe func(dir app.Direction, data []byte, srcPort, dstPort uint16) app.Mat
 func (p *Parsers) Protocols() []flow.Protocol {
 	all := []flow.Protocol{
 		{Proto: app.HTTP1, TCP: true, Probe: ported(http1.Probe), New: func() app.Parser { return http1.New(p.HTTP) }},
+		{Proto: app.TLS, TCP: true, Probe: ported(tls.Probe), New: func() app.Parser { return tls.New(p.TLS) }},
 		{Proto: app.DNS, UDP: true, Probe: ported(dns.Probe), New: func() app.Parser { return dns.New(dns.Config{}) }},
 		{Proto: app.DNS, TCP: true, Probe: ported(dns.ProbeTCP), New: func() app.Parser { return dns.New(dns.Config{TCP: true}) }},
 	}

@@ -46,7 +46,7 @@ type Replay struct {
 // Run replays the captures one after the other, each with empty flow and threshold state, and closes the records. The
 // Summary covers what was read, also when there is an error.
 func Run(ctx context.Context, o Options) (s Summary, err error) {
-	parsers := path.Parsers{HTTP: o.Settings.HTTP, Disabled: o.Settings.Disabled}
+	parsers := path.Parsers{HTTP: o.Settings.HTTP, TLS: o.Settings.TLS, Disabled: o.Settings.Disabled}
 	r := &Replay{opts: o, flow: o.Settings.Flow, alerts: newTally()}
 	r.flow.Protocols = parsers.Protocols()
 	if err := r.open(); err != nil {
