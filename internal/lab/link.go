@@ -33,6 +33,11 @@ func (l *Lab) Cable(a, b End) (End, End, error) {
 	if err := a.NS.nl.LinkAdd(veth); err != nil {
 		return a, b, fmt.Errorf("lab: cable %s/%s to %s/%s: %w", a.NS.Host, a.Name, b.NS.Host, b.Name, err)
 	}
+	for _, end := range []*End{&a, &b} { // before any program is attached: with one at the peer, features are no longer changed
+		if err := end.NS.Run(func() error { return offloadsOff(end.Name) }); err != nil {
+			return a, b, fmt.Errorf("lab: interface %s/%s: %w", end.NS.Host, end.Name, err)
+		}
+	}
 	for _, end := range []*End{&a, &b} {
 		if err := end.setUp(); err != nil {
 			return a, b, fmt.Errorf("lab: interface %s/%s: %w", end.NS.Host, end.Name, err)
@@ -51,9 +56,6 @@ func mtu(e End) int {
 func (e *End) setUp() error {
 	link, err := e.NS.nl.LinkByName(e.Name)
 	if err != nil {
-		return err
-	}
-	if err := e.NS.Run(func() error { return offloadsOff(e.Name) }); err != nil {
 		return err
 	}
 	if e.Pass {

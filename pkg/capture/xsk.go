@@ -44,6 +44,7 @@ type XSK struct {
 	rx, tx           *ring[unix.XDPDesc]
 	fill, completion *ring[uint64]
 	zeroCopy         bool
+	primed           bool // the queue is ours, and its credit
 
 	leak  int64 // credit missing at the last idle look
 	stats xskStats

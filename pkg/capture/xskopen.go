@@ -138,6 +138,7 @@ func (x *XSK) prime() error {
 		x.fill.push(uint64(i * x.cfg.FrameSize))
 	}
 	x.fill.publish()
+	x.primed = true
 	credit := x.cfg.Credit
 	atomic.StoreUint64(&credit.Granted, atomic.LoadUint64(&credit.Used)+uint64(x.cfg.Frames))
 	return nil
@@ -158,7 +159,7 @@ func (x *XSK) Close() error {
 		return nil
 	}
 	var errs []error
-	if x.fill != nil {
+	if x.primed { // and not one that was refused a queue which another serves
 		atomic.StoreUint64(&x.cfg.Credit.Granted, atomic.LoadUint64(&x.cfg.Credit.Used))
 		if err := x.cfg.Sockets.Delete(uint32(x.cfg.Queue)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			errs = append(errs, err)

@@ -1,0 +1,197 @@
+package capture_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-ips/weir/bpf"
+	"github.com/weir-ips/weir/internal/lab"
+	"github.com/weir-ips/weir/pkg/capture"
+)
+
+// rig is a cable between a load balancer and a sensor with the program at its end.
+type rig struct {
+	near   lab.End // the load balancer's
+	far    lab.End // the sensor's
+	wire   *lab.Wire
+	sensor *bpf.Sensor
+	index  int
+}
+
+var (
+	balancer = netip.MustParseAddr("10.77.9.1")
+	target   = netip.MustParseAddr("10.77.9.10")
+)
+
+func newRig(t *testing.T, o bpf.Options) *rig {
+	t.Helper()
+	name := strings.ToLower(strings.TrimPrefix(t.Name(), "Test"))
+	l, err := lab.New(name[:min(len(name), 20)])
+	if err != nil {
+		t.Skip(err)
+	}
+	closeAfter(t, l.Close)
+	near, err := l.Namespace("lb")
+	check(t, err)
+	far, err := l.Namespace("sensor")
+	check(t, err)
+	r := &rig{}
+	r.near, r.far, err = l.Cable(
+		lab.End{NS: near, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(balancer, 24)}, MTU: 2000, Pass: true},
+		lab.End{NS: far, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(target, 24)}, MTU: 2000})
+	check(t, err)
+	o.Name, o.NoPin, o.Sources, o.Flows = "eth0", true, 1024, 1024
+	r.sensor, err = bpf.Load(o)
+	check(t, err)
+	closeAfter(t, r.sensor.Close)
+	check(t, far.Run(func() error {
+		mode, err := r.sensor.Attach("eth0")
+		if err == nil && mode != "native" {
+			t.Errorf("the program is attached %s; want native", mode)
+		}
+		return err
+	}))
+	r.index, err = far.Index("eth0")
+	check(t, err)
+	r.wire, err = lab.OpenWire(near, "eth0")
+	check(t, err)
+	closeAfter(t, r.wire.Close)
+	return r
+}
+
+func (r *rig) open(t *testing.T, cfg capture.XSKConfig) *capture.XSK {
+	t.Helper()
+	cfg.Ifindex, cfg.Sockets, cfg.Credit = r.index, r.sensor.Sockets(), r.sensor.Credit(0)
+	var x *capture.XSK
+	check(t, r.far.NS.Run(func() (err error) {
+		x, err = capture.OpenXSK(cfg)
+		return err
+	}))
+	closeAfter(t, x.Close)
+	return x
+}
+
+// frames are GENEVE frames as the load balancer sends them, each with its number and random bytes within.
+func (r *rig) frames(n int) [][]byte {
+	rng := rand.New(rand.NewPCG(1, 2))
+	g := lab.Geneve{SrcMAC: [6]byte(r.near.MAC), DstMAC: [6]byte(r.far.MAC), Src: balancer, Dst: target, Endpoint: 7, Cookie: 9}
+	frames := make([][]byte, n)
+	for i := range frames {
+		g.SrcPort, g.ID = uint16(1024+i%1000), uint16(i)
+		b := make([]byte, 2000)
+		frames[i] = b[:g.Wrap(b, udpPacket(rng, 32+rng.IntN(1400), uint32(i)))]
+	}
+	return frames
+}
+
+// udpPacket is an IPv4 UDP datagram of size bytes in all that carries number.
+func udpPacket(rng *rand.Rand, size int, number uint32) []byte {
+	p := make([]byte, size)
+	copy(p, []byte{0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0, 198, 51, 100, 10, 10, 77, 1, 10, 0x30, 0x39, 0, 53})
+	binary.BigEndian.PutUint16(p[2:], uint16(size))
+	binary.BigEndian.PutUint16(p[24:], uint16(size-20))
+	binary.BigEndian.PutUint32(p[28:], number)
+	for i := 32; i < size; i++ {
+		p[i] = byte(rng.Uint32())
+	}
+	return p
+}
+
+// swapped is what the load balancer wants back.
+func swapped(frame []byte) []byte {
+	b := bytes.Clone(frame)
+	copy(b, frame[6:12])
+	copy(b[6:], frame[:6])
+	copy(b[26:], frame[30:34])
+	copy(b[30:], frame[26:30])
+	return b
+}
+
+// geneve reads GENEVE frames from the wire until count have come or nothing comes for a while.
+func (r *rig) geneve(t *testing.T, count int) map[string]int {
+	t.Helper()
+	got := map[string]int{}
+	for idle := 0; count > 0 && idle < 5; {
+		f, err := r.wire.Recv()
+		check(t, err)
+		if f == nil {
+			idle++
+			continue
+		}
+		idle = 0
+		if len(f) > 82 && binary.BigEndian.Uint16(f[36:]) == 6081 {
+			got[string(f)]++
+			count--
+		}
+	}
+	return got
+}
+
+func compare(t *testing.T, got map[string]int, sent [][]byte) {
+	t.Helper()
+	missing := 0
+	for _, f := range sent {
+		want := string(swapped(f))
+		if got[want] != 1 {
+			missing++
+		}
+		delete(got, want)
+	}
+	if missing > 0 || len(got) > 0 {
+		t.Errorf("of %d frames %d did not come back once and byte for byte; %d came that were not sent so", len(sent), missing, len(got))
+	}
+}
+
+// pump runs the source until count frames have come, or none for 300 ms; judge sets fates.
+func pump(t *testing.T, s capture.Source, count int, judge func(f *capture.Frame)) {
+	t.Helper()
+	frames := make([]capture.Frame, 64)
+	for idle := 0; count > 0 && idle < 3; {
+		n, err := s.Recv(frames, 100*time.Millisecond)
+		check(t, err)
+		if n == 0 {
+			idle++
+			continue
+		}
+		idle = 0
+		count -= n
+		for i := range frames[:n] {
+			judge(&frames[i])
+		}
+		check(t, s.Done(frames[:n]))
+	}
+	if count != 0 {
+		t.Errorf("%d frames fewer than expected came", count)
+	}
+}
+
+// rest lets the source come to rest: buffers that were sent come back, and credit is mended.
+func rest(t *testing.T, s capture.Source) {
+	t.Helper()
+	var frames [1]capture.Frame
+	for range 3 {
+		if n, err := s.Recv(frames[:], 20*time.Millisecond); n != 0 || err != nil {
+			t.Fatalf("%d frames, error %v of a source at rest", n, err)
+		}
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func closeAfter(t *testing.T, f func() error) {
+	t.Cleanup(func() {
+		if err := f(); err != nil {
+			t.Error(err)
+		}
+	})
+}
