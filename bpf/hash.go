@@ -35,10 +35,9 @@ func (t *Tuple) Hash(seed uint64) uint64 {
 }
 
 func (t *Tuple) hash(seed, ports uint64) uint64 {
-	h := mix(seed, t.Tenant)
-	h = mix(mix(h, word(&t.A, 0)), word(&t.A, 1))
-	h = mix(mix(h, word(&t.B, 0)), word(&t.B, 1))
-	return finish(mix(h, ports))
+	x := mix(mix(seed^t.Tenant, word(&t.A, 0)), word(&t.A, 1))
+	y := mix(mix(^seed^ports, word(&t.B, 0)), word(&t.B, 1))
+	return finish(mix(x, y))
 }
 
 // Shard is the capture ring, of n, that the conversation's packets go to. Fragments go by addresses alone.
@@ -52,7 +51,7 @@ func (t *Tuple) Shard(seed uint64, fragment bool, n int) int {
 
 // HashAddr is an address's keyed hash, which places it among dests and good.
 func HashAddr(seed uint64, addr [16]byte) uint64 {
-	return finish(mix(mix(seed, word(&addr, 0)), word(&addr, 1)))
+	return finish(mix(^seed, word(&addr, 0)) ^ mix(seed, word(&addr, 1)))
 }
 
 // SourceKey is where a source verdict's cell belongs: its bucket is hash & mask, or one of the Probes-1 after it. plen is

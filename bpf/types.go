@@ -5,7 +5,7 @@ import "structs"
 // Limits that src/types.h sets.
 const (
 	Cells          = 8          // cells of a Bucket
-	Probes         = 4          // buckets a look-up visits at most
+	Probes         = 8          // buckets a look-up visits at most
 	Tombstone      = 0xffffffff // Cell.Slot of a freed cell behind which others may live
 	ChainLimit     = 8          // verdicts walked for one source, and for one prefix with those that hold it
 	DestWays       = 4

@@ -19,10 +19,11 @@ INLINE void swap_words(__u32 *x, __u32 *y, int n)
  * Sends the frame back to the load balancer as AWS wants it: outer addresses swapped, ports, options and payload
  * untouched. Checksums need no update: the sums are the same.
  */
-INLINE int hairpin(struct xdp_md *ctx, struct pkt *p)
+INLINE int hairpin(const struct env *e)
 {
+	struct xdp_md *ctx = e->ctx;
 	struct ethhdr *eth = at(ctx, 0);
-	__u32 off = p->outer;
+	__u32 off = e->p->outer;
 	__u8 mac[6];
 
 	if (off > MAX_OFF || !FITS(ctx, eth, sizeof(*eth)))
@@ -44,35 +45,54 @@ INLINE int hairpin(struct xdp_md *ctx, struct pkt *p)
 	return XDP_TX;
 }
 
-/* What happens to an undecided packet that nobody can inspect. */
-INLINE int uninspected(struct xdp_md *ctx, struct pkt *p, __u32 path, __u32 reason)
+/* Whether user space is there to inspect and has room: PATH_INSPECT, or the path by which the packet may go instead. */
+INLINE __u32 inspector(const struct env *e)
 {
-	if (p->control->failure == FAIL_CLOSED) {
-		if (!p->control->observe) {
-			p->stats->drops[reason]++;
-			sample(ctx, p, reason, 1);
-			return XDP_DROP;
-		}
-		p->stats->would[reason]++;
-	}
-	count(p, path);
-	return hairpin(ctx, p);
-}
-
-/* Hands the frame to user space, if it is there and has room. */
-INLINE int inspect(struct xdp_md *ctx, struct pkt *p)
-{
-	__u32 queue = ctx->rx_queue_index;
+	__u32 queue = e->ctx->rx_queue_index;
 	struct credit *c;
 
-	if (!p->alive)
-		return uninspected(ctx, p, PATH_LEASE_OPEN, REASON_CLOSED);
+	if (!e->p->alive)
+		return PATH_LEASE_OPEN;
 	if (!map_lookup(&sockets, &queue))
-		return uninspected(ctx, p, PATH_NO_SOCKET, REASON_CLOSED);
+		return PATH_NO_SOCKET;
 	c = map_lookup(&credits, &queue);
 	if (!c || (__s64)(c->granted - c->used) <= 0)
-		return uninspected(ctx, p, PATH_CREDIT_OPEN, REASON_BACKLOG);
+		return PATH_CREDIT_OPEN;
 	c->used++;
-	count(p, PATH_INSPECT);
-	return redirect_map(&sockets, queue, XDP_DROP);
+	return PATH_INSPECT;
+}
+
+/* Whether policy refuses a packet that nobody inspects. Observe mode refuses nothing. */
+INLINE int refused(const struct env *e, __u32 path)
+{
+	__u32 reason = path == PATH_CREDIT_OPEN ? REASON_BACKLOG : REASON_CLOSED;
+
+	if (LIKELY(e->control->failure != FAIL_CLOSED))
+		return 0;
+	if (e->control->observe) {
+		e->stats->would[reason]++;
+		return 0;
+	}
+	e->stats->drops[reason]++;
+	e->p->rule = e->p->slot = 0;
+	sample(e, reason, 1);
+	return 1;
+}
+
+/* Hands an undecided packet to user space, or sends it back. */
+INLINE int inline_act(const struct env *e)
+{
+	__u32 path = PATH_HAIRPIN;
+
+	if (!e->p->decided) {
+		path = inspector(e);
+		if (path == PATH_INSPECT) {
+			count(e, PATH_INSPECT);
+			return redirect_map(&sockets, e->ctx->rx_queue_index, XDP_DROP);
+		}
+		if (refused(e, path))
+			return XDP_DROP;
+	}
+	count(e, path);
+	return hairpin(e);
 }

@@ -26,9 +26,11 @@
 		ringbuf_submit(c_, 0);                                                               \
 	} while (0)
 
-INLINE void capture(struct xdp_md *ctx, struct pkt *p)
+INLINE void capture(const struct env *e)
 {
-	__u32 hash = shard(p), which = ((__u64)hash * ring_count) >> 32, n = p->len;
+	struct xdp_md *ctx = e->ctx;
+	struct pkt *p = e->p;
+	__u32 hash = shard(e), which = ((__u64)hash * ring_count) >> 32, n = p->len;
 	void *ring;
 
 	if (!has_load_bytes)
@@ -48,8 +50,8 @@ INLINE void capture(struct xdp_md *ctx, struct pkt *p)
 		COPY(4096);
 	else
 		COPY(9216 + sizeof(struct capture));
-	count(p, PATH_CAPTURE);
+	count(e, PATH_CAPTURE);
 	return;
 lost:
-	count(p, PATH_CAPTURE_LOST);
+	count(e, PATH_CAPTURE_LOST);
 }

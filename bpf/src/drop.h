@@ -20,34 +20,41 @@ INLINE __u32 copy_head(struct xdp_md *ctx, __u64 *to)
 	return n;
 }
 
-/* Puts the packet's head into the samples ring, if this tick's share is not used up. */
-static NOINLINE void sample(struct xdp_md *ctx, struct pkt *p, __u32 reason, __u32 dropped)
+/* Puts the packet's head into the samples ring; what is reason | dropped << 8. Global, so that it is verified once. */
+NOINLINE __u32 sample_head(struct xdp_md *ctx, __u32 len, __u32 what, __u32 rule, __u32 slot)
 {
-	struct stats *st = p->stats;
-	struct sample *s;
+	struct sample *s = ringbuf_reserve(&samples, sizeof(*s), 0);
 
-	if (st->sample_tick != p->now) {
+	if (!s)
+		return 0;
+	s->time = ktime_ns();
+	s->ifindex = ctx->ingress_ifindex;
+	s->wirelen = len;
+	s->rule = rule;
+	s->slot = slot;
+	s->reason = what;
+	s->dropped = what >> 8;
+	s->pad = 0;
+	s->caplen = copy_head(ctx, (__u64 *)s->head);
+	ringbuf_submit(s, 0);
+	return 1;
+}
+
+/* Samples the packet if this tick's share is not used up. */
+INLINE void sample(const struct env *e, __u32 reason, __u32 dropped)
+{
+	struct stats *st = e->stats;
+	struct pkt *p = e->p;
+
+	if (UNLIKELY(st->sample_tick != p->now)) {
 		st->sample_tick = p->now;
 		st->samples = 0;
 	}
 	if (LIKELY(st->samples >= SAMPLES_PER_TICK))
 		return;
 	st->samples++;
-	s = ringbuf_reserve(&samples, sizeof(*s), 0);
-	if (!s) {
-		count(p, PATH_SAMPLE_LOST);
-		return;
-	}
-	s->time = ktime_ns();
-	s->ifindex = ctx->ingress_ifindex;
-	s->wirelen = p->len;
-	s->rule = p->rule;
-	s->slot = p->slot;
-	s->reason = reason;
-	s->dropped = dropped;
-	s->pad = 0;
-	s->caplen = copy_head(ctx, (__u64 *)s->head);
-	ringbuf_submit(s, 0);
+	if (!sample_head(e->ctx, p->len, reason | dropped << 8, p->rule, p->slot))
+		count(e, PATH_SAMPLE_LOST);
 }
 
 /* Whether the source is on the never-block list. The presence level keeps the trie off everybody else's way. */
@@ -65,24 +72,25 @@ INLINE int guarded(struct pkt *p)
  * Asks to drop the packet for p->want; returns whether it is to be dropped. If not, the packet is exempt from further
  * judgement: one packet has one reason.
  */
-INLINE int drop(struct xdp_md *ctx, struct pkt *p)
+INLINE int drop(const struct env *e)
 {
+	struct pkt *p = e->p;
 	__u32 reason = p->want;
 
 	HIDE(reason);
 	if (reason >= REASONS)
 		return 0;
-	p->exempt = launder(p, 1);
+	p->exempt = 1;
 	if (guarded(p)) {
-		count(p, PATH_GUARDED);
+		count(e, PATH_GUARDED);
 		return 0;
 	}
-	if (p->control->observe || mode == MODE_MIRROR) {
-		p->stats->would[reason]++;
-		sample(ctx, p, reason, 0);
+	if (e->control->observe || mode == MODE_MIRROR) {
+		e->stats->would[reason]++;
+		sample(e, reason, 0);
 		return 0;
 	}
-	p->stats->drops[reason]++;
-	sample(ctx, p, reason, 1);
+	e->stats->drops[reason]++;
+	sample(e, reason, 1);
 	return 1;
 }

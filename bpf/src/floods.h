@@ -16,9 +16,10 @@ INLINE void claim(struct dest *d, struct pkt *p)
 }
 
 /* The destination's counters and, in *index, where they lie; 0 if all ways of its set are taken. */
-INLINE struct dest *find_dest(struct pkt *p, __u32 *index)
+INLINE struct dest *find_dest(const struct env *e, __u32 *index)
 {
-	__u32 base = (hash_addr(p->control->seed, p->dst) & dest_mask) * DEST_WAYS, idle_at = 0;
+	struct pkt *p = e->p;
+	__u32 base = (hash_addr(e->control->seed, p->dst) & dest_mask) * DEST_WAYS, idle_at = 0;
 	struct dest *idle = 0;
 
 	for (int i = 0; i < DEST_WAYS; i++) {
@@ -44,12 +45,13 @@ INLINE struct dest *find_dest(struct pkt *p, __u32 *index)
 }
 
 /* Whether the source is among those that completed a handshake lately: 3 bits of one word, in either generation. */
-INLINE int known_good(struct pkt *p)
+INLINE int known_good(const struct env *e)
 {
+	struct pkt *p = e->p;
 	__u64 h, bits, *word;
 	__u32 at;
 
-	h = hash_addr(p->control->seed, p->version == 4 ? p->src : (__u64[2]){p->src[0], 0});
+	h = hash_addr(e->control->seed, p->version == 4 ? p->src : (__u64[2]){p->src[0], 0});
 	bits = 1ULL << (h >> 32 & 63) | 1ULL << (h >> 38 & 63) | 1ULL << (h >> 44 & 63);
 	at = h & (GOOD_WORDS - 1);
 	word = map_lookup(&good, &at);
@@ -79,13 +81,14 @@ INLINE int over_limit(struct pkt *p, __u32 i, __u32 class)
 }
 
 /* Counts the packet and sets p->want if it is part of a flood. */
-INLINE void floods(struct pkt *p)
+INLINE void floods(const struct env *e)
 {
+	struct pkt *p = e->p;
 	__u32 i = 0, class = p->class & (CLASSES - 1);
-	struct dest *d = find_dest(p, &i);
+	struct dest *d = find_dest(e, &i);
 
 	if (!d) {
-		count(p, PATH_DEST_FULL);
+		count(e, PATH_DEST_FULL);
 		return;
 	}
 	ADD(&d->packets[class], 1);
@@ -94,8 +97,8 @@ INLINE void floods(struct pkt *p)
 		d->last = p->now;
 	if (LIKELY(!(d->armed & 1 << class)) || p->exempt || !p->enforce || p->vital)
 		return;
-	if (known_good(p))
-		count(p, PATH_GOOD);
+	if (known_good(e))
+		count(e, PATH_GOOD);
 	else if (over_limit(p, i, class))
 		p->want = REASON_FLOOD_SYN + class;
 }

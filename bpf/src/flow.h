@@ -25,17 +25,22 @@ INLINE int holds(struct pkt *p, const struct flow *f)
 	return p->class != CLASS_SYN && !p->frag;
 }
 
-INLINE pick pick_flow(struct pkt *p, pick best)
+INLINE pick pick_flow(const struct env *e, pick best)
 {
-	__u32 slot = find_flow(0, p->hash, p->hash >> 32), dir = p->swapped & 1;
-	struct flow *f = map_lookup(&flows, &slot);
+	struct pkt *p = e->p;
+	__u32 slot = e->control->zero, dir = p->swapped & 1;
+	struct flow *f;
 
-	if (!slot || !f || expired(p, f->expires) || !same_flow(p, f) || !holds(p, f))
+	FIND(slot, flow_cells, flow_mask, 0, p->hash, p->hash >> 32);
+	if (!slot)
+		return best;
+	f = map_lookup(&flows, &slot);
+	if (!f || expired(p, f->expires) || !same_flow(p, f) || !holds(p, f))
 		return best;
 	if (f->action != ACTION_OBSERVE)
 		return PICK(f->rank, f->action, REASON_FLOW, slot);
 	ADD(&f->packets[dir], 1);
 	ADD(&f->bytes[dir], p->len);
-	p->stats->would[REASON_FLOW]++;
+	e->stats->would[REASON_FLOW]++;
 	return best;
 }

@@ -19,7 +19,7 @@ INLINE __u64 finish(__u64 h)
 	return h ^ (h >> 32);
 }
 
-INLINE __u64 hash_addr(__u64 seed, const __u64 a[2]) { return finish(mix(mix(seed, a[0]), a[1])); }
+INLINE __u64 hash_addr(__u64 seed, const __u64 a[2]) { return finish(mix(~seed, a[0]) ^ mix(seed, a[1])); }
 
 /* Whether end (x, xport) sorts after end (y, yport). */
 INLINE int after(const __u64 x[2], __u16 xport, const __u64 y[2], __u16 yport)
@@ -31,21 +31,21 @@ INLINE int after(const __u64 x[2], __u16 xport, const __u64 y[2], __u16 yport)
 	return xport > yport;
 }
 
+/* The two ends go through two lanes, which the processor computes side by side. */
 INLINE __u64 hash_ends(__u64 seed, __u64 tenant, const __u64 a[2], const __u64 b[2], __u64 ports)
 {
-	__u64 h = mix(seed, tenant);
+	__u64 x = mix(mix(seed ^ tenant, a[0]), a[1]), y = mix(mix(~seed ^ ports, b[0]), b[1]);
 
-	h = mix(mix(h, a[0]), a[1]);
-	h = mix(mix(h, b[0]), b[1]);
-	return finish(mix(h, ports));
+	return finish(mix(x, y));
 }
 
 /* Sets p->swapped and p->hash: tuple order, and the hash of (tenant, a, b, ports, protocol). */
-INLINE void hash_tuple(struct pkt *p)
+INLINE void hash_tuple(const struct env *e)
 {
-	__u64 seed = p->control->seed;
+	struct pkt *p = e->p;
+	__u64 seed = e->control->seed;
 
-	p->swapped = launder(p, after(p->src, p->sport, p->dst, p->dport));
+	p->swapped = after(p->src, p->sport, p->dst, p->dport);
 	if (p->swapped)
 		p->hash = hash_ends(seed, p->tenant, p->dst, p->src,
 				    (__u64)p->dport << 32 | (__u64)p->sport << 16 | p->proto);
@@ -55,15 +55,16 @@ INLINE void hash_tuple(struct pkt *p)
 }
 
 /* Chooses the ring: all fragments of a datagram must meet, so theirs leaves out the ports. */
-INLINE __u32 shard(struct pkt *p)
+INLINE __u32 shard(const struct env *e)
 {
+	struct pkt *p = e->p;
 	__u64 h = p->hash;
 
 	if (p->frag) {
 		if (p->swapped)
-			h = hash_ends(p->control->seed, p->tenant, p->dst, p->src, 0);
+			h = hash_ends(e->control->seed, p->tenant, p->dst, p->src, 0);
 		else
-			h = hash_ends(p->control->seed, p->tenant, p->src, p->dst, 0);
+			h = hash_ends(e->control->seed, p->tenant, p->src, p->dst, 0);
 	}
 	return h >> 32;
 }

@@ -5,8 +5,6 @@
 #include "flow.h"
 #include "presence.h"
 
-enum fate { UNDECIDED, DECIDED }; /* DECIDED: nobody need look at this packet any more */
-
 /* Counts the packet for the verdict that won; returns whether it is over its rate, if it has one. */
 INLINE int hit_flow(struct pkt *p, __u32 slot, int limited)
 {
@@ -34,22 +32,23 @@ INLINE int hit_verdict(struct pkt *p, __u32 slot, int limited)
 	return limited && over_budget(&v->spent, v->budget, p->now);
 }
 
-/* Sets p->want if a verdict wants the packet dropped, p->exempt if one allows it. */
-INLINE enum fate judge(struct pkt *p)
+/* Sets p->want if a verdict wants the packet dropped, p->exempt if one allows it, p->decided if nobody need inspect it. */
+INLINE void judge(const struct env *e)
 {
-	pick best = p->control->zero;
+	struct pkt *p = e->p;
+	pick best = e->control->zero;
 	__u8 action;
 	int over;
 
-	if (p->control->flows)
-		best = pick_flow(p, best);
-	p->presence = presence_of(p);
+	if (e->control->flows)
+		best = pick_flow(e, best);
+	p->presence = presence_of(e);
 	if (p->presence >= HAS_SOURCE)
-		best = pick_sources(p, best);
+		best = pick_sources(e, best);
 	if (p->presence >= HAS_PREFIX)
-		best = pick_prefix(p, best);
+		best = pick_prefix(e, best);
 	if (LIKELY(!PICK_RANK(best)))
-		return UNDECIDED;
+		return;
 
 	action = PICK_ACTION(best);
 	p->slot = PICK_SLOT(best);
@@ -60,11 +59,10 @@ INLINE enum fate judge(struct pkt *p)
 	if (action == ACTION_DROP)
 		p->want = PICK_REASON(best);
 	else if (over)
-		p->want = launder(p, REASON_RATE);
+		p->want = REASON_RATE;
 	else
-		p->exempt = launder(p, action == ACTION_PASS || action == ACTION_BYPASS);
+		p->exempt = action == ACTION_PASS || action == ACTION_BYPASS;
 	/* inline, a flow that a rule passed has nothing left to inspect either */
-	if (action == ACTION_PASS && PICK_REASON(best) == REASON_FLOW && (mode == MODE_GWLB || mode == MODE_BRIDGE))
-		return DECIDED;
-	return action == ACTION_BYPASS ? DECIDED : UNDECIDED;
+	p->decided = action == ACTION_BYPASS || (action == ACTION_PASS && PICK_REASON(best) == REASON_FLOW &&
+						 (mode == MODE_GWLB || mode == MODE_BRIDGE));
 }

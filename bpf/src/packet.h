@@ -6,44 +6,58 @@
 
 enum fragment { FRAG_NONE, FRAG_FIRST, FRAG_LATER };
 
+/*
+ * Lives in a map of one per CPU, not on the stack: on the stack the verifier follows every path with every constant it
+ * has seen there, and paths multiply to millions; what it loads from a map is to it an unknown number.
+ */
 struct pkt {
 	__u64 src[2]; /* network order */
 	__u64 dst[2];
-	__u64 tenant;
-	__u64 hash;   /* of the tuple, the same for both directions */
-	struct stats *stats;
-	struct control *control;
+	__u64 hash;   /* of the tuple, the same for both directions; only if somebody asks */
 	__u32 len;    /* of the frame */
 	__u32 now;    /* tick */
 	__u32 outer;  /* offset of the outermost IP header */
 	__u16 sport;  /* 0 unless TCP, UDP or SCTP and not a later fragment */
 	__u16 dport;
-	__u32 rule;   /* of the verdict that wants the packet dropped */
-	__u32 slot;
 	__u8 version; /* 4 or 6 */
 	__u8 proto;
 	__u8 flags;   /* TCP */
-	__u8 frag;
 	__u8 class;
 	__u8 bad;     /* enum reason found while parsing; addresses are valid unless REASON_BAD_IP */
 	__u8 vital;   /* ICMP that floods must not lose: path MTU, neighbour discovery */
-	__u8 presence;
-	__u8 want;    /* enum reason to drop it for */
-	__u8 swapped; /* the source is end b of the tuple */
 	__u8 enforce; /* verdicts, sanity and floods may drop */
 	__u8 alive;   /* user space is */
-	__u8 exempt;  /* judged already: allowed, guarded, or counted as would-be drop */
+
+	struct {      /* zero at the start of every packet */
+		__u64 tenant;
+		__u32 rule; /* of the verdict that wants the packet dropped */
+		__u32 slot;
+		__u8 frag;
+		__u8 presence;
+		__u8 want;    /* enum reason to drop it for */
+		__u8 swapped; /* the source is end b of the tuple */
+		__u8 exempt;  /* judged already: allowed, guarded, or counted as would-be drop */
+		__u8 decided; /* nobody need look at this packet any more */
+		__u8 spare[2];
+	};
 };
 
-/*
- * The verifier follows every path with every constant it has seen on it, and paths multiply. What comes out of here is
- * to it an unknown number, and paths that differ in nothing else are one.
- */
-INLINE __u64 launder(const struct pkt *p, __u64 x) { return x + p->control->zero; }
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pkt);
+} scratch SEC(".maps");
 
-INLINE void count(struct pkt *p, __u32 path) { p->stats->paths[path]++; }
+/* What every stage is given. */
+struct env {
+	struct xdp_md *ctx;
+	struct pkt *p;
+	struct stats *stats;
+	struct control *control;
+};
 
-INLINE void count_n(struct pkt *p, __u32 path, __u64 n) { p->stats->paths[path] += n; }
+INLINE void count(const struct env *e, __u32 path) { e->stats->paths[path]++; }
 
 /* A token bucket's poor relation, exact enough without atomics that fetch: a window and what was spent in it. */
 INLINE int over_budget(__u32 *spent, __u32 budget, __u32 now)

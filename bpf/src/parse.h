@@ -103,8 +103,10 @@ INLINE void mapped(__u64 to[2], __be32 ip4)
 }
 
 /* Reads the IP header at off into p. Returns the offset of the transport header and, in *left, how many bytes it has. */
-INLINE __u32 parse_ip4(struct xdp_md *ctx, struct pkt *p, __u32 off, __u32 *left)
+INLINE __u32 parse_ip4(const struct env *e, __u32 off, __u32 *left)
 {
+	struct xdp_md *ctx = e->ctx;
+	struct pkt *p = e->p;
 	struct iphdr *ip = at(ctx, off);
 	__u32 hlen, total, frag, later;
 
@@ -129,8 +131,10 @@ INLINE __u32 parse_ip4(struct xdp_md *ctx, struct pkt *p, __u32 off, __u32 *left
 	return off + hlen;
 }
 
-INLINE __u32 parse_ip6(struct xdp_md *ctx, struct pkt *p, __u32 off, __u32 *left)
+INLINE __u32 parse_ip6(const struct env *e, __u32 off, __u32 *left)
 {
+	struct xdp_md *ctx = e->ctx;
+	struct pkt *p = e->p;
 	struct ip6hdr *ip = at(ctx, off);
 	__u32 end, ext, l4;
 
@@ -144,7 +148,9 @@ INLINE __u32 parse_ip6(struct xdp_md *ctx, struct pkt *p, __u32 off, __u32 *left
 	__builtin_memcpy(p->src, ip->src, 16);
 	__builtin_memcpy(p->dst, ip->dst, 16);
 	p->version = ntohl(ip->vtf) >> 28;
-	ext = ip6_extensions(ctx, off + sizeof(*ip), ip->next);
+	ext = ip->next << 16 | (off + sizeof(*ip));
+	if (UNLIKELY(ip->next != PROTO_TCP && ip->next != PROTO_UDP))
+		ext = ip6_extensions(ctx, off + sizeof(*ip), ip->next);
 	l4 = EXT_OFF(ext);
 	if (ext & EXT_BAD || l4 > end) {
 		p->proto = PROTO_NONE;

@@ -6,9 +6,10 @@
 
 INLINE __u8 cell2(__u64 word, __u32 i) { return (word >> ((i & 31) * 2)) & 3; }
 
-INLINE __u8 presence_of(struct pkt *p)
+INLINE __u8 presence_of(const struct env *e)
 {
-	__u32 gen = p->control->generation ? 1 : 0, i, at;
+	struct pkt *p = e->p;
+	__u32 gen = e->control->generation ? 1 : 0, i, at;
 	__u64 *word;
 	__u8 level = HAS_NOTHING, shorter;
 
@@ -18,7 +19,7 @@ INLINE __u8 presence_of(struct pkt *p)
 		word = map_lookup(&presence4, &at);
 		return word ? cell2(*word, i) : HAS_NOTHING;
 	}
-	i = finish(mix(p->control->seed, p->src[0] & 0xffffffffffffULL)) & (PRESENCE6_WORDS * 32 - 1);
+	i = finish(mix(e->control->seed, p->src[0] & 0xffffffffffffULL)) & (PRESENCE6_WORDS * 32 - 1);
 	at = gen * (PRESENCE6_WORDS + PRESENCE6_SHORT) + (i >> 5);
 	word = map_lookup(&presence6, &at);
 	if (word)

@@ -9,94 +9,102 @@
 #include "act.h"
 
 /* How a frame leaves that is not to be judged. */
-INLINE int let_go(struct xdp_md *ctx, struct pkt *p, __u32 path)
+INLINE int let_go(const struct env *e, __u32 path)
 {
-	count(p, path);
+	count(e, path);
 	if (mode == MODE_GWLB)
-		return hairpin(ctx, p);
+		return hairpin(e);
 	return mode == MODE_MIRROR ? XDP_DROP : XDP_PASS;
 }
 
 /* Whether somebody inspects, and whether verdicts hold: see enum failure. */
-INLINE void check_lease(struct pkt *p)
+INLINE void check_lease(const struct env *e)
 {
-	const struct control *c = p->control;
-	__s32 age = p->now - c->heartbeat;
+	const struct control *c = e->control;
+	__s32 age = e->p->now - c->heartbeat;
 
-	p->alive = launder(p, !c->lease || age <= (__s32)c->lease);
-	p->enforce = launder(p, p->alive || c->failure != FAIL_OPEN || age <= (__s32)c->hold);
+	e->p->alive = !c->lease || age <= (__s32)c->lease;
+	e->p->enforce = e->p->alive || c->failure != FAIL_OPEN || age <= (__s32)c->hold;
 }
 
-/* Judges the packet. Returns XDP_DROP, or 0 and in *fate whether it still needs inspection. */
-INLINE int stages(struct xdp_md *ctx, struct pkt *p, enum fate *fate)
+/* Judges the packet; returns whether it is dropped. */
+INLINE int stages(const struct env *e)
 {
+	struct pkt *p = e->p;
+
 	if (p->bad != REASON_BAD_IP) {
-		hash_tuple(p);
+		if (mode == MODE_GWLB || e->control->flows || e->control->capture)
+			hash_tuple(e);
 		if (p->enforce)
-			*fate = launder(p, judge(p));
+			judge(e);
 	}
 	if (p->enforce && !p->exempt && !p->want)
-		p->want = launder(p, sanity(p));
-	if (UNLIKELY(p->want) && drop(ctx, p))
-		return XDP_DROP;
+		p->want = sanity(p);
+	if (UNLIKELY(p->want) && drop(e))
+		return 1;
 	if (p->bad == REASON_BAD_IP)
 		return 0;
 	p->want = 0;
-	floods(p);
-	if (UNLIKELY(p->want) && drop(ctx, p))
-		return XDP_DROP;
-	return 0;
+	floods(e);
+	return UNLIKELY(p->want) && drop(e);
 }
 
-INLINE int act(struct xdp_md *ctx, struct pkt *p, enum fate fate)
+INLINE int act(const struct env *e)
 {
-	if (mode == MODE_GWLB) {
-		if (fate != DECIDED)
-			return inspect(ctx, p);
-		count(p, PATH_HAIRPIN);
-		return hairpin(ctx, p);
-	}
-	if (fate == DECIDED)
-		count(p, PATH_BYPASS);
-	else if (p->control->capture)
-		capture(ctx, p);
+	if (mode == MODE_GWLB)
+		return inline_act(e);
+	if (e->p->decided)
+		count(e, PATH_BYPASS);
+	else if (e->control->capture)
+		capture(e);
 	if (mode == MODE_MIRROR) {
-		count(p, PATH_CONSUMED);
+		count(e, PATH_CONSUMED);
 		return XDP_DROP;
 	}
-	count(p, PATH_PASS);
+	count(e, PATH_PASS);
 	return XDP_PASS;
+}
+
+/* Makes scratch forget the packet before. */
+INLINE void begin(const struct env *e)
+{
+	struct pkt *p = e->p;
+
+	__builtin_memset(&p->tenant, 0, sizeof(*p) - __builtin_offsetof(struct pkt, tenant));
+	p->len = has_frags ? xdp_buff_len(e->ctx) : e->ctx->data_end - e->ctx->data;
+	e->stats->paths[PATH_PACKETS]++;
+	e->stats->paths[PATH_BYTES] += p->len;
 }
 
 SEC("xdp")
 int sensor(struct xdp_md *ctx)
 {
 	__u32 zero = 0;
-	struct pkt p = {};
+	struct env e = {
+		.ctx = ctx,
+		.p = map_lookup(&scratch, &zero),
+		.stats = map_lookup(&stats, &zero),
+		.control = map_lookup(&control, &zero),
+	};
 	enum frame frame;
-	enum fate fate = UNDECIDED;
 
-	p.stats = map_lookup(&stats, &zero);
-	p.control = map_lookup(&control, &zero);
-	if (!p.stats || !p.control)
+	if (!e.p || !e.stats || !e.control)
 		return XDP_PASS;
-	p.len = has_frags ? xdp_buff_len(ctx) : ctx->data_end - ctx->data;
-	count(&p, PATH_PACKETS);
-	count_n(&p, PATH_BYTES, p.len);
-	frame = parse_frame(ctx, &p);
+	begin(&e);
+	frame = parse_frame(&e);
 	if (frame == FRAME_OTHER) {
-		count(&p, PATH_OTHER);
+		count(&e, PATH_OTHER);
 		return XDP_PASS;
 	}
 	if (frame == FRAME_CARRY)
-		return let_go(ctx, &p, PATH_OTHER);
-	if (UNLIKELY(p.control->kill))
-		return let_go(ctx, &p, PATH_KILLED);
-	p.now = jiffies64() >> tick_shift;
-	check_lease(&p);
-	if (stages(ctx, &p, &fate))
+		return let_go(&e, PATH_OTHER);
+	if (UNLIKELY(e.control->kill))
+		return let_go(&e, PATH_KILLED);
+	e.p->now = jiffies64() >> tick_shift;
+	check_lease(&e);
+	if (stages(&e))
 		return XDP_DROP;
-	return act(ctx, &p, fate);
+	return act(&e);
 }
 
 /* Not attached: Go runs it once to learn how ticks relate to time. Writes jiffies and CLOCK_MONOTONIC to the packet. */

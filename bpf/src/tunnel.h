@@ -107,8 +107,10 @@ INLINE __u32 open_vxlan(struct xdp_md *ctx, struct pkt *p, __u32 off, __u16 *typ
 enum frame { FRAME_OTHER, FRAME_JUDGE, FRAME_CARRY }; /* CARRY: in our tunnel, but nothing we can judge */
 
 /* Finds the packet to judge in the frame. */
-INLINE enum frame parse_frame(struct xdp_md *ctx, struct pkt *p)
+INLINE enum frame parse_frame(const struct env *e)
 {
+	struct xdp_md *ctx = e->ctx;
+	struct pkt *p = e->p;
 	__u16 type = 0, port = 0;
 	__u32 off = parse_eth(ctx, 0, &type), at;
 
@@ -116,7 +118,7 @@ INLINE enum frame parse_frame(struct xdp_md *ctx, struct pkt *p)
 		return FRAME_OTHER;
 	p->outer = off;
 	if (mode == MODE_HOST || mode == MODE_BRIDGE)
-		return parse_packet(ctx, p, off, type) ? FRAME_JUDGE : FRAME_OTHER;
+		return parse_packet(e, off, type) ? FRAME_JUDGE : FRAME_OTHER;
 
 	off = parse_carrier(ctx, off, type, &port);
 	if (!off)
@@ -137,5 +139,5 @@ INLINE enum frame parse_frame(struct xdp_md *ctx, struct pkt *p)
 	}
 	if (!off || off > MAX_OFF)
 		return FRAME_CARRY;
-	return parse_packet(ctx, p, off, type) ? FRAME_JUDGE : FRAME_CARRY;
+	return parse_packet(e, off, type) ? FRAME_JUDGE : FRAME_CARRY;
 }

@@ -87,12 +87,12 @@ struct control {
 	__u32 good;       /* which half of the known-good bits Go fills; both are read */
 	__u64 epoch;      /* Go's own: collector epoch and seq the maps stand at */
 	__u64 seq;
-	__u64 zero;       /* always 0, which the verifier does not know: see launder() */
+	__u64 zero;       /* always 0, which the verifier does not know */
 };
 
 /* Eight cells of an open hash table in one cache line. slot 0: empty; TOMBSTONE: freed, keep probing. */
 #define CELLS 8
-#define PROBES 4
+#define PROBES 8
 #define TOMBSTONE 0xffffffff
 struct cell {
 	__u32 tag;

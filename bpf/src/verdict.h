@@ -16,28 +16,21 @@ typedef __u64 pick;
 #define PICK_REASON(k) ((__u8)((k) >> 32))
 #define PICK_SLOT(k) ((__u32)(k))
 
-/* Defines name(at, hash, tag): the slot of the cell tagged so, in bucket at + (hash & mask) or a neighbour; 0: none. */
-#define FINDER(name, map, mask)                                                              \
-	NOINLINE __u32 name(__u32 at, __u32 hash, __u32 tag)                                 \
-	{                                                                                    \
-		for (__u32 probe = 0; probe < PROBES; probe++) {                             \
-			__u32 i = at + ((hash + probe) & (mask)), slot = 0;                  \
-			struct bucket *b = map_lookup(&map, &i);                             \
-                                                                                             \
-			if (!b)                                                              \
-				return 0;                                                    \
-			UNROLL                                                               \
-			for (int c = 0; c < CELLS; c++)                                      \
-				if (b->cells[c].tag == tag && b->cells[c].slot)              \
-					slot = b->cells[c].slot;                             \
-			if (slot || !b->cells[CELLS - 1].slot)                               \
-				return slot;                                                 \
-		}                                                                            \
-		return 0;                                                                    \
+/* Sets slot to that of the cell tagged so, in bucket at + (hash & mask) or one after it; 0: there is none. */
+#define FIND(slot, map, mask, at, hash, wanted)                                      \
+	for (__u32 probe_ = 0; probe_ < PROBES; probe_++) {                          \
+		__u32 i_ = (at) + (((__u32)(hash) + probe_) & (mask));               \
+		struct bucket *b_ = map_lookup(&map, &i_);                           \
+                                                                                     \
+		if (!b_)                                                             \
+			break;                                                       \
+		UNROLL                                                               \
+		for (int c_ = 0; c_ < CELLS; c_++)                                   \
+			if (b_->cells[c_].tag == (wanted) && b_->cells[c_].slot)     \
+				slot = b_->cells[c_].slot;                           \
+		if (slot || LIKELY(!b_->cells[CELLS - 1].slot))                      \
+			break;                                                       \
 	}
-
-FINDER(find_source, sources, source_mask)
-FINDER(find_flow, flow_cells, flow_mask)
 
 INLINE int same(const void *x, const void *y)
 {
@@ -65,8 +58,10 @@ INLINE int applies(struct pkt *p, const struct verdict *v)
 }
 
 /* The better of best and what the chain from slot on has. */
-INLINE pick walk(struct pkt *p, pick best, __u32 slot, __u8 reason)
+INLINE pick walk(const struct env *e, pick best, __u32 slot, __u8 reason)
 {
+	struct pkt *p = e->p;
+
 	for (int i = 0; i < CHAIN && slot; i++) {
 		struct verdict *v = map_lookup(&verdicts, &slot);
 
@@ -76,7 +71,7 @@ INLINE pick walk(struct pkt *p, pick best, __u32 slot, __u8 reason)
 			if (v->action == ACTION_OBSERVE) {
 				ADD(&v->packets, 1);
 				ADD(&v->bytes, p->len);
-				p->stats->would[reason]++;
+				e->stats->would[reason]++;
 			} else if (v->rank > PICK_RANK(best)) {
 				best = PICK(v->rank, v->action, reason, slot);
 			}
@@ -87,39 +82,44 @@ INLINE pick walk(struct pkt *p, pick best, __u32 slot, __u8 reason)
 }
 
 /* Verdicts on the address addr, which stands for the source with plen bits. */
-INLINE pick pick_source(struct pkt *p, pick best, const __u64 addr[2], __u32 plen, __u32 tag, __u32 hash)
+INLINE pick pick_source(const struct env *e, pick best, const __u64 addr[2], __u32 plen, __u32 tag, __u32 hash)
 {
-	__u32 slot = find_source(p->control->generation ? source_mask + 1 : 0, hash, tag);
-	struct verdict *v = map_lookup(&verdicts, &slot);
+	__u32 slot = e->control->zero;
+	struct verdict *v;
 
-	if (!slot || !v || v->plen != plen || !same(v->src, addr))
+	FIND(slot, sources, source_mask, e->control->generation ? source_mask + 1 : 0, hash, tag);
+	if (!slot)
 		return best;
-	return walk(p, best, slot, REASON_SOURCE);
+	v = map_lookup(&verdicts, &slot);
+	if (!v || v->plen != plen || !same(v->src, addr))
+		return best;
+	return walk(e, best, slot, REASON_SOURCE);
 }
 
-INLINE pick pick_sources(struct pkt *p, pick best)
+INLINE pick pick_sources(const struct env *e, pick best)
 {
-	__u64 seed = p->control->seed, net[2], h;
+	struct pkt *p = e->p;
+	__u64 seed = e->control->seed, net[2], h;
 
 	if (p->version == 4) /* the address is its own tag */
-		return pick_source(p, best, p->src, 128, p->src[1] >> 32, finish(mix(seed, p->src[1])));
+		return pick_source(e, best, p->src, 128, p->src[1] >> 32, finish(mix(seed, p->src[1])));
 	h = hash_addr(seed, p->src);
-	best = pick_source(p, best, p->src, 128, h >> 32, h);
+	best = pick_source(e, best, p->src, 128, h >> 32, h);
 	net[0] = p->src[0];
 	net[1] = 0;
 	h = finish(mix(seed, net[0]));
-	return pick_source(p, best, net, 64, h >> 32, h);
+	return pick_source(e, best, net, 64, h >> 32, h);
 }
 
-INLINE pick pick_prefix(struct pkt *p, pick best)
+INLINE pick pick_prefix(const struct env *e, pick best)
 {
 	struct prefix_key key = {.plen = 128};
-	__u32 gen = p->control->generation, *slot;
+	__u32 gen = e->control->generation, *slot;
 	void *trie = map_lookup(&prefixes, &gen);
 
 	if (!trie)
 		return best;
-	__builtin_memcpy(key.addr, p->src, 16);
+	__builtin_memcpy(key.addr, e->p->src, 16);
 	slot = map_lookup(trie, &key);
-	return slot ? walk(p, best, *slot, REASON_PREFIX) : best;
+	return slot ? walk(e, best, *slot, REASON_PREFIX) : best;
 }
