@@ -71,9 +71,10 @@ type Collector struct {
 // Entry is a verdict with what it has done.
 type Entry struct {
 	verdict.Verdict
-	Packets uint64 `json:"packets"`
-	Bytes   uint64 `json:"bytes"`
-	State   string `json:"state"` // enforced, observed, suspended, refused
+	Packets   uint64    `json:"packets"`
+	Bytes     uint64    `json:"bytes"`
+	State     string    `json:"state"`               // enforced, observed, suspended
+	AppliedAt time.Time `json:"applied_at,omitzero"` // when the map was written; zero for those adopted
 }
 
 // Service is what the socket steers.
