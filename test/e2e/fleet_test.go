@@ -1,0 +1,266 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/weir-ips/weir/deploy"
+	"github.com/weir-ips/weir/internal/collector/api"
+	"github.com/weir-ips/weir/internal/lab"
+	"github.com/weir-ips/weir/internal/lab/fleet"
+	"github.com/weir-ips/weir/internal/sensor/control"
+	"github.com/weir-ips/weir/pkg/verdict"
+)
+
+// scene is a running fleet with servers and a client that asks them all along.
+type scene struct {
+	*fleet.Fleet
+	t             *testing.T
+	server, proxy *lab.HTTPServer
+	clients       []*lab.HTTPClient
+	alerts        <-chan fleet.Arrival
+}
+
+func newScene(t *testing.T, name string) *scene {
+	t.Helper()
+	needLab(t)
+	dir := t.TempDir()
+	f, err := fleet.Start(fleet.Options{
+		Name: name, Bin: bin, Dir: dir, Console: freePort(t),
+		Rules: writeFile(t, dir, "weir.rules", string(deploy.Rules)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scene{Fleet: f, t: t}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(func() {
+		cancel()
+		if t.Failed() {
+			t.Log(f.Logs())
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if s.alerts, err = f.Collector.Stream(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.server = s.serve(f.Server)
+	s.proxy = s.serve(f.Proxy)
+	return s
+}
+
+func (s *scene) serve(h *lab.Host) *lab.HTTPServer {
+	s.t.Helper()
+	srv, err := lab.StartHTTPServer(h.Namespace, netip.AddrPortFrom(h.Addr, 80))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { srv.Close() })
+	s.clients = append(s.clients, lab.StartHTTPClient(lab.HTTPClientConfig{NS: s.Client.Namespace, URL: "http://" + srv.Addr.String() + "/"}))
+	return srv
+}
+
+// settle ends the clients and fails if one of their requests was lost.
+func (s *scene) settle() {
+	s.t.Helper()
+	for _, c := range s.clients {
+		st := c.Stop()
+		if st.Failed > 0 || st.OK < 10 {
+			s.t.Errorf("the client lost %d of %d requests: %v", st.Failed, st.Sent, st.LastError)
+		}
+		s.t.Logf("client: %d requests, p50 %v, p99 %v", st.Sent, st.P50, st.P99)
+	}
+	s.clients = nil
+	if g := s.GWLB.Stats(); g.Dropped() > 0 {
+		s.t.Errorf("the load balancer dropped what the sensor returned: %+v", g)
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (s *scene) attack(i int, to *lab.HTTPServer) error {
+	return lab.HTTPAttacks()[i].Send(context.Background(), s.Attacker.Namespace, to.Addr, 1500*time.Millisecond)
+}
+
+// verdictOn waits for the collector's automatic drop of the attacker.
+func (s *scene) verdictOn(addr netip.Addr) (v api.VerdictStatus) {
+	s.t.Helper()
+	eventually(s.t, "the collector has a drop of "+addr.String(), func() bool {
+		list, err := s.Collector.Verdicts()
+		for _, have := range list {
+			if err == nil && have.Match.Src.IsValid() && have.Match.Src.Contains(addr) && have.Action == verdict.Drop && have.State == "active" {
+				v = have
+				return true
+			}
+		}
+		return false
+	})
+	return v
+}
+
+func find(sensor *fleet.Sensor, id string) (control.Entry, bool) {
+	list, err := sensor.Verdicts()
+	for _, e := range list {
+		if err == nil && e.ID == id {
+			return e, true
+		}
+	}
+	return control.Entry{}, false
+}
+
+func TestOneSensorsDetectionBecomesEverySensorsDrop(t *testing.T) {
+	s := newScene(t, "spread")
+	sent := time.Now()
+	if err := s.attack(0, s.server); err == nil {
+		t.Error("the attacker got an answer through the load balancer")
+	}
+	var alert fleet.Arrival
+	eventually(t, "the alert is in the collector's stream", func() bool {
+		select {
+		case alert = <-s.alerts:
+			return alert.SrcIP == s.Attacker.Addr
+		default:
+			return false
+		}
+	})
+	t.Logf("alert in the stream after %v", alert.At.Sub(sent))
+	if alert.SID != 1000001 || alert.Action != "blocked" || alert.Sensor != s.Inline.ID {
+		t.Errorf("got alert %+v", alert.Alert)
+	}
+	if n := s.server.Saw("jndi"); n != 0 {
+		t.Errorf("the attack reached the server %d times", n)
+	}
+
+	v := s.verdictOn(s.Attacker.Addr)
+	for _, sensor := range []*fleet.Sensor{s.Inline, s.Host} {
+		eventually(t, sensor.ID+" enforces it", func() bool { e, ok := find(sensor, v.ID); return ok && e.State == "enforced" })
+		e, _ := find(sensor, v.ID)
+		t.Logf("%s: in the map %v after it was made", sensor.ID, e.AppliedAt.Sub(v.CreatedAt))
+	}
+	if err := s.attack(1, s.proxy); err == nil {
+		t.Error("the attacker got an answer from the proxy")
+	}
+	eventually(t, "the proxy's kernel counts drops by this verdict", func() bool { e, _ := find(s.Host, v.ID); return e.Packets > 0 })
+	if s.proxy.Saw("passwd") != 0 {
+		t.Error("the attack reached the proxy")
+	}
+
+	if err := s.Collector.Lift(v.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, sensor := range []*fleet.Sensor{s.Inline, s.Host} {
+		eventually(t, sensor.ID+" has let go", func() bool { _, ok := find(sensor, v.ID); return !ok })
+	}
+	harmless := lab.HTTPAttack{Method: "GET", Path: "/welcome"}
+	if err := harmless.Send(context.Background(), s.Attacker.Namespace, s.proxy.Addr, 5*time.Second); err != nil {
+		t.Errorf("after the verdict was lifted: %v", err)
+	}
+	s.settle()
+}
+
+func TestASYNFloodIsHeldWhileTheClientIsServed(t *testing.T) {
+	s := newScene(t, "flood")
+	eventually(t, "the client has been here", func() bool { return s.clients[1].Stats().OK > 20 })
+	time.Sleep(time.Second) // the sensor reads the host's connections twice a second
+	flood := lab.Flood{Kind: lab.SYNFlood, From: s.Attacker, Dst: s.proxy.Addr, Src: netip.MustParsePrefix("192.0.0.0/5"), Rate: 30_000, Seed: 7}
+	sent, err := flood.Run(context.Background(), 4*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dropped uint64
+	eventually(t, "the kernel's counter is read back", func() bool {
+		dropped, err = s.Host.Drops("flood-syn")
+		return err == nil && dropped > 0
+	})
+	t.Logf("%d SYNs sent, %d dropped in XDP", sent, dropped)
+	if dropped < sent*8/10 {
+		t.Errorf("only %d of %d SYNs were dropped", dropped, sent)
+	}
+	st, err := s.Host.Status()
+	if err != nil || len(st.Floods) != 1 {
+		t.Errorf("status lists floods %v, %v; want one", st.Floods, err)
+	}
+	s.settle()
+}
+
+func TestAKilledSensorKeepsEnforcingAndComesBack(t *testing.T) {
+	s := newScene(t, "kill")
+	v, err := s.Collector.Block(netip.PrefixFrom(s.Attacker.Addr, 32), time.Hour, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sensor := range []*fleet.Sensor{s.Inline, s.Host} {
+		eventually(t, sensor.ID+" enforces it", func() bool { _, ok := find(sensor, v.ID); return ok })
+	}
+	if err := s.Host.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Inline.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	before := s.clients[0].Stats().OK
+	if err := s.attack(1, s.proxy); err == nil {
+		t.Error("with its sensor killed, the proxy answered the attacker")
+	}
+	eventually(t, "the client is served through the load balancer without its sensor", func() bool { return s.clients[0].Stats().OK > before+10 })
+	for _, sensor := range []*fleet.Sensor{s.Host, s.Inline} {
+		if err := sensor.Start(); err != nil {
+			t.Fatal(err)
+		}
+		st, err := sensor.Status()
+		if err != nil || !st.Adopted {
+			t.Errorf("%s came back without adopting its maps: %+v %v", sensor.ID, st, err)
+		}
+		eventually(t, sensor.ID+" lists the verdict again", func() bool { _, ok := find(sensor, v.ID); return ok })
+	}
+	e, _ := find(s.Host, v.ID)
+	if e.Packets == 0 {
+		t.Error("the verdict's counter was lost with the process")
+	}
+	s.settle()
+}
+
+func TestAlertsSurviveTheCollectorsDeath(t *testing.T) {
+	s := newScene(t, "spool")
+	if err := s.Collector.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	const attacks = 5
+	for range attacks {
+		if err := s.attack(3, s.server); err == nil {
+			t.Error("without a collector the sensor let the attack through")
+		}
+	}
+	eventually(t, "the sensor has spooled the alerts", func() bool { st, err := s.Inline.Status(); return err == nil && st.Traffic.Alerts >= attacks })
+	if err := s.Collector.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all alerts have arrived", func() bool { a, err := s.Collector.Alerts("sid=1000003"); return err == nil && len(a) >= attacks })
+	time.Sleep(time.Second)
+	alerts, err := s.Collector.Alerts("sid=1000003")
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := s.Inline.Records()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := bytes.Count(records, []byte(`"signature_id":1000003`)); len(alerts) != want || want < attacks {
+		t.Errorf("the collector has %d alerts, the sensor wrote %d", len(alerts), want)
+	}
+	s.settle()
+}
