@@ -121,7 +121,8 @@ func (f *replayFlags) prepare(stderr io.Writer) (o *replay.Options, bad int, err
 	if f.ignoreChecksums {
 		s.Flow.Checksums, s.Decoder.Checksums = false, false
 	}
-	o = &replay.Options{Captures: f.captures, Out: f.out, Settings: s, Workers: f.workers}
+	o = &replay.Options{Captures: f.captures, Out: f.out, Settings: s, Workers: f.workers,
+		Warn: func(err error) { fmt.Fprintln(stderr, "warning:", err) }}
 	rules := f.rules
 	if f.config != "" {
 		c, err := sensorConfig(f.config)

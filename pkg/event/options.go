@@ -121,7 +121,8 @@ func DefaultOptions() Options {
 		Anomaly:  AnomalyOptions{AppLayer: true},
 		HTTP:     HTTPOptions{Extended: true},
 		DNS:      DefaultDNS(),
-		TLS:      TLSOptions{Extended: true},
+		TLS:      TLSOptions{Extended: true, JA4: true},
+		QUICJA4:  true,
 		Stats:    StatsOptions{Zeroes: true},
 	}
 }

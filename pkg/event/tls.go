@@ -32,7 +32,7 @@ func (l *Logger) tls(e *encoder, opt *TLSOptions, t *tls.Tx) {
 	for _, n := range names {
 		l.tlsField(e, n, t)
 	}
-	if opt.JA4 && opt.Custom == nil {
+	if opt.JA4 && opt.Extended && opt.Custom == nil {
 		e.strIf("ja4", t.Client.JA4)
 	}
 }
@@ -195,8 +195,11 @@ func tlsVersion(v uint16) string {
 	case 0:
 		return "UNDETERMINED"
 	}
-	if v>>8 == 0x7f {
+	switch {
+	case v>>8 == 0x7f && v&0xff >= 16:
 		return "TLS 1.3 draft-" + strconv.Itoa(int(v&0xff))
+	case v>>8 == 0x7f:
+		return "TLS 1.3 draft-<16"
 	}
 	return "0x" + strconv.FormatUint(uint64(v), 16)
 }

@@ -5,6 +5,8 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/flow/dns"
 	"github.com/weir-ips/weir/pkg/flow/http1"
+	"github.com/weir-ips/weir/pkg/flow/smtp"
+	"github.com/weir-ips/weir/pkg/flow/ssh"
 	"github.com/weir-ips/weir/pkg/flow/tls"
 )
 
@@ -12,22 +14,29 @@ import (
 type Parsers struct {
 	HTTP     http1.Config
 	TLS      tls.Config
+	SSH      ssh.Config
+	SMTP     smtp.Config
+	Files    app.FileConfig  // for all protocols that carry files
 	Disabled map[string]bool // protocols that are neither detected nor parsed, by EVE's names
 }
 
 // DefaultParsers returns Suricata's defaults.
 func DefaultParsers() Parsers {
-	return Parsers{HTTP: http1.DefaultConfig(), TLS: tls.Config{JA3: true, JA4: true}}
+	return Parsers{HTTP: http1.DefaultConfig(), TLS: tls.Config{JA3: true, JA4: true}, SSH: ssh.Config{HASSH: true},
+		SMTP: smtp.DefaultConfig(), Disabled: map[string]bool{}}
 }
 
 // probe is a protocol's answer to the first bytes of a direction.
 type probe func(dir app.Direction, data []byte, srcPort, dstPort uint16) app.Match
 
-// Protocols lists the protocols in the order in which they are asked about a flow's first bytes.
-func (p *Parsers) Protocols() []flow.Protocol {
+// Protocols lists the protocols in the order in which they are asked about a flow's first bytes. It uses a copy of p.
+func (p Parsers) Protocols() []flow.Protocol {
+	p.HTTP.Files, p.SMTP.Mail.Files = p.Files, p.Files
 	all := []flow.Protocol{
 		{Proto: app.HTTP1, TCP: true, Probe: ported(http1.Probe), New: func() app.Parser { return http1.New(p.HTTP) }},
 		{Proto: app.TLS, TCP: true, Probe: ported(tls.Probe), New: func() app.Parser { return tls.New(p.TLS) }},
+		{Proto: app.SSH, TCP: true, Probe: ported(ssh.Probe), New: func() app.Parser { return ssh.New(p.SSH) }},
+		{Proto: app.SMTP, TCP: true, Probe: ported(smtp.Probe), New: func() app.Parser { return smtp.New(p.SMTP) }},
 		{Proto: app.DNS, UDP: true, Probe: ported(dns.Probe), New: func() app.Parser { return dns.New(dns.Config{}) }},
 		{Proto: app.DNS, TCP: true, Probe: ported(dns.ProbeTCP), New: func() app.Parser { return dns.New(dns.Config{TCP: true}) }},
 	}

@@ -79,8 +79,8 @@ func loggable(tx app.Tx) bool {
 	if b.OneWay {
 		return b.Complete[b.Dir]
 	}
-	if _, ok := tx.(*tls.Tx); ok && b.Progress[app.ToServer] >= tls.ClientHandshakeDone && b.Progress[app.ToClient] >= tls.ServerHandshakeDone {
-		return true
+	if _, ok := tx.(*tls.Tx); ok && b.Progress[app.ToClient] >= tls.ServerCertDone {
+		return true // the handshake's rest adds nothing to the record
 	}
 	return b.Complete[app.ToServer] && b.Complete[app.ToClient]
 }

@@ -28,6 +28,8 @@ type Options struct {
 	Loaded   time.Time           // when the rules were loaded
 	Workers  int                 // at least 1
 	Block    func(*keyword.Signature) bool
+	// Warn is told of a capture whose end is damaged; nil makes that an error.
+	Warn func(error)
 }
 
 // Replay is one run.
@@ -46,15 +48,15 @@ type Replay struct {
 // Run replays the captures one after the other, each with empty flow and threshold state, and closes the records. The
 // Summary covers what was read, also when there is an error.
 func Run(ctx context.Context, o Options) (s Summary, err error) {
-	parsers := path.Parsers{HTTP: o.Settings.HTTP, TLS: o.Settings.TLS, Disabled: o.Settings.Disabled}
 	r := &Replay{opts: o, flow: o.Settings.Flow, alerts: newTally()}
-	r.flow.Protocols = parsers.Protocols()
+	r.flow.Protocols = o.Settings.Parsers.Protocols()
 	if err := r.open(); err != nil {
 		return s, err
 	}
 	r.start = time.Now()
 	for _, c := range o.Captures {
-		if err = r.capture(ctx, c); err != nil {
+		err = errors.Join(err, r.capture(ctx, c))
+		if ctx.Err() != nil {
 			break
 		}
 	}
@@ -104,6 +106,10 @@ func (r *Replay) feed(ctx context.Context, src capture.Source, w crew) error {
 	for {
 		n, err := src.Recv(frames, 0)
 		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if errors.Is(err, capture.ErrDamaged) && r.opts.Warn != nil {
+			r.opts.Warn(fmt.Errorf("%w; the frames before it were read", err))
 			return nil
 		}
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/weir-ips/weir/pkg/event"
+	"github.com/weir-ips/weir/pkg/flow/app"
 )
 
 // outputs takes over the eve-log entries of "outputs". Without any "outputs" the default stays.
@@ -23,7 +24,7 @@ func (s *Settings) outputs(r *reader) {
 		}
 		switch {
 		case name == "eve-log" && on:
-			s.Outputs = append(s.Outputs, eve(r, path))
+			s.Outputs = append(s.Outputs, s.eve(r, path))
 		case name == "file-store":
 			s.fileStore(r, path, on)
 		case on && !slices.Contains([]string{"eve-log", "stats", "fast", "lua"}, name):
@@ -43,10 +44,10 @@ func (s *Settings) fileStore(r *reader, path string, on bool) {
 }
 
 // eve reads one eve-log.
-func eve(r *reader, path string) Output {
+func (s *Settings) eve(r *reader, path string) Output {
 	o := Output{Name: "eve.json", Options: event.Options{Metadata: true, Alert: event.DefaultAlert(), DNS: event.DefaultDNS(),
-		Stats: event.StatsOptions{Zeroes: true},
-		XFF:   event.XFF{Header: "x-forwarded-for"}}}
+		Stats: event.StatsOptions{Zeroes: true}, TLS: event.TLSOptions{JA4: true}, QUICJA4: true,
+		XFF: event.XFF{Header: "x-forwarded-for"}}}
 	r.text(path+".filename", &o.Name)
 	if n := r.at(path + ".filename"); filepath.IsAbs(o.Name) {
 		r.warn(n, path+".filename", "%q is written into the output directory as %q", o.Name, filepath.Base(o.Name))
@@ -71,12 +72,12 @@ func eve(r *reader, path string) Output {
 			n.markAll()
 		}
 	}
-	r.items(path+".types", func(name, at string, n *node) { recordType(r, &o, name, at, n) })
+	r.items(path+".types", func(name, at string, n *node) { s.recordType(r, &o, name, at, n) })
 	return o
 }
 
 // recordType reads one element of "types".
-func recordType(r *reader, o *Output, name, path string, n *node) {
+func (s *Settings) recordType(r *reader, o *Output, name, path string, n *node) {
 	on := true
 	if n.kind == dict {
 		r.flag(path+".enabled", &on)
@@ -108,7 +109,7 @@ func recordType(r *reader, o *Output, name, path string, n *node) {
 		tlsType(r, path, &o.TLS)
 	case "files":
 		o.Types |= event.Set(event.FileInfo)
-		fileType(r, path, o)
+		fileType(r, path, &s.Parsers.Files)
 	case "smtp":
 		o.Types |= event.Set(event.SMTP)
 		smtp(r, path, &o.SMTP)
@@ -123,7 +124,7 @@ func recordType(r *reader, o *Output, name, path string, n *node) {
 		r.flag(path+".null-values", &o.Stats.Zeroes)
 	case "quic":
 		o.Types |= event.Set(event.QUIC)
-		r.flag(path+".ja4", &o.QUICJA4)
+		r.auto(path+".ja4", &o.QUICJA4)
 	default:
 		plain(r, o, name, path, n)
 	}
@@ -229,11 +230,11 @@ func dns(r *reader, path string, d *event.DNSOptions) {
 func tlsType(r *reader, path string, t *event.TLSOptions) {
 	r.flag(path+".extended", &t.Extended)
 	r.flag(path+".session-resumption", &t.Resumption)
-	r.flag(path+".ja4", &t.JA4)
+	r.auto(path+".ja4", &t.JA4)
 	t.Custom = r.strings(path + ".custom")
 }
 
-func fileType(r *reader, path string, o *Output) {
+func fileType(r *reader, path string, o *app.FileConfig) {
 	r.flag(path+".force-md5", &o.MD5)
 	for _, h := range r.strings(path + ".force-hash") {
 		switch h {

@@ -16,22 +16,42 @@ func (s *Settings) protocols(r *reader) {
 			if !known && e.value != "detection-only" {
 				r.fail(e, base+name+".enabled", "%q is not one of yes, no, detection-only", e.value)
 			}
-			s.Disabled[name] = known && !on
+			s.Parsers.Disabled[name] = known && !on
 		}
-		for _, known := range []string{".detection-ports", ".tcp", ".udp", ".raw-extraction", ".memcap"} {
+		for _, known := range []string{".detection-ports", ".tcp", ".udp", ".memcap"} {
 			if c := r.at(base + name + known); c != nil {
 				c.markAll()
 			}
 		}
 	}
 	s.http(r, base+"http.libhtp.default-config.")
-	r.auto(base+"tls.ja3-fingerprints", &s.TLS.JA3)
-	r.auto(base+"tls.ja4-fingerprints", &s.TLS.JA4)
+	r.auto(base+"tls.ja3-fingerprints", &s.Parsers.TLS.JA3)
+	r.auto(base+"tls.ja4-fingerprints", &s.Parsers.TLS.JA4)
+	r.auto(base+"ssh.hassh", &s.Parsers.SSH.HASSH)
+	s.smtp(r, base+"smtp.")
 	s.passOver(r)
 }
 
+func (s *Settings) smtp(r *reader, base string) {
+	c := &s.Parsers.SMTP
+	r.flag(base+"raw-extraction", &c.RawExtract)
+	r.flag(base+"mime.decode-mime", &c.MIME)
+	r.flag(base+"mime.extract-urls", &c.Mail.ExtractURLs)
+	if schemes := r.strings(base + "mime.extract-urls-schemes"); len(schemes) > 0 {
+		c.Mail.Schemes = schemes
+	}
+	r.flag(base+"mime.log-url-scheme", &c.Mail.KeepScheme)
+	r.auto(base+"mime.body-md5", &c.Mail.BodyMD5)
+	r.intSize(base+"mime.header-value-depth", &c.Mail.HeaderDepth)
+	for _, known := range []string{"mime.decode-base64", "mime.decode-quoted-printable", "inspected-tracker", "max-tx"} {
+		if n := r.at(base + known); n != nil {
+			n.markAll()
+		}
+	}
+}
+
 func (s *Settings) http(r *reader, base string) {
-	h := &s.HTTP
+	h := &s.Parsers.HTTP
 	r.intSize(base+"request-body-limit", &h.RequestBodyLimit)
 	r.intSize(base+"response-body-limit", &h.ResponseBodyLimit)
 	r.count(base+"response-body-decompress-layer-limit", &h.DecompressLayers)

@@ -4,11 +4,10 @@ import (
 	"maps"
 	"path/filepath"
 
+	"github.com/weir-ips/weir/internal/sensor/path"
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/flow"
-	"github.com/weir-ips/weir/pkg/flow/http1"
-	"github.com/weir-ips/weir/pkg/flow/tls"
 	"github.com/weir-ips/weir/pkg/signatures"
 )
 
@@ -17,10 +16,7 @@ type Settings struct {
 	IPS     bool
 	Flow    *flow.Config // without Protocols
 	Decoder *decode.Decoder
-	HTTP    http1.Config
-	TLS     tls.Config
-	// Disabled are the application protocols that are neither detected nor parsed, by Suricata's names.
-	Disabled map[string]bool
+	Parsers path.Parsers
 
 	Rules   signatures.Options // Variables, ActionOrder and limits; no files
 	Outputs []Output
@@ -40,8 +36,6 @@ type Settings struct {
 type Output struct {
 	Name string // file name, relative to the output directory
 	event.Options
-	// Hashes of every file that is recorded.
-	MD5, SHA1, SHA256 bool
 }
 
 // Reputation names the files of IP reputation.
@@ -72,9 +66,7 @@ type FileStore struct {
 // Default returns Suricata's own settings, with ips as if the packets could be dropped.
 func Default(ips bool) *Settings {
 	s := &Settings{
-		IPS: ips, Flow: flow.NewConfig(), Decoder: decode.Default(), HTTP: http1.DefaultConfig(),
-		TLS:       tls.Config{JA3: true, JA4: true},
-		Disabled:  map[string]bool{},
+		IPS: ips, Flow: flow.NewConfig(), Decoder: decode.Default(), Parsers: path.DefaultParsers(),
 		Outputs:   []Output{{Name: "eve.json", Options: event.DefaultOptions()}},
 		DataDir:   ".",
 		Datasets:  Datasets{Write: true},
@@ -86,14 +78,14 @@ func Default(ips bool) *Settings {
 	return s
 }
 
-// Load reads the configuration at path, or takes the defaults when path is empty, and changes it by the assignments of
+// Load reads the configuration file, or takes the defaults when its name is empty, and changes it by the assignments of
 // sets ("stream.midstream=true"). Warnings do not keep it from being used.
-func Load(path string, sets []string, ips bool) (*Settings, []*Problem, error) {
+func Load(file string, sets []string, ips bool) (*Settings, []*Problem, error) {
 	root := &node{kind: dict, file: "--set"}
-	l := &loader{dir: filepath.Dir(path)}
-	if path != "" {
+	l := &loader{dir: filepath.Dir(file)}
+	if file != "" {
 		var err error
-		if root, err = l.load(path); err != nil {
+		if root, err = l.load(file); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -123,15 +123,18 @@ func TestLoad(t *testing.T) {
 	if len(s.Decoder.Teredo) != 0 || !slices.Equal(s.Decoder.VXLAN, []uint16{4789}) {
 		t.Errorf("decoder: %+v", s.Decoder)
 	}
-	if s.HTTP.ResponseBodyLimit != 200<<10 || !s.HTTP.DoubleDecodePath || !s.Disabled["http2"] || s.Disabled["http"] {
-		t.Errorf("protocols: %+v, disabled %v", s.HTTP, s.Disabled)
+	if s.Parsers.HTTP.ResponseBodyLimit != 200<<10 || !s.Parsers.HTTP.DoubleDecodePath || !s.Parsers.Disabled["http2"] || s.Parsers.Disabled["http"] {
+		t.Errorf("protocols: %+v, disabled %v", s.Parsers.HTTP, s.Parsers.Disabled)
 	}
 	if len(s.Outputs) != 1 {
 		t.Fatalf("%d outputs, want the enabled one", len(s.Outputs))
 	}
 	o := s.Outputs[0]
-	if o.Name != "eve.json" || !o.CommunityID || !o.MD5 || o.SHA1 || !o.SHA256 {
+	if o.Name != "eve.json" || !o.CommunityID {
 		t.Errorf("output: %+v", o)
+	}
+	if files := s.Parsers.Files; !files.MD5 || files.SHA1 || !files.SHA256 {
+		t.Errorf("files: %+v", files)
 	}
 	if o.Types != event.Set(event.Alert, event.PacketRecord, event.Drop, event.DNS, event.Flow, event.FileInfo) {
 		t.Errorf("types: %b", o.Types)
