@@ -1,0 +1,70 @@
+// Command bench prints the README's figures: ratios against peers and floors, measured side by side in one run, medians of
+// several. Absolute times are printed for orientation; they belong to the machine.
+//
+//	bench [-area dataplane|pipeline|collector] [-runs N]
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// area is one part of the product with something to measure.
+type area struct {
+	name string
+	run  func(runs int) error
+}
+
+func areas() []area {
+	return []area{
+		{"dataplane", dataplane},
+		{"matching", matching},
+		{"pipeline", pipeline},
+		{"collector", collector},
+	}
+}
+
+func main() {
+	only := flag.String("area", "", "measure this area alone")
+	runs := flag.Int("runs", 5, "runs of each measurement")
+	flag.Parse()
+	if err := run(*only, *runs); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(only string, runs int) error {
+	all := areas()
+	if only != "" && !slices.ContainsFunc(all, func(a area) bool { return a.name == only }) {
+		return fmt.Errorf("no area %q; there are %s", only, strings.Join(names(all), ", "))
+	}
+	for _, a := range all {
+		if only != "" && a.name != only {
+			continue
+		}
+		fmt.Printf("## %s\n\n", a.name)
+		if err := a.run(runs); err != nil {
+			return fmt.Errorf("%s: %w", a.name, err)
+		}
+		fmt.Println()
+	}
+	return nil
+}
+
+func names(all []area) []string {
+	var out []string
+	for _, a := range all {
+		out = append(out, a.name)
+	}
+	return out
+}
+
+// median of at least one value.
+func median(values []float64) float64 {
+	s := slices.Sorted(slices.Values(values))
+	return s[len(s)/2]
+}
