@@ -226,26 +226,19 @@ func (c *collector) close() error {
 
 // watchRegistrations ends the connections of sensors whose credentials were taken away by `collector sensor remove`.
 func (c *collector) watchRegistrations(ctx context.Context) error {
-	known := map[string]string{}
-	for tick := time.NewTicker(time.Second); ; {
-		now := map[string]string{}
-		for _, r := range c.registrations.List() {
-			now[r.Sensor] = r.Key
-		}
-		for sensor, key := range known {
-			if now[sensor] != key {
-				c.o.Log.Info("sensor's credentials are no longer valid", "sensor", sensor)
-				if err := c.server.Disconnect(sensor); err != nil {
-					c.o.Log.Warn("sensor not disconnected", "sensor", sensor, "error", err)
-				}
-			}
-		}
-		known = now
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for last := c.registrations.Modified(); ; {
 		select {
 		case <-ctx.Done():
-			tick.Stop()
 			return nil
 		case <-tick.C:
+		}
+		if now := c.registrations.Modified(); !now.Equal(last) {
+			last = now
+			if err := c.server.Expel(); err != nil {
+				c.o.Log.Warn("sensors without credentials may still be connected", "error", err)
+			}
 		}
 	}
 }

@@ -56,6 +56,12 @@ func (a *authenticator) Check(c server.ClientAuthentication) bool {
 	return ok
 }
 
+// knows reports whether a client with this key would be admitted.
+func (a *authenticator) knows(key string) bool {
+	_, ok := a.sensors.ByKey(key)
+	return ok || key == a.public
+}
+
 // admitOpen lets a sensor in by its address alone, unless it is one that has credentials.
 func (a *authenticator) admitOpen(c server.ClientAuthentication, name string) bool {
 	if wire.CheckName(name) != nil || a.sensors.Has(name) || !a.isOpen(c.RemoteAddress()) {

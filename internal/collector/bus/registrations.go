@@ -84,6 +84,14 @@ func (r *Registrations) Remove(sensor string) error {
 	return r.save()
 }
 
+// Modified is when the file last changed.
+func (r *Registrations) Modified() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refresh()
+	return r.modified
+}
+
 // List returns all registrations by name.
 func (r *Registrations) List() []Registration {
 	r.mu.Lock()

@@ -28,6 +28,8 @@ type Options struct {
 	Log      *slog.Logger   // nil: slog.DiscardHandler
 }
 
+const maxConnections = 20_000
+
 // startTimeout is generous: a server that was killed checks its files first.
 const startTimeout = 60 * time.Second
 
@@ -56,7 +58,7 @@ func Start(o Options) (*Server, error) {
 	so := &server.Options{
 		ServerName: "weir-collector", Host: host, Port: port, NoSigs: true,
 		JetStream: true, StoreDir: o.Dir, SyncAlways: true, JetStreamMaxStore: o.MaxBytes, JetStreamMaxMemory: 64 << 20,
-		MaxPayload: wire.MaxMessage, MaxPending: 64 << 20, MaxConn: 20000, MaxSubs: 64, WriteDeadline: 10 * time.Second,
+		MaxPayload: wire.MaxMessage, MaxPending: 64 << 20, MaxConn: maxConnections, MaxSubs: 64, WriteDeadline: 10 * time.Second,
 		PingInterval: 20 * time.Second, MaxPingsOut: 2,
 		CustomClientAuthentication: auth, AlwaysEnableNonce: true, AuthTimeout: 10,
 	}
@@ -113,15 +115,15 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 	return nc, nil
 }
 
-// Disconnect closes the connections of a sensor whose credentials were revoked.
-func (s *Server) Disconnect(sensor string) error {
-	conns, err := s.nats.Connz(&server.ConnzOptions{Username: true, Limit: 20000})
+// Expel closes the connections that were made with a key that is no longer registered.
+func (s *Server) Expel() error {
+	conns, err := s.nats.Connz(&server.ConnzOptions{Username: true, Limit: maxConnections})
 	if err != nil {
 		return fmt.Errorf("bus: list connections: %w", err)
 	}
 	var errs []error
 	for _, c := range conns.Conns {
-		if c.AuthorizedUser == sensor {
+		if nkeys.IsValidPublicUserKey(c.AuthorizedUser) && !s.auth.knows(c.AuthorizedUser) {
 			errs = append(errs, s.nats.DisconnectClientByID(c.Cid))
 		}
 	}
