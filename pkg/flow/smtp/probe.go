@@ -6,21 +6,26 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/app"
 )
 
-// Probe tells SMTP by the client's first command, or by a greeting on one of its ports: FTP greets the same way.
+// Probe tells SMTP by the client's first command, or by a greeting that names it or comes from one of its ports: FTP greets
+// the same way.
 func Probe(dir app.Direction, data []byte, srcPort, dstPort uint16) app.Match {
 	if dir == app.ToServer {
 		return prefixes(data, "EHLO ", "HELO ")
 	}
-	if !isPort(srcPort) && !isPort(dstPort) {
-		return app.No
-	}
-	if m := prefixes(data, "220 ", "220-"); m != app.Yes {
+	m := prefixes(data, "220 ", "220-")
+	if m != app.Yes {
 		return m
 	}
-	if i := bytes.IndexByte(data, '\n'); i < 0 && len(data) < 512 {
+	line, _, whole := bytes.Cut(data, []byte("\n"))
+	switch {
+	case bytes.Contains(bytes.ToUpper(line), []byte("SMTP")):
+		return app.Yes
+	case !whole && len(data) < 512:
 		return app.More
+	case isPort(srcPort) || isPort(dstPort):
+		return app.Yes
 	}
-	return app.Yes
+	return app.No
 }
 
 func isPort(p uint16) bool { return p == 25 || p == 465 || p == 587 || p == 2525 }
