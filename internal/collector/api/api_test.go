@@ -237,6 +237,8 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/api/v1/rules", nil, 200, `"version":"0"`},
 		{"PUT", "/api/v1/rules", "bad", 422, `rules:1:1`},
 		{"PUT", "/api/v1/rules", "alert ip any any -> any any (sid:1;)\n", 200, `"count":1`},
+		{"GET", "/api/v1/rules?sid=1", nil, 200, `any any (sid:1;)`},
+		{"GET", "/api/v1/rules?sid=11", nil, 200, `"rules":""`},
 		{"PUT", "/api/v1/rules", map[string]any{"rules": "# none\n"}, 200, `"count":1`},
 		{"PUT", "/api/v1/rules", map[string]any{}, 422, `"field":"rules"`},
 		{"GET", "/api/v1/audit", nil, 200, `"action":"verdict.remove","object":"v1"`},

@@ -5,22 +5,42 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
 var errStale = errors.New("the rules are no longer the version of If-Match; read them again")
 
+// getRules answers with all rules, or with the lines of one signature.
 func (s *Server) getRules(w http.ResponseWriter, r *http.Request) error {
-	if err := query(r).err(); err != nil {
+	p := query(r, "sid")
+	sid := p.number("sid", 1, 1<<32-1, 0)
+	if err := p.err(); err != nil {
 		return err
 	}
 	set, err := s.opt.Rules.Current(r.Context())
 	if err != nil {
 		return err
 	}
+	if sid != 0 {
+		set.Rules = rulesOf(set.Rules, sid)
+	}
 	w.Header().Set("ETag", `"`+set.Version+`"`)
 	return writeJSON(w, http.StatusOK, set)
+}
+
+// rulesOf returns the lines that give the option sid this value.
+func rulesOf(text string, sid int64) string {
+	option := regexp.MustCompile(`[;(]\s*sid\s*:\s*` + strconv.FormatInt(sid, 10) + `\s*;`)
+	var lines []string
+	for line := range strings.Lines(text) {
+		if option.MatchString(line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 // putRules replaces the rules by the body: text, or JSON {"rules": "…"}. With If-Match only those of that version.
