@@ -1,0 +1,71 @@
+// What the user does to verdicts, each with a way back.
+
+import { signal } from "@preact/signals";
+import { text } from "../text";
+import * as api from "./api";
+import { refreshVerdicts } from "./fleet";
+import { span } from "./format";
+import { explain } from "./live";
+import type { Alert, Match, Verdict, VerdictRequest } from "./types";
+
+export interface Toast { id: number; text: string; bad?: boolean; undo?: () => void }
+export const toasts = signal<Toast[]>([]);
+let lastToast = 0;
+
+export function toast(t: Omit<Toast, "id">, seconds = 12) {
+  const id = ++lastToast;
+  toasts.value = [...toasts.value.slice(-2), { ...t, id }];
+  setTimeout(() => dismiss(id), seconds * 1000);
+}
+export const dismiss = (id: number) => { toasts.value = toasts.value.filter((t) => t.id !== id); };
+
+/** What the dialog begins with; null when it is closed. */
+export interface Draft { src: string; reason: string; evidence: string[]; rule?: number }
+export const draft = signal<Draft | null>(null);
+
+export function blockSource(a: Alert) {
+  draft.value = { src: a.src_ip, reason: text.dialog.reasonFor(a.signature), evidence: [a.id], rule: a.sid };
+}
+export const newVerdict = () => { draft.value = { src: "", reason: "", evidence: [] }; };
+
+export const matchText = (m: Match): string => {
+  if (m.flow) return `${m.flow.src} → ${m.flow.dst}`;
+  const one = (p = "") => p.replace(p.includes(":") ? /\/128$/ : /\/32$/, "");
+  let s = one(m.src);
+  if (m.dst) s += ` → ${one(m.dst)}`;
+  if (m.port) s += `:${m.port}`;
+  if (m.proto) s += ` (${({ 1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6" } as Record<number, string>)[m.proto] ?? "proto " + m.proto})`;
+  return s.trim() || text.verdicts.everything;
+};
+
+export async function decide(v: VerdictRequest): Promise<void> {
+  const added = await api.addVerdict(v); // the dialog shows what goes wrong
+  await refreshVerdicts();
+  toast({
+    text: text.toasts.added(text.verdicts.actions[v.action] ?? v.action, matchText(added.match), span(v.ttl_seconds)),
+    undo: () => void quietly(async () => { await api.removeVerdict(added.id); await refreshVerdicts(); }),
+  });
+}
+
+export async function remove(v: Verdict): Promise<void> {
+  await quietly(async () => {
+    await api.removeVerdict(v.id);
+    await refreshVerdicts();
+    toast({
+      text: text.toasts.removed(matchText(v.match)),
+      undo: () => void quietly(async () => { await api.addVerdict(again(v)); await refreshVerdicts(); }),
+    });
+  });
+}
+
+/** The request that brings v back for the time it had left. */
+function again(v: Verdict): VerdictRequest {
+  return {
+    match: v.match, action: v.action, scope: v.scope, rate: v.rate, rule: v.rule, evidence: v.evidence, reason: v.reason,
+    ttl_seconds: Math.max(1, Math.round((Date.parse(v.expires_at) - Date.now()) / 1000)),
+  };
+}
+
+async function quietly(f: () => Promise<void>) {
+  try { await f(); } catch (e) { toast({ text: `${text.toasts.failed}: ${explain(e)}`, bad: true }); }
+}

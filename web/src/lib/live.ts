@@ -1,0 +1,150 @@
+// The list of alerts: what is stored, and what arrives while one looks.
+
+import { batch, computed, effect, signal } from "@preact/signals";
+import { listAlerts, Problem, streamURL, type Params } from "./api";
+import { place } from "./place";
+import { parse } from "./query";
+import type { Alert, Batch } from "./types";
+
+const most = 5000; // alerts kept in memory
+const pageSize = 200;
+
+export const alerts = signal<Alert[]>([]); // newest first
+export const waiting = signal(0); // arrived while the list stood still
+export const skipped = signal(0); // arrived, match, and are not in the list
+export const rate = signal(0); // alerts a second
+export const connection = signal<"connecting" | "live" | "lost">("connecting");
+export const loading = signal(true);
+export const problem = signal("");
+export const complete = signal(false); // there are no older ones
+export const scrolled = signal(false); // the user reads further down: do not move the list
+export const looking = signal(false); // an alert is selected: likewise
+
+export const past = computed(() => place.value.until !== "");
+export const parsed = computed(() => parse(place.value.q));
+const held = computed(() => place.value.paused || scrolled.value || looking.value);
+
+let known = new Set<string>();
+let queue: Alert[] = []; // waiting, newest first
+let next = ""; // cursor
+let source: EventSource | undefined;
+let abort = new AbortController();
+let recent: [at: number, n: number][] = [];
+
+/** The time asked for, as the API's parameters. */
+export const range = computed((): Params => {
+  const p = place.value;
+  return p.until ? { since: p.since, until: p.until } : { since: p.span };
+});
+
+const subject = computed(() => JSON.stringify([parsed.value, range.value])); // what, when changed, needs a new list
+
+effect(() => { subject.value; restart(); });
+effect(() => { if (!held.value) release(); });
+
+function restart() {
+  source?.close();
+  abort.abort();
+  abort = new AbortController();
+  known = new Set();
+  queue = [];
+  next = "";
+  recent = [];
+  batch(() => {
+    alerts.value = [];
+    waiting.value = skipped.value = rate.value = 0;
+    complete.value = false;
+    problem.value = parsed.peek().error;
+    loading.value = !problem.value;
+  });
+  if (problem.peek()) return;
+  if (!past.peek()) open(); // before reading, so that nothing falls between
+  void read(true);
+}
+
+async function read(first: boolean) {
+  const { signal } = abort;
+  try {
+    const page = await listAlerts({ ...parsed.peek().params, ...range.peek(), limit: String(pageSize), cursor: next }, signal);
+    if (signal.aborted) return;
+    const older = page.alerts.filter((a) => !known.has(a.id));
+    older.forEach((a) => known.add(a.id));
+    batch(() => {
+      alerts.value = first ? byTime([...alerts.value, ...older]) : [...alerts.value, ...older];
+      next = page.next ?? "";
+      complete.value = next === "" || alerts.value.length >= most;
+      problem.value = "";
+    });
+  } catch (e) {
+    if (signal.aborted) return;
+    problem.value = explain(e);
+  } finally {
+    if (!signal.aborted) loading.value = false;
+  }
+}
+
+/** Reads the next page of older alerts. */
+export function older() {
+  if (loading.value || complete.value || problem.value || !next) return;
+  loading.value = true;
+  void read(false);
+}
+
+export function explain(e: unknown): string {
+  if (e instanceof Problem && e.fields.length) return e.fields.map((f) => f.detail).join(" · ");
+  return e instanceof Error ? e.message : String(e);
+}
+
+function open() {
+  connection.value = "connecting";
+  const mine = source = new EventSource(streamURL(parsed.peek().params));
+  mine.onopen = () => { connection.value = "live"; };
+  mine.onerror = () => {
+    connection.value = "lost"; // the browser tries again by itself, and says what it had last
+    if (mine.readyState === EventSource.CLOSED) setTimeout(() => { if (source === mine) open(); }, 2000);
+  };
+  mine.addEventListener("alerts", (e) => {
+    const b: Batch = JSON.parse((e as MessageEvent).data);
+    recent.push([performance.now(), b.alerts.length + b.skipped]);
+    take(b);
+  });
+}
+
+function take(b: Batch) {
+  const fresh = b.alerts.filter((a) => !known.has(a.id));
+  fresh.forEach((a) => known.add(a.id));
+  skipped.value += b.skipped;
+  if (!fresh.length) return;
+  if (held.peek()) {
+    queue = [...fresh, ...queue].slice(0, most);
+    waiting.value += fresh.length;
+    return;
+  }
+  show(fresh);
+}
+
+function show(fresh: Alert[]) {
+  let list = [...fresh, ...alerts.value];
+  if (list.length > most) {
+    list.splice(most).forEach((a) => known.delete(a.id));
+    complete.value = true;
+  }
+  alerts.value = list;
+}
+
+/** Lets what waited into the list. */
+export function release() {
+  if (!queue.length) return;
+  const fresh = queue;
+  queue = [];
+  waiting.value = 0;
+  show(fresh);
+}
+
+const byTime = (list: Alert[]) => list.sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0));
+
+setInterval(() => {
+  const since = performance.now() - 3000;
+  recent = recent.filter(([at]) => at > since);
+  rate.value = recent.reduce((n, [, k]) => n + k, 0) / 3;
+}, 1000);

@@ -1,0 +1,44 @@
+import { place } from "../lib/place";
+import { wide } from "../lib/screen";
+import { draft } from "../lib/act";
+import { text } from "../text";
+import { AlertList } from "./list";
+import { Detail } from "./detail";
+import { FilterBar } from "./filter";
+import { Header, TabBar } from "./header";
+import { Keys, useKeys } from "./keys";
+import { Sensors } from "./sensors";
+import { Tiles } from "./tiles";
+import { TimelinePlot } from "./timeline";
+import { Toasts } from "./toasts";
+import { VerdictDialog } from "./dialog";
+import { Verdicts } from "./verdicts";
+
+export function App() {
+  useKeys();
+  const { view, alert } = place.value;
+  const aside = wide.value && view === "alerts";
+  return (
+    <>
+      <a class="skip" href="#alerts">{text.skip}</a>
+      <Header />
+      <main class={"page " + (aside ? "with-aside" : "")}>
+        {view === "alerts" && (
+          <section class="column alerts" aria-label={text.views.alerts}>
+            <Tiles />
+            <TimelinePlot />
+            <FilterBar />
+            <AlertList />
+          </section>
+        )}
+        {(aside || view === "verdicts") && <Verdicts />}
+        {(aside || view === "sensors") && <Sensors />}
+        {alert && view === "alerts" && <Detail key={alert} id={alert} />}
+      </main>
+      <TabBar />
+      {draft.value && <VerdictDialog draft={draft.value} />}
+      <Keys />
+      <Toasts />
+    </>
+  );
+}

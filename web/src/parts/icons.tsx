@@ -1,0 +1,29 @@
+// Drawings of 16 × 16, in the colour of the text around them.
+
+const drawing = (d: string) => () => (
+  <svg class="icon" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round"><path d={d} /></svg>
+);
+
+export const Logo = () => (
+  <svg class="logo" viewBox="0 0 32 32" width="24" height="24" aria-hidden="true">
+    <g fill="none" stroke="currentColor" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round">
+      <path d="M3 8h9c5 0 4 14 9 14h8" /><path d="M3 15h6c3.500 0 4 7 8 7" opacity=".65" /><path d="M3 22h7" opacity=".4" />
+    </g>
+  </svg>
+);
+
+export const Pause = drawing("M5.500 3.500v9M10.500 3.500v9");
+export const Play = drawing("M5 3.200l7.500 4.800L5 12.800z");
+export const Close = drawing("M4 4l8 8M12 4l-8 8");
+export const Plus = drawing("M8 3.500v9M3.500 8h9");
+export const Block = drawing("M8 2.500a5.500 5.500 0 1 0 0 11a5.500 5.500 0 0 0 0-11zM4.200 4.200l7.600 7.600");
+export const Search = drawing("M7 2.800a4.200 4.200 0 1 0 0 8.400a4.200 4.200 0 0 0 0-8.400zM10.200 10.200L13.500 13.500");
+export const Sun = drawing("M8 5.200a2.800 2.800 0 1 0 0 5.600a2.800 2.800 0 0 0 0-5.600zM8 1.500v1.200M8 13.300v1.200M1.500 8h1.200M13.300 8h1.200M3.400 3.400l.9.9M11.700 11.700l.9.9M3.400 12.600l.9-.9M11.700 4.300l.9-.9");
+export const Moon = drawing("M13 9.500A5.500 5.500 0 0 1 6.500 3a5.500 5.500 0 1 0 6.500 6.500z");
+export const Keyboard = drawing("M2 4.500h12v7H2zM4.500 7h.01M7 7h.01M9.500 7h.01M12 7h.01M5 9.500h6");
+export const List = drawing("M3 4.500h10M3 8h10M3 11.500h6");
+export const Shield = drawing("M8 2l5 1.800v4c0 3-2 5-5 6.200c-3-1.200-5-3.200-5-6.200v-4z");
+export const Radar = drawing("M8 8l4-4M8 2.500A5.500 5.500 0 1 0 13.500 8M8 5.500A2.500 2.500 0 1 0 10.500 8");
+export const Help = drawing("M6 6a2 2 0 1 1 3 1.700c-.7.4-1 .8-1 1.500M8 11.800v.01");
+export const Warn = drawing("M8 2.500l6 10.500H2zM8 6.500v3M8 11.200v.01");
+export const Copy = drawing("M5.500 5.500h7v7h-7zM3.500 10.500v-7h7");

@@ -1,0 +1,66 @@
+import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { blockSource, draft, newVerdict } from "../lib/act";
+import { go, place, type View } from "../lib/place";
+import { past } from "../lib/live";
+import { toggleTheme } from "../lib/screen";
+import { text } from "../text";
+import { closeDetail } from "./detail";
+import { filterInput } from "./filter";
+import { choose, current, openAlert, select } from "./list";
+import { Close } from "./icons";
+
+export const keysOpen = signal(false);
+
+const view = (v: View) => () => go({ view: v }, "push");
+
+/** What a key does outside of fields and dialogs. */
+const keys: Record<string, () => void> = {
+  j: () => select(1), ArrowDown: () => select(1),
+  k: () => select(-1), ArrowUp: () => select(-1),
+  Enter: () => { const a = current(); if (a) openAlert(a.id); },
+  b: () => { const a = current(); if (a) blockSource(a); },
+  "/": () => { go({ view: "alerts" }); setTimeout(() => filterInput.focus()); },
+  " ": () => { if (!past.value) go({ paused: !place.value.paused }); },
+  "1": view("alerts"), "2": view("verdicts"), "3": view("sensors"),
+  n: newVerdict, t: toggleTheme,
+  "?": () => { keysOpen.value = true; },
+  Escape: () => (place.value.alert ? closeDetail() : choose("")),
+};
+
+const inField = (e: Event) => e.target instanceof HTMLElement && e.target.matches("input, textarea, select, [contenteditable]");
+const onControl = (e: Event) => e.target instanceof HTMLElement && e.target.matches("button, a, summary, label");
+
+export function useKeys() {
+  useEffect(() => {
+    const onKey = (e: KeyboardEvent) => {
+      if (e.ctrlKey || e.metaKey || e.altKey || draft.value || keysOpen.value) return;
+      if (inField(e)) {
+        if (e.key === "Escape") (e.target as HTMLElement).blur();
+        return;
+      }
+      if (onControl(e) && (e.key === "Enter" || e.key === " ")) return;
+      if (e.key.startsWith("Arrow") && e.target instanceof HTMLElement && e.target.closest(".detail, .scroll")) return;
+      const act = keys[e.key];
+      if (!act) return;
+      e.preventDefault();
+      act();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
+}
+
+export function Keys() {
+  const ref = useRef<HTMLDialogElement>(null);
+  const open = keysOpen.value;
+  useEffect(() => { if (open) ref.current!.showModal(); }, [open]);
+  if (!open) return null;
+  const close = () => { keysOpen.value = false; };
+  return (
+    <dialog ref={ref} class="dialog keys" aria-labelledby="keys-title" onClose={close} onClick={(e) => { if (e.target === ref.current) close(); }}>
+      <header class="panel-head"><h2 id="keys-title">{text.keys.title}</h2><button class="tool" aria-label={text.detail.close} onClick={close}><Close /></button></header>
+      <dl>{text.keys.rows.map(([k, what]) => <div key={k}><dt>{k.split("  ").map((x) => <kbd key={x}>{x}</kbd>)}</dt><dd>{what}</dd></div>)}</dl>
+    </dialog>
+  );
+}

@@ -1,0 +1,64 @@
+import { active, ended, now, verdicts } from "../lib/fleet";
+import { matchText, newVerdict, remove } from "../lib/act";
+import { bytes, count, exactly, plain, span } from "../lib/format";
+import type { Verdict } from "../lib/types";
+import { text } from "../text";
+import { Plus, Warn } from "./icons";
+
+export function Verdicts() {
+  const t = text.verdicts;
+  return (
+    <section class="column verdicts panel" aria-label={t.title}>
+      <header class="panel-head">
+        <h2>{t.title}{active.value.length > 0 && <span class="badge">{count(active.value.length)}</span>}</h2>
+        <button class="button small" onClick={newVerdict}><Plus />{t.add}</button>
+      </header>
+      <div class="scroll">
+        {verdicts.value && active.value.length === 0 && <div class="empty"><h3>{t.emptyTitle}</h3><p>{t.empty}</p></div>}
+        <ul class="cards">{active.value.slice(0, 500).map((v) => <Row key={v.id} v={v} />)}</ul>
+        {ended.value.length > 0 && <><h3 class="divider">{t.ended}</h3><ul class="cards faded">{ended.value.map((v) => <Row key={v.id} v={v} />)}</ul></>}
+      </div>
+    </section>
+  );
+}
+
+function Row({ v }: { v: Verdict }) {
+  const t = text.verdicts;
+  const m = matchText(v.match);
+  const live = v.state === "active";
+  const left = (Date.parse(v.expires_at) - now.value) / 1000;
+  const life = Math.max(1, (Date.parse(v.expires_at) - Date.parse(v.created_at)) / 1000);
+  return (
+    <li class="card verdict" data-verdict={v.id}>
+      <div class="line">
+        <span class={"action a-" + v.action}>{t.actions[v.action] ?? plain(v.action)}</span>
+        <b class="mono match" title={m}>{m}</b>
+        <span class="left" title={exactly(v.expires_at)}>{live ? t.expiresIn(span(left)) : v.state === "expired" ? t.expired : t.revoked}</span>
+      </div>
+      {live && <div class="life" aria-hidden="true"><i style={{ width: Math.max(0, Math.min(100, (100 * left) / life)) + "%" }} /></div>}
+      <p class="why" title={plain(v.reason)}>{plain(v.reason)}</p>
+      <div class="line small">
+        <span class="quiet">{t.by(plain(v.created_by))}{v.origin !== "analyst" ? ` · ${t.origins[v.origin] ?? plain(v.origin)}` : ""}</span>
+        <span class={"hits " + (v.hits.packets ? "some" : "")} title={t.hitsWhy}>{hits(v)}</span>
+        {live && <Spread v={v} />}
+        {live && <button class="button ghost small" aria-label={t.removeLabel(m)} onClick={() => void remove(v)}>{t.remove}</button>}
+      </div>
+    </li>
+  );
+}
+
+function hits(v: Verdict): string {
+  const t = text.verdicts;
+  if (!v.hits.packets) return t.noHits;
+  return (v.action === "observe" ? t.wouldHits : t.hits)(count(v.hits.packets), bytes(v.hits.bytes));
+}
+
+function Spread({ v }: { v: Verdict }) {
+  const { sensors, of, missing } = v.applied;
+  const behind = sensors < of;
+  return (
+    <span class={"spread " + (behind ? "warn" : "")} title={missing.length ? text.verdicts.missing(missing.slice(0, 10).join(", ")) : ""}>
+      {behind && <Warn />}{text.verdicts.applied(count(sensors), count(of))}
+    </span>
+  );
+}
