@@ -35,6 +35,10 @@ func (l *Logger) Alert(a *AlertRecord) {
 		if !o.Types.Has(Alert) {
 			continue
 		}
+		if o.Fast {
+			l.fast(o, a)
+			continue
+		}
 		l.alert(o, a)
 		if !told {
 			told = true

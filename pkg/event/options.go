@@ -9,6 +9,7 @@ type Options struct {
 	Seed        uint16 // of the Community ID
 	Ethernet    bool   // MAC addresses as "ether"
 	XFF         XFF
+	Fast        bool // alerts as lines of text (fast.log) and nothing else
 
 	Alert   AlertOptions
 	Drop    DropOptions

@@ -195,3 +195,13 @@ func BenchmarkAlert(b *testing.B) {
 	}
 	b.SetBytes(int64(len(l.enc.b)))
 }
+
+func TestFast(t *testing.T) {
+	var got lines
+	l := Logger{Outputs: []*Output{{Options: Options{Types: Set(Alert), Fast: true}, Sink: &got}}}
+	l.Alert(sampleAlert())
+	want := `04/07/2017-22:24:37.251547  [**] [1:2000001:3] say "hi" [**] [Classification: Misc Attack] [Priority: 2] {TCP} 10.0.0.1:40000 -> 192.0.2.2:80`
+	if len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -47,7 +47,7 @@ func (l *Logger) tlsField(e *encoder, name string, t *tls.Tx) {
 	case "sni":
 		e.textIf("sni", t.Client.SNI)
 	case "version":
-		e.str("version", tlsVersion(t.Version))
+		e.str("version", agreedVersion(t))
 	case "ja3":
 		e.ja3("ja3", &t.Client)
 	case "ja3s":
@@ -175,6 +175,15 @@ func (e *encoder) chain(certs [][]byte) {
 		e.b = append(e.b, '"')
 	}
 	e.end()
+}
+
+// agreedVersion names the version of a session. A server hello whose own field says 1.3 is of a draft before 16: later
+// ones, and the standard, say it in an extension.
+func agreedVersion(t *tls.Tx) string {
+	if t.Version == 0x0304 && t.Server.Seen && t.Server.Version == 0x0304 {
+		return "TLS 1.3 draft-<16"
+	}
+	return tlsVersion(t.Version)
 }
 
 // tlsVersion returns the name EVE gives a version; drafts and unknown ones are hexadecimal.

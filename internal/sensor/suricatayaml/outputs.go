@@ -25,9 +25,11 @@ func (s *Settings) outputs(r *reader) {
 		switch {
 		case name == "eve-log" && on:
 			s.Outputs = append(s.Outputs, s.eve(r, path))
+		case name == "fast" && on:
+			s.Outputs = append(s.Outputs, fast(r, path))
 		case name == "file-store":
 			s.fileStore(r, path, on)
-		case on && !slices.Contains([]string{"eve-log", "stats", "fast", "lua"}, name):
+		case on && !slices.Contains([]string{"eve-log", "fast", "stats", "lua"}, name):
 			r.warn(n, path, "this output is not known here; eve-log is")
 			n.markAll()
 		default:
@@ -43,16 +45,30 @@ func (s *Settings) fileStore(r *reader, path string, on bool) {
 	r.at(path).markAll()
 }
 
+// fast reads a fast.log.
+func fast(r *reader, path string) Output {
+	o := Output{Name: "fast.log", Options: event.Options{Types: event.Set(event.Alert), Fast: true}}
+	r.fileName(path+".filename", &o.Name)
+	r.at(path).markAll()
+	return o
+}
+
+// fileName reads the name of a file in the output directory.
+func (r *reader) fileName(path string, into *string) {
+	r.text(path, into)
+	if filepath.IsAbs(*into) || strings.Contains(*into, "..") {
+		base := filepath.Base(*into)
+		r.warn(r.at(path), path, "%q is written into the output directory as %q", *into, base)
+		*into = base
+	}
+}
+
 // eve reads one eve-log.
 func (s *Settings) eve(r *reader, path string) Output {
 	o := Output{Name: "eve.json", Options: event.Options{Metadata: true, Alert: event.DefaultAlert(), DNS: event.DefaultDNS(),
 		Stats: event.StatsOptions{Zeroes: true}, TLS: event.TLSOptions{JA4: true}, QUICJA4: true,
 		XFF: event.XFF{Header: "x-forwarded-for"}}}
-	r.text(path+".filename", &o.Name)
-	if n := r.at(path + ".filename"); filepath.IsAbs(o.Name) {
-		r.warn(n, path+".filename", "%q is written into the output directory as %q", o.Name, filepath.Base(o.Name))
-		o.Name = filepath.Base(o.Name)
-	}
+	r.fileName(path+".filename", &o.Name)
 	kind := "regular"
 	r.text(path+".filetype", &kind)
 	if kind != "regular" {

@@ -1,6 +1,7 @@
 package suricatayaml
 
 import (
+	_ "embed"
 	"maps"
 	"path/filepath"
 
@@ -81,13 +82,10 @@ func Default(ips bool) *Settings {
 // Load reads the configuration file, or takes the defaults when its name is empty, and changes it by the assignments of
 // sets ("stream.midstream=true"). Warnings do not keep it from being used.
 func Load(file string, sets []string, ips bool) (*Settings, []*Problem, error) {
-	root := &node{kind: dict, file: "--set"}
 	l := &loader{dir: filepath.Dir(file)}
-	if file != "" {
-		var err error
-		if root, err = l.load(file); err != nil {
-			return nil, nil, err
-		}
+	root, err := l.open(file)
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, s := range sets {
 		if err := root.set(s); err != nil {
@@ -102,6 +100,17 @@ func Load(file string, sets []string, ips bool) (*Settings, []*Problem, error) {
 	}
 	r.unknown(root, "")
 	return s, r.warnings, nil
+}
+
+//go:embed default.yaml
+var defaults []byte
+
+// open reads the first file, or what holds without one.
+func (l *loader) open(file string) (*node, error) {
+	if file == "" {
+		return l.parse("default.yaml", defaults)
+	}
+	return l.load(file)
 }
 
 // apply takes over every setting that is known.

@@ -126,10 +126,10 @@ func TestLoad(t *testing.T) {
 	if s.Parsers.HTTP.ResponseBodyLimit != 200<<10 || !s.Parsers.HTTP.DoubleDecodePath || !s.Parsers.Disabled["http2"] || s.Parsers.Disabled["http"] {
 		t.Errorf("protocols: %+v, disabled %v", s.Parsers.HTTP, s.Parsers.Disabled)
 	}
-	if len(s.Outputs) != 1 {
-		t.Fatalf("%d outputs, want the enabled one", len(s.Outputs))
+	if len(s.Outputs) != 2 || !s.Outputs[0].Fast || s.Outputs[0].Name != "fast.log" {
+		t.Fatalf("outputs %+v, want fast.log and the enabled eve-log", s.Outputs)
 	}
-	o := s.Outputs[0]
+	o := s.Outputs[1]
 	if o.Name != "eve.json" || !o.CommunityID {
 		t.Errorf("output: %+v", o)
 	}
@@ -156,6 +156,16 @@ func TestLoadDefaults(t *testing.T) {
 		t.Errorf("%+v", s.Flow)
 	}
 	if len(s.Outputs) != 1 || s.Outputs[0].Name != "eve.json" || !s.Outputs[0].Types.Has(event.Alert) || s.Outputs[0].Types.Has(event.Drop) {
+		t.Errorf("outputs: %+v", s.Outputs)
+	}
+}
+
+func TestSetDefaults(t *testing.T) {
+	s, warnings, err := Load("", []string{"outputs.1.eve-log.types.2.anomaly.types.stream=yes", "outputs.0.fast.enabled=yes"}, false)
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
+	}
+	if len(s.Outputs) != 2 || !s.Outputs[1].Anomaly.Stream || !s.Outputs[1].Anomaly.AppLayer {
 		t.Errorf("outputs: %+v", s.Outputs)
 	}
 }
