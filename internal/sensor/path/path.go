@@ -12,6 +12,7 @@ import (
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/signatures"
 	"github.com/weir-ips/weir/pkg/signatures/keyword"
 )
@@ -39,7 +40,8 @@ type Config struct {
 	// that write no alert. nil: only the rules' own actions drop.
 	Block func(*keyword.Signature) bool
 	Hooks Hooks
-	Stats Stats // what counters start from: the settings of the stats record
+	Store *FileStore // keeps files; nil: none are kept
+	Stats Stats      // what counters start from: the settings of the stats record
 }
 
 // Hooks tell the owner of a Path what has happened. They are called on the Path's goroutine; nil ones are not called.
@@ -81,6 +83,7 @@ type Path struct {
 	next    atomic.Pointer[signatures.Ruleset] // set by Swap
 	url     func(kind string) string           // of rules
 	wants   wants
+	storing map[*app.File]*storing
 }
 
 // wants are the costly records that no output may ask for.

@@ -87,11 +87,15 @@ func loggable(tx app.Tx) bool {
 
 func (p *Path) files(tx app.Tx, end bool) {
 	for _, file := range tx.Base().Files {
-		if file.Logged || !end && !file.Done() {
+		if file.Logged {
 			continue
 		}
 		if end {
 			file.Truncate()
+		}
+		p.store(file, file.Done())
+		if !file.Done() {
+			continue
 		}
 		file.Logged = true
 		p.log.File(&p.subject, tx, file)

@@ -38,6 +38,7 @@ type Replay struct {
 	flow    *flow.Config
 	files   []*event.File
 	outputs []*event.Output
+	store   *path.FileStore
 	alerts  *tally
 	totals  path.Stats
 	start   time.Time
@@ -79,6 +80,12 @@ func (r *Replay) open() error {
 		}
 		r.files = append(r.files, f)
 		r.outputs = append(r.outputs, &event.Output{Options: o.Options, Sink: f})
+	}
+	if store := &r.opts.Settings.FileStore; store.Enabled {
+		var err error
+		if r.store, err = path.NewFileStore(filepath.Join(r.opts.Out, store.Dir), store.Force); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -135,6 +142,6 @@ func (r *Replay) config(name string, shared *signatures.Shared) path.Config {
 	return path.Config{
 		Flow: r.flow, Decoder: s.Decoder, Rules: r.opts.Rules, Shared: shared, Outputs: r.outputs,
 		IPS: s.IPS, Capture: name, Block: r.opts.Block, Stats: path.Stats{Policies: s.Stats.Policies, Loaded: r.opts.Loaded.UnixNano()},
-		Hooks: path.Hooks{Alert: r.alerts.add},
+		Store: r.store, Hooks: path.Hooks{Alert: r.alerts.add},
 	}
 }

@@ -40,8 +40,12 @@ func (s *Settings) outputs(r *reader) {
 
 func (s *Settings) fileStore(r *reader, path string, on bool) {
 	s.FileStore.Enabled = on
-	r.text(path+".dir", &s.FileStore.Dir)
+	r.fileName(path+".dir", &s.FileStore.Dir)
 	r.flag(path+".force-filestore", &s.FileStore.Force)
+	if on {
+		fileType(r, path, &s.Parsers.Files)
+		s.Parsers.Files.SHA256 = true
+	}
 	r.at(path).markAll()
 }
 
