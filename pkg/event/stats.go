@@ -22,6 +22,7 @@ type StatsRecord struct {
 
 	Accepted, Blocked, Rejected uint64 // frames
 	DropReasons                 [NumDropReasons]uint64
+	StoredFiles, StoreErrors    uint64
 	Policies                    bool // write the counters of exception policies
 }
 
@@ -67,6 +68,7 @@ func (l *Logger) Stats(now int64, s *StatsRecord) {
 			w.policies(&s.Flow)
 		}
 		w.application(s)
+		w.group("file_store", counter{"open_files", 0}, counter{"fs_errors", s.StoreErrors})
 		if s.IPS {
 			w.ips(s)
 		}

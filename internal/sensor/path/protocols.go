@@ -4,6 +4,7 @@ import (
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/flow/dns"
+	"github.com/weir-ips/weir/pkg/flow/ftp"
 	"github.com/weir-ips/weir/pkg/flow/http1"
 	"github.com/weir-ips/weir/pkg/flow/smtp"
 	"github.com/weir-ips/weir/pkg/flow/ssh"
@@ -16,6 +17,7 @@ type Parsers struct {
 	TLS      tls.Config
 	SSH      ssh.Config
 	SMTP     smtp.Config
+	FTP      ftp.Config
 	Files    app.FileConfig  // for all protocols that carry files
 	Disabled map[string]bool // protocols that are neither detected nor parsed, by EVE's names
 }
@@ -31,12 +33,13 @@ type probe func(dir app.Direction, data []byte, srcPort, dstPort uint16) app.Mat
 
 // Protocols lists the protocols in the order in which they are asked about a flow's first bytes. It uses a copy of p.
 func (p Parsers) Protocols() []flow.Protocol {
-	p.HTTP.Files, p.SMTP.Mail.Files = p.Files, p.Files
+	p.HTTP.Files, p.SMTP.Mail.Files, p.FTP.Files = p.Files, p.Files, p.Files
 	all := []flow.Protocol{
 		{Proto: app.HTTP1, TCP: true, Probe: ported(http1.Probe), New: func() app.Parser { return http1.New(p.HTTP) }},
 		{Proto: app.TLS, TCP: true, Probe: ported(tls.Probe), New: func() app.Parser { return tls.New(p.TLS) }},
 		{Proto: app.SSH, TCP: true, Probe: ported(ssh.Probe), New: func() app.Parser { return ssh.New(p.SSH) }},
 		{Proto: app.SMTP, TCP: true, Probe: ported(smtp.Probe), New: func() app.Parser { return smtp.New(p.SMTP) }},
+		{Proto: app.FTP, TCP: true, Probe: ported(ftp.Probe), New: func() app.Parser { return ftp.New(p.FTP) }},
 		{Proto: app.DNS, UDP: true, Probe: ported(dns.Probe), New: func() app.Parser { return dns.New(dns.Config{}) }},
 		{Proto: app.DNS, TCP: true, Probe: ported(dns.ProbeTCP), New: func() app.Parser { return dns.New(dns.Config{TCP: true}) }},
 	}

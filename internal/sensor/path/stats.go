@@ -27,6 +27,9 @@ func (p *Path) Stats() Stats {
 		s.Detect = p.engine.Stats
 		s.Rules = p.rules.Counts()
 	}
+	if p.cfg.Store != nil {
+		s.StoredFiles, s.StoreErrors = p.cfg.Store.Counts()
+	}
 	return s
 }
 

@@ -29,6 +29,7 @@ func (s *Settings) protocols(r *reader) {
 	r.auto(base+"tls.ja4-fingerprints", &s.Parsers.TLS.JA4)
 	r.auto(base+"ssh.hassh", &s.Parsers.SSH.HASSH)
 	s.smtp(r, base+"smtp.")
+	r.intSize(base+"ftp.max-line-length", &s.Parsers.FTP.MaxLine)
 	s.passOver(r)
 }
 
