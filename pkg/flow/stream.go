@@ -125,7 +125,7 @@ func (s *stream) insert(p *pool, w newWins, limit uint64, segments int, at int64
 // store writes data in pieces: those that overlap an older segment by the receiver's style, the rest where there is nothing.
 func (s *stream) store(p *pool, w newWins, start uint64, data []byte, r *inserted) {
 	end := start + uint64(len(data))
-	if n := len(s.segs); n == 0 || s.segs[n-1].end <= start { // in order, the common case
+	if n := len(s.blocks); n == 0 || s.blocks[n-1].end() <= start { // behind all else, the common case
 		if s.fill(p, start, data, r) {
 			s.segs = append(s.segs, segment{start, end})
 		}
