@@ -23,7 +23,7 @@ type echo struct {
 	alter atomic.Pointer[func(frame []byte) bool]
 }
 
-func startEcho(t *testing.T, h *Host) *echo {
+func startEcho(t testing.TB, h *Host) *echo {
 	t.Helper()
 	s, err := openFrames(h.Namespace, "eth0", unix.ETH_P_IP)
 	if err != nil {

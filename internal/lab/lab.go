@@ -30,7 +30,6 @@ type Lab struct {
 	mu         sync.Mutex
 	namespaces []*Namespace
 	closers    []func() error
-	links      int // root-side management links made so far
 	closed     bool
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -55,10 +54,8 @@ func (l *Lab) root() (*Namespace, error) {
 
 // link is a point-to-point cable: the gateway's address is the same on all of them.
 func (t *Topology) link(root *Namespace, h *Host) error {
-	t.mu.Lock()
-	t.links++
-	dev := fmt.Sprintf("weir%dm%d", os.Getpid(), t.links)
-	t.mu.Unlock()
+	a := h.Management.As4()
+	dev := fmt.Sprintf("weir-%d-%d", a[2], a[3]) // as unique as the address
 	_, _, err := t.Cable(
 		End{NS: root, Name: dev, Addrs: []netip.Prefix{netip.PrefixFrom(h.ManagementGateway, 32)}},
 		End{NS: h.Namespace, Name: "mgmt0", Addrs: []netip.Prefix{netip.PrefixFrom(h.Management, 32)}})
