@@ -32,6 +32,10 @@ type Call struct {
 	ReqStub, ResStub   []byte // stub data, up to the limit (dcerpc.stub_data)
 	ReqSize, ResSize   int    // bytes of stub data seen
 	ReqFrags, ResFrags int
+	ReqDone, ResDone   bool // the last fragment was seen
+
+	// Accepted are all interfaces that the server had taken when the request came (what dcerpc.iface looks at).
+	Accepted []Interface
 }
 
 // Interface is an abstract syntax: what a client binds to.
