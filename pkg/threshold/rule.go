@@ -85,15 +85,22 @@ func ParseDetectionFilter(arg string) (Spec, error) {
 
 type fieldMap map[string]string
 
+// needed is how many keys a rule's threshold has; what follows them is ignored, as Suricata does.
+const needed = 4
+
 // fields reads "key value, key value"; every key must be allowed and be there once.
 func fields(arg string, allowed ...string) (fieldMap, error) {
 	f := fieldMap{}
 	for part := range strings.SplitSeq(arg, ",") {
 		key, value, _ := strings.Cut(strings.TrimSpace(part), " ")
+		value, _, _ = strings.Cut(strings.TrimSpace(value), " reference:") // a forgotten semicolon in published rules
 		value = strings.TrimSpace(value)
 		known := false
 		for _, a := range allowed {
 			known = known || a == key
+		}
+		if !known && len(f) >= needed {
+			break
 		}
 		if !known {
 			return nil, fmt.Errorf("%q is not one of %s", key, strings.Join(allowed, ", "))

@@ -3,6 +3,13 @@
 // Compile turns a parsed rule into an immutable Signature; a Context matches it against a packet, a stream or a transaction.
 package keyword
 
+import (
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/threshold"
+)
+
 // Action is what a rule asks for.
 type Action uint8
 
@@ -61,10 +68,129 @@ type Meta struct {
 	Line          int
 }
 
+// Type says when a rule is evaluated and what its action covers (Suricata's rule types).
+type Type uint8
+
+// The rule types.
+const (
+	TypePacket       Type = iota // every packet of its protocol
+	TypeDecoder                  // decode-event: packets that something is wrong with
+	TypeIPOnly                   // addresses and protocol alone: once per flow and direction
+	TypeLikeIPOnly               // the same with negated addresses
+	TypeProtocolOnly             // application protocol alone: once per flow and direction, when it becomes known
+	TypePacketStream             // payload, in packets and in the stream
+	TypeStream                   // payload in the stream
+	TypeAppLayer                 // application protocol, for each packet after it became known
+	TypeTx                       // buffers of a transaction
+)
+
+var typeNames = [...]string{"packet", "decoder events", "ip only", "like ip only", "protocol detection only", "packet and stream", "stream", "application layer", "transaction"}
+
+// String returns the type in words.
+func (t Type) String() string { return typeNames[t] }
+
+// FlowScope reports whether an action of the type covers the rest of the flow; inStream says that the match was in the
+// stream rather than in a packet.
+func (t Type) FlowScope(inStream bool) bool {
+	switch t {
+	case TypeIPOnly, TypeLikeIPOnly, TypeProtocolOnly, TypeAppLayer, TypeTx:
+		return true
+	case TypeStream, TypePacketStream:
+		return inStream
+	}
+	return false
+}
+
+// Dirs is a set of directions.
+type Dirs uint8
+
+// Has reports whether d is in the set; the zero set holds both.
+func (s Dirs) Has(d app.Direction) bool { return s == 0 || s&(1<<d) != 0 }
+
 // Signature is one compiled rule. It is immutable and shared by all workers.
 type Signature struct {
 	Meta
 	Order   uint32 // position in the order of evaluation; set when the ruleset is built
 	Action  Action
 	NoAlert bool // matches, sets state and applies its action, but writes no record
+	Type    Type
+	// AlertPass makes a pass rule write a record too (keyword alert).
+	AlertPass bool
+
+	L4              L4Set
+	Apps            AppSet // application protocols of the header, 0 for none
+	AppName         string // application protocol as written, "" for none
+	Src, Dst        *AddrSet
+	SrcPorts        *PortSet
+	DstPorts        *PortSet
+	BothWays        bool // <>
+	Transactional   bool // =>
+	Dirs            Dirs // directions of the flow that the rule is about
+	Priority0       bool // priority was given by the keyword, not by classtype
+	NeedPacket      bool // something looks at the packet itself
+	NeedStream      bool // payload is looked for in the stream
+	PacketOnly      bool // payload is never looked for in the stream
+	StreamOnly      bool // payload is never looked for in packets
+	Payload         []item
+	Packets         []*Group // buffers of the packet: headers
+	Groups          []*Group // buffers of transactions, earliest first
+	Fast            Fast
+	DecodeEvents    []decode.Event
+	DecodeAny       bool // decode-event:any, or a broken protocol
+	StreamEvents    []flow.StreamEvent
+	AppEvents       []string // events of transactions
+	ProtoEvents     []flow.AppEvent
+	Threshold       *threshold.Spec
+	Tag             *Tag
+	FlowBits        BitUse // for the order of evaluation
+	FlowInts        BitUse
+	HostBits, XBits BitUse
+	CapturesVars    bool
+	BypassesFlow    bool
+	StoresFile      bool
+	Hook            string // rule hook of the header ("request_started"), "" for none
+	tests           []test
+	effects         []effect
+	established     bool // flow:established was asked for
+}
+
+// BitUse says what a rule does with a kind of state.
+type BitUse uint8
+
+// Bits of BitUse.
+const (
+	UseReads BitUse = 1 << iota
+	UseSets
+)
+
+type (
+	test   func(*Context) bool
+	effect func(*Context)
+)
+
+// Group is what must hold in one buffer.
+type Group struct {
+	Buffer     *Buffer
+	Transforms []transform
+	Key        string // buffer name and transforms: equal keys give equal bytes
+	Items      []item
+	Absent     absence
+}
+
+// absence says what the keyword absent asks for.
+type absence uint8
+
+const (
+	mustExist absence = iota
+	mustNotExist
+	mayBeAbsent
+)
+
+// Fast is the pattern that must be found before the rule is evaluated at all.
+type Fast struct {
+	Pattern []byte // nil when the rule has none; lower case when NoCase
+	NoCase  bool
+	Group   int // index in Groups; -1 for the payload
+	// Whole says that the rule is fulfilled in its buffer by the pattern alone.
+	Offset, Depth int // where the pattern may begin and must end; Depth 0 for anywhere
 }

@@ -1,0 +1,84 @@
+package keyword
+
+import (
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/signatures/syntax"
+)
+
+// Buffer is bytes that contents look at: a part of a transaction, or of a packet.
+type Buffer struct {
+	Name    string
+	Sources []Source // by protocol and direction; empty for a buffer of the packet
+	// Packet returns a buffer of the packet; nil bytes when it has none.
+	Packet func(*Context) []byte
+	// Multi: each use of the keyword in a rule is fulfilled by an instance of its own.
+	Multi bool
+	// Weak: its values are few and frequent ("GET"); a fast pattern is rather taken elsewhere.
+	Weak bool
+	// Lower: the bytes are lower case already.
+	Lower bool
+}
+
+// Source is where a buffer comes from in one protocol and direction.
+type Source struct {
+	Proto    app.Proto
+	Dir      app.Direction
+	Progress uint8 // the transaction's step from which on the buffer is there
+	Final    uint8 // the step from which on it does not change any more; 0 means Progress
+	// Get returns the i-th instance; false when there is none. Base is the offset of data in the whole.
+	Get func(x *Context, tx app.Tx, i int) (Bytes, bool)
+}
+
+// Bytes is one instance of a buffer.
+type Bytes struct {
+	Data []byte
+	Base int // offset of Data[0] in the whole body or file
+	// More says that the body or file goes on.
+	More bool
+	// Wait says that there is data, but too little to inspect yet.
+	Wait bool
+}
+
+// buffer is a keyword that names a buffer for all contents that follow it.
+func buffer(b *Buffer, doc string, aliases ...string) Keyword {
+	return Keyword{Name: b.Name, Aliases: aliases, Family: FamilyBuffer, Doc: doc, setup: func(c *compiler, _ *syntax.Option) error {
+		return c.stick(b)
+	}}
+}
+
+// modifierOf is the legacy form of a buffer: it moves the content before it there.
+func modifierOf(name string, b *Buffer) Keyword {
+	return Keyword{Name: name, Family: FamilyContent, Doc: "moves the content before it to " + b.Name + " (legacy)",
+		setup: func(c *compiler, _ *syntax.Option) error { return c.move(b) }}
+}
+
+// Finals returns the step at which the source stops changing.
+func (s *Source) FinalStep() uint8 { return max(s.Final, s.Progress) }
+
+// Fetch returns the i-th instance of the group's buffer after its transforms. Results are kept until Forget.
+func (c *Context) Fetch(g *Group, s *Source, tx app.Tx, i int) (Bytes, bool) {
+	for k := range c.cache {
+		e := &c.cache[k]
+		if e.index == i && e.tx == tx && e.dir == s.Dir && e.key == g.Key {
+			return e.bytes, e.ok
+		}
+	}
+	b, ok := s.Get(c, tx, i)
+	if ok && !b.Wait {
+		for _, t := range g.Transforms {
+			b.Data = t.apply(c, b.Data)
+		}
+	}
+	c.cache = append(c.cache, cached{key: g.Key, tx: tx, dir: s.Dir, index: i, bytes: b, ok: ok})
+	return b, ok
+}
+
+// Source returns the group's source in a protocol and direction; nil when it has none.
+func (g *Group) Source(p app.Proto, d app.Direction) *Source {
+	for i := range g.Buffer.Sources {
+		if s := &g.Buffer.Sources[i]; s.Proto == p && s.Dir == d {
+			return s
+		}
+	}
+	return nil
+}

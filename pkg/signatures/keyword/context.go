@@ -1,0 +1,111 @@
+package keyword
+
+import (
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/signatures/regex"
+)
+
+// Context is what signatures are matched against: one packet, its flow, and at times a transaction. One per worker, reused.
+type Context struct {
+	Packet *decode.Packet
+	Flow   *flow.Flow // nil without flow
+	Result flow.Result
+	Dir    app.Direction
+	Tx     app.Tx // nil outside of transactions
+	TxDir  app.Direction
+	State  *FlowState // nil as long as the flow has none; see Keep
+	Hosts  *Hosts     // xbits, hostbits, tags: shared by all workers
+	Now    int64
+
+	RecursionLimit int
+	// Inline inspects bodies as they come; otherwise they wait until there is enough of them.
+	Inline     bool
+	MatchLimit int
+	Stats      MatchStats
+	// InStream says that the payload under inspection is the stream's and not the packet's.
+	InStream bool
+	// FilesInspected is set by rules that look at files.
+	Captured []Capture // values captured by the rule under evaluation
+	// NewTag is set by a rule with the keyword tag.
+	src, dst U128
+
+	inspection Inspection
+	machine    regex.Machine
+	scratch    []byte // decoded base64
+	arena      []byte // derived buffers of this packet
+	cache      []cached
+	current    *Signature
+	file       *app.File // the file under inspection
+}
+
+// MatchStats count what inspection gave up.
+type MatchStats struct {
+	Recursion  uint64 // at the recursion limit
+	MatchLimit uint64 // at the regular expression step limit
+	StateFull  uint64 // state not kept because there was no room
+}
+
+// Capture is a value that a rule captured.
+type Capture struct {
+	Name  string
+	Scope CaptureScope
+	Value []byte
+}
+
+// CaptureScope says where a captured value lives.
+type CaptureScope uint8
+
+// Scopes of captures.
+const (
+	CapturePacket CaptureScope = iota
+	CaptureFlow
+	CaptureAlert
+)
+
+// cached is a derived buffer that was already built for this packet.
+type cached struct {
+	key   string
+	tx    app.Tx
+	dir   app.Direction
+	index int
+	bytes Bytes
+	ok    bool
+}
+
+// Begin points the context at a packet. f may be nil.
+func (c *Context) Begin(p *decode.Packet, f *flow.Flow, r flow.Result) {
+	c.Packet, c.Flow, c.Result, c.Dir, c.Now = p, f, r, r.Dir, p.Time
+	c.Tx, c.InStream, c.State = nil, false, nil
+	c.src, c.dst = Number(p.Src), Number(p.Dst)
+	c.Forget()
+}
+
+// Forget drops the derived buffers; the transaction's own have changed.
+func (c *Context) Forget() { c.cache, c.arena = c.cache[:0], c.arena[:0] }
+
+// Keep returns the flow's state, made on first use; nil without flow.
+func (c *Context) Keep() *FlowState {
+	if c.State == nil && c.Flow != nil {
+		c.State = NewFlowState()
+	}
+	return c.State
+}
+
+// own returns a part of the arena of n bytes. Parts stay valid until Forget.
+func (c *Context) own(n int) []byte {
+	if cap(c.arena)-len(c.arena) < n {
+		c.arena = make([]byte, 0, max(4096, 2*cap(c.arena), n))
+	}
+	from := len(c.arena)
+	c.arena = c.arena[:from+n]
+	return c.arena[from : from+n : from+n]
+}
+
+// keep copies b, built with append on scratch memory, into the arena.
+func (c *Context) keep(b []byte) []byte {
+	out := c.own(len(b))
+	copy(out, b)
+	return out
+}

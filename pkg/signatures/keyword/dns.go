@@ -1,0 +1,186 @@
+package keyword
+
+import (
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/flow/dns"
+	"github.com/weir-ips/weir/pkg/signatures/syntax"
+)
+
+// dnsEach makes the source of a buffer that a message has several times.
+func dnsEach(dir app.Direction, get func(m *dns.Message, i int) ([]byte, bool)) Source {
+	return Source{Proto: app.DNS, Dir: dir, Progress: dns.Complete, Get: func(_ *Context, tx app.Tx, i int) (Bytes, bool) {
+		t, ok := tx.(*dns.Tx)
+		if !ok {
+			return Bytes{}, false
+		}
+		m := t.Request
+		if dir == app.ToClient {
+			m = t.Response
+		}
+		if m == nil {
+			return Bytes{}, false
+		}
+		b, ok := get(m, i)
+		return Bytes{Data: b}, ok
+	}}
+}
+
+func dnsQueryName(m *dns.Message, i int) ([]byte, bool) {
+	if i >= len(m.Queries) {
+		return nil, false
+	}
+	return m.Queries[i].Name.Bytes, true
+}
+
+func recordName(section func(*dns.Message) []dns.Record) func(*dns.Message, int) ([]byte, bool) {
+	return func(m *dns.Message, i int) ([]byte, bool) {
+		if s := section(m); i < len(s) {
+			return s[i].Name.Bytes, true
+		}
+		return nil, false
+	}
+}
+
+func dnsBoth(get func(*dns.Message, int) ([]byte, bool)) []Source {
+	return []Source{dnsEach(app.ToServer, get), dnsEach(app.ToClient, get)}
+}
+
+var (
+	dnsQuery = &Buffer{Name: "dns.query", Multi: true, Sources: []Source{dnsEach(app.ToServer, dnsQueryName)}}
+
+	dnsQueriesName = &Buffer{Name: "dns.queries.rrname", Multi: true, Sources: dnsBoth(dnsQueryName)}
+
+	dnsAnswersName = &Buffer{Name: "dns.answers.rrname", Multi: true, Sources: dnsBoth(recordName(func(m *dns.Message) []dns.Record { return m.Answers }))}
+
+	dnsAuthoritiesName = &Buffer{Name: "dns.authorities.rrname", Multi: true, Sources: dnsBoth(recordName(func(m *dns.Message) []dns.Record { return m.Authorities }))}
+
+	dnsAdditionalsName = &Buffer{Name: "dns.additionals.rrname", Multi: true, Sources: dnsBoth(recordName(func(m *dns.Message) []dns.Record { return m.Additionals }))}
+
+	dnsResponseName = &Buffer{Name: "dns.response.rrname", Multi: true, Sources: []Source{dnsEach(app.ToClient, dnsAnyName)}}
+)
+
+// dnsAnyName is every name of a response: of the questions, and of the records with the names that they hold.
+func dnsAnyName(m *dns.Message, i int) ([]byte, bool) {
+	if i < len(m.Queries) {
+		return m.Queries[i].Name.Bytes, true
+	}
+	i -= len(m.Queries)
+	for _, section := range [...][]dns.Record{m.Answers, m.Authorities, m.Additionals} {
+		for k := range section {
+			r := &section[k]
+			if i == 0 {
+				return r.Name.Bytes, true
+			}
+			i--
+			if r.Target != nil {
+				if i == 0 {
+					return r.Target.Bytes, true
+				}
+				i--
+			}
+			if r.SOA != nil {
+				if i < 2 {
+					return [...][]byte{r.SOA.MName.Bytes, r.SOA.RName.Bytes}[i], true
+				}
+				i -= 2
+			}
+		}
+	}
+	return nil, false
+}
+
+// txField is a keyword that compares an integer of a transaction, found in the steps that its source has. any reports
+// whether one of the values of the transaction holds.
+func txField(name, doc string, top uint64, names map[string]uint64, sources []valueSource) Keyword {
+	return Keyword{Name: name, Family: FamilyPacket, Arg: uintShape, Doc: doc, setup: func(c *compiler, o *syntax.Option) error {
+		t, err := parseCompare(o.Value, top, names)
+		if err != nil {
+			return err
+		}
+		return c.values(name, sources, t.holds)
+	}}
+}
+
+// valueSource is where a transaction's integers come from.
+type valueSource struct {
+	proto    app.Proto
+	dir      app.Direction
+	progress uint8
+	get      func(tx app.Tx, i int) (uint64, bool)
+}
+
+// valueItem tests the integer that the buffer's eight bytes hold.
+type valueItem struct{ holds func(uint64) bool }
+
+func (v *valueItem) match(in *Inspection) bool {
+	var n uint64
+	for _, b := range in.buf {
+		n = n<<8 | uint64(b)
+	}
+	return v.holds(n)
+}
+
+// values adds a group whose buffer is an integer in eight bytes.
+func (c *compiler) values(name string, sources []valueSource, holds func(uint64) bool) error {
+	b := &Buffer{Name: name, Multi: true, Weak: true}
+	for _, s := range sources {
+		b.Sources = append(b.Sources, Source{Proto: s.proto, Dir: s.dir, Progress: s.progress, Get: func(x *Context, tx app.Tx, i int) (Bytes, bool) {
+			n, ok := s.get(tx, i)
+			if !ok {
+				return Bytes{}, false
+			}
+			out := x.own(8)
+			for k := range out {
+				out[k] = byte(n >> (56 - 8*k))
+			}
+			return Bytes{Data: out}, true
+		}})
+	}
+	if err := c.need(b); err != nil {
+		return err
+	}
+	g := c.group(b, nil)
+	g.Items = append(g.Items, &valueItem{holds})
+	return nil
+}
+
+func dnsValue(get func(m *dns.Message, i int) (uint64, bool)) []valueSource {
+	of := func(dir app.Direction) valueSource {
+		return valueSource{app.DNS, dir, dns.Complete, func(tx app.Tx, i int) (uint64, bool) {
+			t, ok := tx.(*dns.Tx)
+			if !ok {
+				return 0, false
+			}
+			m := t.Request
+			if dir == app.ToClient {
+				m = t.Response
+			}
+			if m == nil {
+				return 0, false
+			}
+			return get(m, i)
+		}}
+	}
+	return []valueSource{of(app.ToServer), of(app.ToClient)}
+}
+
+var dnsOpcode = txField("dns.opcode", "operation of the message", 15, nil, dnsValue(func(m *dns.Message, i int) (uint64, bool) { return uint64(m.Opcode()), i == 0 }))
+
+var dnsRcode = txField("dns.rcode", "response code of the message", 65535, map[string]uint64{"noerror": 0, "formerr": 1, "servfail": 2, "nxdomain": 3,
+	"notimp": 4, "refused": 5, "yxdomain": 6, "yxrrset": 7, "nxrrset": 8, "notauth": 9, "notzone": 10},
+	dnsValue(func(m *dns.Message, i int) (uint64, bool) {
+		return uint64(m.Rcode()), i == 0 && m.Flags&dns.FlagQR != 0
+	}))
+
+var dnsRRType = txField("dns.rrtype", "type of a question or a record", 65535, map[string]uint64{"a": 1, "ns": 2, "cname": 5, "soa": 6, "null": 10, "ptr": 12,
+	"hinfo": 13, "mx": 15, "txt": 16, "aaaa": 28, "srv": 33, "naptr": 35, "opt": 41, "ds": 43, "rrsig": 46, "dnskey": 48, "tlsa": 52, "svcb": 64,
+	"https": 65, "any": 255, "caa": 257},
+	dnsValue(func(m *dns.Message, i int) (uint64, bool) {
+		if i < len(m.Queries) {
+			return uint64(m.Queries[i].Type), true
+		}
+		if i -= len(m.Queries); i < len(m.Answers) {
+			return uint64(m.Answers[i].Type), true
+		}
+		return 0, false
+	}))

@@ -1,0 +1,74 @@
+package keyword
+
+import (
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/flow/http1"
+)
+
+// fileMinInspect is how many bytes of a growing file are waited for when inspection is not inline.
+const fileMinInspect = 32 << 10
+
+// files makes the source of the contents of the files that one direction of a transaction carries.
+func files(proto app.Proto, dir app.Direction, final uint8) Source {
+	return Source{Proto: proto, Dir: dir, Final: final, Get: func(x *Context, tx app.Tx, i int) (Bytes, bool) {
+		f := nthFile(tx, dir, i)
+		if f == nil {
+			return Bytes{}, false
+		}
+		done := f.Done() || tx.Base().Complete[dir]
+		return Bytes{Data: f.Data, Base: int(f.Base), More: !done, Wait: !done && !x.Inline && f.Size < fileMinInspect}, true
+	}}
+}
+
+// nthFile returns the i-th file of a direction; nil when there is none.
+func nthFile(tx app.Tx, dir app.Direction, i int) *app.File {
+	for _, f := range tx.Base().Files {
+		if f.Dir != dir {
+			continue
+		}
+		if i == 0 {
+			return f
+		}
+		i--
+	}
+	return nil
+}
+
+// last is a final step beyond all: the source changes until the direction is complete.
+const last = 255
+
+var fileData = &Buffer{Name: "file.data", Multi: true, Sources: []Source{
+	body(app.ToClient),
+	files(app.HTTP1, app.ToServer, http1.Trailer),
+	files(app.HTTP2, app.ToServer, last), files(app.HTTP2, app.ToClient, last),
+	files(app.SMTP, app.ToServer, last),
+	files(app.FTPData, app.ToServer, last), files(app.FTPData, app.ToClient, last),
+	files(app.SMB, app.ToServer, last), files(app.SMB, app.ToClient, last),
+}}
+
+var fileName = &Buffer{Name: "file.name", Multi: true, Sources: fileSources(func(x *Context, f *app.File) []byte { return f.Name })}
+
+// fileProtocols are the protocols and directions that carry files.
+var fileProtocols = []struct {
+	proto app.Proto
+	dir   app.Direction
+}{
+	{app.HTTP1, app.ToServer}, {app.HTTP1, app.ToClient}, {app.HTTP2, app.ToServer}, {app.HTTP2, app.ToClient}, {app.SMTP, app.ToServer},
+	{app.FTPData, app.ToServer}, {app.FTPData, app.ToClient}, {app.SMB, app.ToServer}, {app.SMB, app.ToClient},
+}
+
+// fileSources makes a source for each protocol and direction that carries files; get returns nil while there is nothing.
+func fileSources(get func(*Context, *app.File) []byte) []Source {
+	var sources []Source
+	for _, p := range fileProtocols {
+		sources = append(sources, Source{Proto: p.proto, Dir: p.dir, Final: last, Get: func(x *Context, tx app.Tx, i int) (Bytes, bool) {
+			f := nthFile(tx, p.dir, i)
+			if f == nil {
+				return Bytes{}, false
+			}
+			b := get(x, f)
+			return Bytes{Data: b, Wait: b == nil}, true
+		}})
+	}
+	return sources
+}

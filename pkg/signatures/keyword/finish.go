@@ -1,0 +1,298 @@
+package keyword
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/weir-ips/weir/pkg/decode"
+)
+
+var (
+	errNoSID    = errors.New("no sid: every rule needs one")
+	errMixed    = errors.New("buffers of the client and of the server in one rule need => as direction")
+	errNoSource = errors.New("does not exist in the rule's protocol and direction")
+)
+
+// finish checks what only the whole rule can tell, and derives what the engine needs.
+func (c *compiler) finish() error {
+	s := c.sig
+	if s.SID == 0 {
+		return errNoSID
+	}
+	s.Payload = c.payload.Items
+	for _, g := range c.decoded {
+		c.base64.items = append(c.base64.items, g.Items...)
+	}
+	for _, g := range c.groups {
+		if len(g.Items) == 0 && g.Absent == mustExist {
+			continue
+		}
+		if g.Buffer.Packet != nil {
+			s.Packets = append(s.Packets, g)
+			s.NeedPacket = true
+		} else {
+			s.Groups = append(s.Groups, g)
+		}
+	}
+	for _, items := range c.lists() {
+		link(items)
+		if err := check(items); err != nil {
+			return err
+		}
+	}
+	if err := c.directions(); err != nil {
+		return err
+	}
+	c.payloadScope()
+	s.Type = c.kind()
+	c.order()
+	c.chooseFast()
+	return nil
+}
+
+func (c *compiler) lists() [][]item {
+	lists := [][]item{c.payload.Items}
+	for _, g := range c.groups {
+		lists = append(lists, g.Items)
+	}
+	if c.base64 != nil {
+		lists = append(lists, c.base64.items)
+	}
+	return lists
+}
+
+// check refuses items that exclude each other.
+func check(items []item) error {
+	for _, i := range items {
+		p, ok := i.(*Content)
+		if !ok {
+			continue
+		}
+		if p.Starts && (p.relative()) {
+			return fmt.Errorf("content %q: startswith cannot be combined with distance or within", p.Pattern)
+		}
+		if p.Depth.set && !p.Depth.isVar && p.Depth.value < len(p.Pattern) {
+			return fmt.Errorf("content %q: depth %d is smaller than the %d bytes of the content", p.Pattern, p.Depth.value, len(p.Pattern))
+		}
+		if p.Within.set && !p.Within.isVar && p.Within.value < len(p.Pattern) {
+			return fmt.Errorf("content %q: within %d is smaller than the %d bytes of the content", p.Pattern, p.Within.value, len(p.Pattern))
+		}
+	}
+	return checkSizes(items)
+}
+
+// checkSizes refuses contents that cannot be in a buffer of the size that the rule asks for.
+func checkSizes(items []item) error {
+	for _, i := range items {
+		b, ok := i.(*size)
+		if !ok {
+			continue
+		}
+		top, bounded := b.top()
+		for _, j := range items {
+			if p, ok := j.(*Content); ok && bounded && !p.Negated && uint64(len(p.Pattern)) > top {
+				return fmt.Errorf("content %q is longer than the %d bytes that bsize allows", p.Pattern, top)
+			}
+		}
+	}
+	return nil
+}
+
+// directions derives the direction of the rule from its buffers.
+func (c *compiler) directions() error {
+	s := c.sig
+	if s.Transactional {
+		return nil
+	}
+	possible := Dirs(3)
+	for _, g := range s.Groups {
+		var d Dirs
+		for i := range g.Buffer.Sources {
+			if src := &g.Buffer.Sources[i]; s.Apps.Has(src.Proto) {
+				d |= 1 << src.Dir
+			}
+		}
+		if s.Dirs != 0 && d != 0 && d&s.Dirs == 0 {
+			return fmt.Errorf("%s: %w", g.Buffer.Name, errNoSource)
+		}
+		if d != 0 {
+			possible &= d
+		}
+	}
+	if possible == 0 {
+		return errMixed
+	}
+	if s.Dirs == 0 && possible != 3 {
+		s.Dirs = possible
+	}
+	return nil
+}
+
+// payloadScope decides whether payload items look at packets, at the stream or at both (checklist: a depth, an offset or
+// a startswith makes a rule look at packets too).
+func (c *compiler) payloadScope() {
+	s := c.sig
+	if len(s.Payload) == 0 {
+		return
+	}
+	switch {
+	case !s.L4.TCP() || s.PacketOnly:
+		s.NeedPacket = true
+	case s.StreamOnly:
+		s.NeedStream = true
+	case s.NeedPacket:
+		// dsize, flags and the like ask for packets alone
+	default:
+		s.NeedStream = true
+		for _, i := range s.Payload {
+			if p, ok := i.(*Content); ok && (p.Depth.set || p.Offset.set) {
+				s.NeedPacket = true
+			}
+		}
+		if s.L4.Protos == [2]uint8{} || s.L4.Protos[1] != 0 { // ip: UDP packets have no stream
+			s.NeedPacket = true
+		}
+	}
+}
+
+func (c *compiler) kind() Type {
+	s := c.sig
+	switch {
+	case len(s.DecodeEvents) > 0 || s.DecodeAny:
+		return TypeDecoder
+	case len(s.Groups) > 0 || len(s.AppEvents) > 0 || c.appTests > 0:
+		return TypeTx
+	case len(s.Packets) > 0:
+		return TypePacket
+	case len(s.Payload) > 0:
+		switch {
+		case s.NeedPacket && s.NeedStream:
+			return TypePacketStream
+		case s.NeedStream:
+			return TypeStream
+		}
+		return TypePacket
+	case c.appKeyword && s.AppName == "" && c.stateTests == 0 && !c.flowSeen:
+		return TypeProtocolOnly
+	case s.AppName != "" || c.appKeyword:
+		if c.stateTests > 0 && s.AppName == "" {
+			return TypePacket
+		}
+		return TypeAppLayer
+	case c.ipOnly():
+		if s.Src.Negated || s.Dst.Negated {
+			return TypeLikeIPOnly
+		}
+		return TypeIPOnly
+	}
+	return TypePacket
+}
+
+func (c *compiler) ipOnly() bool {
+	s := c.sig
+	return c.stateTests == 0 && !c.flowSeen && s.SrcPorts.Any && s.DstPorts.Any && !s.PacketOnly && !s.StreamOnly &&
+		!s.L4.Any && len(s.StreamEvents) == 0 && len(s.ProtoEvents) == 0
+}
+
+// order sorts the groups by the step at which they become available.
+func (c *compiler) order() {
+	s := c.sig
+	step := func(g *Group) int {
+		best := 255
+		for i := range g.Buffer.Sources {
+			if src := &g.Buffer.Sources[i]; s.Apps.Has(src.Proto) && s.Dirs.Has(src.Dir) {
+				best = min(best, int(src.Progress)<<1|boolInt(src.FinalStep() != src.Progress))
+			}
+		}
+		return best
+	}
+	slices.SortStableFunc(s.Groups, func(a, b *Group) int { return step(a) - step(b) })
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// chooseFast picks the pattern that must be seen before the rule is evaluated: the one that the rule asks for, else the
+// one that is rarest in traffic.
+func (c *compiler) chooseFast() {
+	s := c.sig
+	best := -1
+	consider := func(group int, weak, foldBuffer bool, items []item) {
+		for _, i := range items {
+			p, ok := i.(*Content)
+			if !ok || p.Negated {
+				continue
+			}
+			pattern := p.Pattern
+			if p.ChopLen > 0 {
+				pattern = pattern[p.ChopAt : p.ChopAt+p.ChopLen]
+			}
+			score := rarity(pattern)
+			if weak {
+				score /= 8
+			}
+			if p.Fast {
+				score += 1 << 30
+			}
+			if score > best {
+				best = score
+				s.Fast = Fast{Pattern: pattern, NoCase: p.NoCase, Group: group}
+			}
+		}
+	}
+	if s.Type == TypeTx {
+		for i, g := range s.Groups {
+			if g.Absent == mustExist {
+				consider(i, g.Buffer.Weak, g.Buffer.Lower, g.Items)
+			}
+		}
+		return
+	}
+	consider(-1, false, false, s.Payload)
+}
+
+// common are strings that traffic is full of, in lower case: they add little to a pattern's rarity.
+var common = [...]string{"http://", "https://", "http/1.", "mozilla/5.0", "user-agent", "content-type", "windows nt ", "www.", ".com", ".php",
+	".net", ".html", "application/", "accept", "host: ", "\r\n", "post ", "get ", "name=", "?id=", "script", "function"}
+
+// rarity estimates how seldom a pattern is seen: about eight for each byte that tells something.
+func rarity(p []byte) int {
+	score := 0
+	for i, b := range p {
+		switch {
+		case i > 0 && b == p[i-1]: // runs
+			score++
+		case b == 0 || b == 0xff || b == ' ' || b == '/' || b == '=':
+			score += 3
+		case b >= 'a' && b <= 'z' || b >= '0' && b <= '9':
+			score += 6
+		default:
+			score += 7
+		}
+	}
+	for _, w := range common {
+		for at := 0; ; {
+			i := indexFold(p[at:], []byte(w))
+			if i < 0 {
+				break
+			}
+			score -= 4 * len(w)
+			at += i + len(w)
+		}
+	}
+	return max(score, len(p))
+}
+
+// Parsed reports whether the rule's application protocol is parsed at all: if not, it never matches.
+func (s *Signature) Parsed() bool { return s.AppName == "" || s.Apps != 0 }
+
+// Established reports whether the rule asks for an established flow.
+func (s *Signature) Established() bool { return s.established }
+
+// IsUDP reports whether the rule is about UDP alone.
+func (s *Signature) IsUDP() bool { return s.L4.Protos == [2]uint8{decode.ProtoUDP} }
