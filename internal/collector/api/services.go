@@ -37,27 +37,6 @@ type Verdicts interface {
 	Preview(ctx context.Context, v verdict.Verdict) (Preview, error)
 }
 
-// VerdictStatus is a verdict with what became of it. It marshals as the verdict's fields and these, side by side.
-type VerdictStatus struct {
-	verdict.Verdict
-	State   string  `json:"state"` // active, expired, revoked
-	Hits    Hits    `json:"hits"`
-	Applied Applied `json:"applied"`
-}
-
-// Hits counts what a verdict stopped (or, observing, would have), summed over the sensors that have reported.
-type Hits struct {
-	Packets uint64 `json:"packets"`
-	Bytes   uint64 `json:"bytes"`
-}
-
-// Applied is how far a verdict has spread: on Sensors of Of; Missing are the ids of the others.
-type Applied struct {
-	Sensors int      `json:"sensors"`
-	Of      int      `json:"of"`
-	Missing []string `json:"missing"`
-}
-
 // Preview is a verdict's blast radius: what it would have hit in the window before now, and what speaks against it.
 type Preview struct {
 	WindowSeconds int       `json:"window_seconds"`

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,10 +42,6 @@ const (
 	maxEvidence = 10
 )
 
-var actions = map[string]verdict.Action{
-	"observe": verdict.Observe, "ratelimit": verdict.RateLimit, "drop": verdict.Drop, "pass": verdict.Pass, "bypass": verdict.Bypass,
-}
-
 // verdict checks every field and says everything that is wrong at once.
 func (q *verdictRequest) verdict(now time.Time) (verdict.Verdict, error) {
 	var p params
@@ -56,12 +53,12 @@ func (q *verdictRequest) verdict(now time.Time) (verdict.Verdict, error) {
 		Rate:     q.Rate,
 		Reason:   strings.TrimSpace(q.Reason),
 	}
-	action, ok := actions[q.Action]
-	if !ok {
-		p.bad("action", fmt.Sprintf("%q is not one of drop, ratelimit, observe, pass, bypass", q.Action))
+	action := slices.Index(actionNames, q.Action)
+	if action < 0 {
+		p.bad("action", fmt.Sprintf("%q is not one of %s", q.Action, strings.Join(actionNames, ", ")))
 	}
-	v.Action = action
-	if (action == verdict.RateLimit) != (q.Rate > 0) {
+	v.Action = verdict.Action(max(action, 0))
+	if (v.Action == verdict.RateLimit) != (q.Rate > 0) {
 		p.bad("rate", "packets per second: wanted with ratelimit, and only with it")
 	}
 	if q.TTLSeconds < 1 || q.TTLSeconds > int64(MaxTTL/time.Second) {

@@ -14,9 +14,6 @@ func (s *Server) listVerdicts(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	for i := range all {
-		all[i].Applied.Missing = orEmpty(all[i].Applied.Missing)
-	}
 	return writeJSON(w, http.StatusOK, map[string]any{"verdicts": orEmpty(all)})
 }
 
@@ -29,10 +26,9 @@ func (s *Server) addVerdict(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.record(r, "verdict.add", added.ID, map[string]any{"after": added.Verdict}); err != nil {
+	if err := s.record(r, "verdict.add", added.ID, map[string]any{"after": added}); err != nil {
 		return err
 	}
-	added.Applied.Missing = orEmpty(added.Applied.Missing)
 	w.Header().Set("Location", prefix+"/verdicts/"+added.ID)
 	return writeJSON(w, http.StatusCreated, added)
 }
@@ -56,7 +52,7 @@ func (s *Server) removeVerdict(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.record(r, "verdict.remove", id, map[string]any{"before": was.Verdict, "hits": was.Hits}); err != nil {
+	if err := s.record(r, "verdict.remove", id, map[string]any{"before": was}); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
