@@ -1,0 +1,72 @@
+package prefilter
+
+import "encoding/binary"
+
+// shortTable finds patterns of one to four bytes by their first two.
+type shortTable struct {
+	single [256][]uint32 // patterns of one byte, by it
+	hasOne bool
+	pairs  [1 << 10]uint64 // a bit for each pair of folded bytes that patterns begin with
+	lists  map[uint16][]uint32
+}
+
+func newShortTable(patterns []pattern, ids []uint32) *shortTable {
+	if len(ids) == 0 {
+		return nil
+	}
+	t := &shortTable{lists: map[uint16][]uint32{}}
+	for _, id := range ids {
+		p := &patterns[id]
+		if len(p.bytes) == 1 {
+			t.hasOne = true
+			c := p.bytes[0]
+			t.single[c] = append(t.single[c], id)
+			if p.noCase && 'a' <= c && c <= 'z' {
+				t.single[c-32] = append(t.single[c-32], id)
+			}
+			continue
+		}
+		k := pair(p.bytes)
+		t.pairs[k>>6] |= 1 << (k & 63)
+		t.lists[k] = append(t.lists[k], id)
+	}
+	return t
+}
+
+// pair is the first two bytes of b, folded.
+func pair(b []byte) uint16 { return binary.LittleEndian.Uint16(b) | 0x2020 }
+
+func (t *shortTable) size() int {
+	if t == nil {
+		return 0
+	}
+	return 8<<10 + 24*256 + 40*len(t.lists)
+}
+
+func (m *Matcher) scanShort(buf []byte, s *Scratch, found []uint32) []uint32 {
+	t := m.short
+	for at := 0; at+2 <= len(buf); at++ {
+		k := pair(buf[at:])
+		if t.pairs[k>>6]&(1<<(k&63)) != 0 {
+			found = m.verifyShort(t.lists[k], buf[at:], s, found)
+		}
+	}
+	if t.hasOne {
+		for _, c := range buf {
+			if l := t.single[c]; l != nil {
+				found = m.verifyShort(l, []byte{c}, s, found)
+			}
+		}
+	}
+	return found
+}
+
+func (m *Matcher) verifyShort(ids []uint32, b []byte, s *Scratch, found []uint32) []uint32 {
+	for _, id := range ids {
+		if s.seen[id] != s.epoch && m.patterns[id].at(b) {
+			s.seen[id] = s.epoch
+			found = append(found, id)
+		}
+	}
+	return found
+}
