@@ -3,7 +3,7 @@ package bpf
 import (
 	"encoding/binary"
 	"math/rand/v2"
-	"sync/atomic"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -108,37 +108,8 @@ func fillSources(b *testing.B, s *Sensor, n int) string {
 		a := [16]byte{10: 0xff, 11: 0xff}
 		binary.BigEndian.PutUint32(a[12:], r.Uint32()&^(1<<31)) // the upper half stays clean
 		t.Verdicts[slot] = Verdict{Expires: ^uint32(0) >> 1, Action: 2, Rank: 3, Plen: 128, Src: a}
-		putCell(b, s, a, slot)
+		putCell(b, s, a, 128, slot)
 		last = a
 	}
-	return addrOf(last).String()
-}
-
-// putCell makes slot the verdict of the /32 or /128 a in generation 0.
-func putCell(tb testing.TB, s *Sensor, a [16]byte, slot uint32) {
-	tb.Helper()
-	t := s.Tables()
-	hash, tag := SourceKey(t.Control.Seed, a, 128)
-	mask := uint32(len(t.Sources)/2 - 1)
-	for i := range uint32(Probes) {
-		for c := range t.Sources[(uint32(hash)+i)&mask].Cells {
-			cell := &t.Sources[(uint32(hash)+i)&mask].Cells[c]
-			if cell.Slot == 0 {
-				cell.Tag = tag
-				atomic.StoreUint32(&cell.Slot, slot)
-				setPresence(s, a, HasSource)
-				return
-			}
-		}
-	}
-	tb.Fatalf("no room for %x", a)
-}
-
-func setPresence(s *Sensor, a [16]byte, level uint64) {
-	t := s.Tables()
-	words, cell := t.Presence4, Presence4Cell(a)
-	if !is4(&a) {
-		words, cell = t.Presence6, Presence6Cell(t.Control.Seed, a)
-	}
-	words[cell/32] |= level << (cell % 32 * 2)
+	return netip.AddrFrom16(last).Unmap().String()
 }

@@ -37,12 +37,11 @@ const (
 	sensorMapVerdicts     = "verdicts"
 	sensorProgClock       = "clock"
 	sensorProgSensor      = "sensor"
-	sensorVarBtfCapture   = "btf_capture"
-	sensorVarBtfSample    = "btf_sample"
 	sensorVarDestMask     = "dest_mask"
 	sensorVarFlowMask     = "flow_mask"
 	sensorVarHasFrags     = "has_frags"
 	sensorVarHasLoadBytes = "has_load_bytes"
+	sensorVarMentioned    = "mentioned"
 	sensorVarMode         = "mode"
 	sensorVarRingCount    = "ring_count"
 	sensorVarSnaplen      = "snaplen"
@@ -125,12 +124,11 @@ type sensorMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type sensorVariableSpecs struct {
-	BtfCapture   *ebpf.VariableSpec `ebpf:"btf_capture"`
-	BtfSample    *ebpf.VariableSpec `ebpf:"btf_sample"`
 	DestMask     *ebpf.VariableSpec `ebpf:"dest_mask"`
 	FlowMask     *ebpf.VariableSpec `ebpf:"flow_mask"`
 	HasFrags     *ebpf.VariableSpec `ebpf:"has_frags"`
 	HasLoadBytes *ebpf.VariableSpec `ebpf:"has_load_bytes"`
+	Mentioned    *ebpf.VariableSpec `ebpf:"mentioned"`
 	Mode         *ebpf.VariableSpec `ebpf:"mode"`
 	RingCount    *ebpf.VariableSpec `ebpf:"ring_count"`
 	Snaplen      *ebpf.VariableSpec `ebpf:"snaplen"`
@@ -207,12 +205,11 @@ func (m *sensorMaps) Close() error {
 //
 // It can be passed to loadSensorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type sensorVariables struct {
-	BtfCapture   *ebpf.Variable `ebpf:"btf_capture"`
-	BtfSample    *ebpf.Variable `ebpf:"btf_sample"`
 	DestMask     *ebpf.Variable `ebpf:"dest_mask"`
 	FlowMask     *ebpf.Variable `ebpf:"flow_mask"`
 	HasFrags     *ebpf.Variable `ebpf:"has_frags"`
 	HasLoadBytes *ebpf.Variable `ebpf:"has_load_bytes"`
+	Mentioned    *ebpf.Variable `ebpf:"mentioned"`
 	Mode         *ebpf.Variable `ebpf:"mode"`
 	RingCount    *ebpf.Variable `ebpf:"ring_count"`
 	Snaplen      *ebpf.Variable `ebpf:"snaplen"`

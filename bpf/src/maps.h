@@ -98,5 +98,11 @@ struct {
 } sockets SEC(".maps");
 
 /* Types that no map mentions, kept in the object's BTF for layout_test.go. */
-struct capture *btf_capture __attribute__((unused));
-struct sample *btf_sample __attribute__((unused));
+struct mentioned {
+	struct capture capture;
+	struct sample sample;
+	enum reason reason;
+	enum path path;
+	enum class class;
+};
+struct mentioned *mentioned __attribute__((unused));

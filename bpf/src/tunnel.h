@@ -89,6 +89,8 @@ INLINE __u32 open_geneve(struct xdp_md *ctx, struct pkt *p, __u32 off, __u16 *ty
 			p->tenant = endpoint;
 	}
 	off += words * 4;
+	if (off >= p->len)
+		return 0;
 	if (*type == ETH_BRIDGED)
 		return parse_eth(ctx, off, type);
 	return off;
