@@ -31,9 +31,12 @@ func (t *Tracker) deliver(f *Flow, s *Session, dir app.Direction, now int64, r *
 		if st.flags&streamEOF != 0 {
 			lost = math.MaxUint64
 		}
+		if st.flags&streamDepth != 0 {
+			lost = min(lost, t.cfg.Depth)
+		}
 		if b != nil {
 			lost = min(lost, b.start)
-		} else if lost == math.MaxUint64 {
+		} else if lost == math.MaxUint64 || s.Async {
 			break
 		}
 		if lost <= st.app {
@@ -41,7 +44,7 @@ func (t *Tracker) deliver(f *Flow, s *Session, dir app.Direction, now int64, r *
 		}
 		t.lose(f, st, dir, lost, r)
 	}
-	if st.flags&streamNoApp != 0 {
+	if st.flags&(streamNoApp|streamDepth) == streamNoApp && !s.Async {
 		t.skipLost(st, acked, r)
 	}
 	t.closeParser(f, st, dir, r)

@@ -58,9 +58,10 @@ func (t *Tracker) flush(f *Flow, now int64, last bool, r *Result) {
 		if last {
 			p.Source = decode.SourceStreamTimeout
 		}
-		fr := Result{Flow: f, Dir: dir, Established: t.established(f), Fed: [2]bool{true, true}, Last: last, Pass: f.Verdict == FlowPass}
+		fr := &t.flushed
+		*fr = Result{Flow: f, Dir: dir, Established: t.established(f), Fed: [2]bool{true, true}, Last: last, Pass: f.Verdict == FlowPass}
 		fr.Stream = r.Stream
-		t.handler.Flush(p, &fr)
+		t.handler.Flush(p, fr)
 	}
 }
 

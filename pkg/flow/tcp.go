@@ -19,6 +19,7 @@ type segmentOf struct {
 	dir app.Direction
 	snd *stream // the sender's direction
 	rcv *stream // the receiver's direction: what this segment acknowledges
+	was TCPState
 }
 
 func (g *segmentOf) event(e StreamEvent) { g.r.Stream.Add(e) }
@@ -39,6 +40,9 @@ func (t *Tracker) tcp(f *Flow, p *decode.Packet, r *Result) {
 	}
 	t.countFlags(p)
 	g := segmentOf{t: t, f: f, s: f.TCP, p: p, r: r, dir: r.Dir}
+	if g.s != nil {
+		g.was = g.s.State
+	}
 	ok := false
 	if p.Flags&decode.ACK == 0 && p.Ack != 0 {
 		g.event(StreamPacketBrokenAck)
@@ -90,7 +94,7 @@ func (g *segmentOf) settle() {
 	f, s := g.f, g.s
 	switch s.State {
 	case TCPTimeWait, TCPLastAck, TCPClosed:
-		g.r.Closed = s.State == TCPClosed && f.State != Closed
+		g.r.Closed = s.State == TCPClosed && g.was != TCPClosed
 		g.t.setState(f, Closed)
 	case TCPEstablished, TCPFinWait1, TCPFinWait2, TCPCloseWait, TCPClosing:
 		g.t.setState(f, Established)
@@ -107,12 +111,12 @@ func (g *segmentOf) consume() {
 	if len(g.p.Payload) > 0 && g.p.Flags&decode.RST == 0 {
 		g.insert()
 	}
-	now := g.p.Time
+	now, known := g.p.Time, f.Parser != nil
 	t.deliver(f, s, g.dir.Opposite(), now, g.r)
-	if f.TCP == nil {
-		return
-	}
 	t.deliver(f, s, g.dir, now, g.r)
+	if !known && f.Parser != nil { // this side has told the protocol; the other may have waited for that
+		t.deliver(f, s, g.dir.Opposite(), now, g.r)
+	}
 	if t.cfg.NoRaw {
 		s.StopRaw(app.ToServer)
 		s.StopRaw(app.ToClient)

@@ -27,6 +27,8 @@ type Tracker struct {
 	layers   [maxPackets]decode.Packet
 	order    []*decode.Packet
 	pseudo   decode.Packet
+	result   Result
+	flushed  Result // of pseudo
 	rest     []byte // bytes that follow a change of protocol
 }
 
@@ -41,13 +43,14 @@ func NewTracker(cfg *Config, dec *decode.Decoder, h Handler) *Tracker {
 // Track takes a packet into its flow. Packets come in order of time; an earlier one counts as simultaneous.
 func (t *Tracker) Track(p *decode.Packet) Result {
 	t.tick(p.Time)
-	var r Result
+	r := &t.result // of the tracker: a Result that methods get by address would be on the heap
+	*r = Result{}
 	k, ok := t.keyOf(p)
 	if !ok {
 		if p.Fragment && t.frags.refused {
-			t.except(nil, &r, TargetDefragMemcap)
+			t.except(nil, r, TargetDefragMemcap)
 		}
-		return r
+		return *r
 	}
 	h := k.hash(t.table.seed)
 	f := t.table.find(&k, h)
@@ -61,24 +64,24 @@ func (t *Tracker) Track(p *decode.Packet) Result {
 		f = nil
 	}
 	if f == nil {
-		if f = t.open(p, &k, h, &r); f == nil {
-			return r
+		if f = t.open(p, &k, h, r); f == nil {
+			return *r
 		}
 	}
 	r.Flow = f
 	r.Dir = f.direction(p)
-	t.touch(f, p, &r)
-	if f.Verdict != Undecided && t.decided(f, p, &r) {
-		return r
+	t.touch(f, p, r)
+	if f.Verdict != Undecided && t.decided(f, p, r) {
+		return *r
 	}
 	switch p.Proto {
 	case decode.ProtoTCP:
-		t.tcp(f, p, &r)
+		t.tcp(f, p, r)
 	case decode.ProtoUDP:
-		t.datagram(f, p, &r)
+		t.datagram(f, p, r)
 	}
 	r.Established = t.established(f)
-	return r
+	return *r
 }
 
 // decided applies what was decided about a flow earlier, and reports whether the packet needs no more work.
