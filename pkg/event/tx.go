@@ -3,6 +3,7 @@ package event
 import (
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/flow/dcerpc"
 	"github.com/weir-ips/weir/pkg/flow/dns"
 	"github.com/weir-ips/weir/pkg/flow/ftp"
 	"github.com/weir-ips/weir/pkg/flow/http1"
@@ -37,6 +38,8 @@ func typeOf(tx app.Tx) (Type, bool) {
 		return FTPData, true
 	case *smb.Tx:
 		return SMB, true
+	case *dcerpc.Tx:
+		return DCERPC, true
 	}
 	return 0, false
 }
@@ -120,5 +123,11 @@ func (l *Logger) txObject(o *Output, e *encoder, f *flow.Flow, tx app.Tx, inAler
 		e.open("smb")
 		e.smb(t)
 		e.close()
+	case *dcerpc.Tx:
+		if t.Call != nil {
+			e.open("dcerpc")
+			e.dcerpc(t.Call, true)
+			e.close()
+		}
 	}
 }

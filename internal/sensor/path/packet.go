@@ -11,9 +11,9 @@ import (
 
 // packet takes one decoded packet through flow, rules and records.
 func (p *Path) packet(pk, outer *decode.Packet) {
-	r := p.tracker.Track(pk)
-	p.inspect(pk, outer, &r)
-	p.tracker.Done(&r)
+	p.result = p.tracker.Track(pk)
+	p.inspect(pk, outer, &p.result)
+	p.tracker.Done(&p.result)
 }
 
 // handler is the Path as its tracker sees it.

@@ -76,6 +76,7 @@ type Path struct {
 	start   int64 // time of the first frame, Unix ns
 	now     int64 // time of the latest frame
 	out     Outcome
+	result  flow.Result // of the packet at hand; here, and not on the stack, because a pointer to it leaves the package
 	subject event.Subject
 	alert   event.AlertRecord
 	stats   Stats

@@ -3,6 +3,7 @@ package path
 import (
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/flow/dcerpc"
 	"github.com/weir-ips/weir/pkg/flow/dns"
 	"github.com/weir-ips/weir/pkg/flow/ftp"
 	"github.com/weir-ips/weir/pkg/flow/http1"
@@ -40,6 +41,7 @@ func (p Parsers) Protocols() []flow.Protocol {
 		{Proto: app.SSH, TCP: true, Probe: ported(ssh.Probe), New: func() app.Parser { return ssh.New(p.SSH) }},
 		{Proto: app.SMTP, TCP: true, Probe: ported(smtp.Probe), New: func() app.Parser { return smtp.New(p.SMTP) }},
 		{Proto: app.FTP, TCP: true, Probe: ported(ftp.Probe), New: func() app.Parser { return ftp.New(p.FTP) }},
+		{Proto: app.DCERPC, TCP: true, Probe: ported(dcerpc.Probe), New: func() app.Parser { return dcerpc.New() }},
 		{Proto: app.DNS, UDP: true, Probe: ported(dns.Probe), New: func() app.Parser { return dns.New(dns.Config{}) }},
 		{Proto: app.DNS, TCP: true, Probe: ported(dns.ProbeTCP), New: func() app.Parser { return dns.New(dns.Config{TCP: true}) }},
 	}
