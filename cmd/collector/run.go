@@ -10,6 +10,7 @@ import (
 
 	"github.com/weir-ips/weir/internal/collector"
 	"github.com/weir-ips/weir/internal/telemetry"
+	"github.com/weir-ips/weir/web"
 )
 
 func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -37,8 +38,12 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	if err != nil {
 		return fail(stderr, err)
 	}
+	console, err := web.Handler()
+	if err != nil {
+		return fail(stderr, err)
+	}
 	err = collector.Run(ctx, cfg, collector.Options{
-		Version: version(), Log: log,
+		Version: version(), Log: log, Console: console,
 		Ready: func(console, bus net.Addr) {
 			fmt.Fprintf(stdout, "console %s\nbus %s\n", consoleURL(cfg, console), bus)
 		},
