@@ -135,15 +135,16 @@ func TestGWLBCarriesTCP(t *testing.T) {
 	}
 }
 
-// settle waits until what was sent has come back.
+// settle waits until nothing is sent any more and what was sent has come back: closing connections takes its time.
 func settle(g *GWLB) GWLBStats {
-	deadline := time.Now().Add(2 * time.Second)
-	for {
+	deadline := time.Now().Add(5 * time.Second)
+	for last := g.Stats(); ; {
+		time.Sleep(200 * time.Millisecond)
 		s := g.Stats()
-		if s.Sent == s.Returned || time.Now().After(deadline) {
+		if s.Sent == last.Sent && s.Sent == s.Returned || time.Now().After(deadline) {
 			return s
 		}
-		time.Sleep(10 * time.Millisecond)
+		last = s
 	}
 }
 
