@@ -99,6 +99,8 @@ func CheckVerdict(v *verdict.Verdict) error {
 	switch {
 	case !v.Match.Src.IsValid() && !v.Match.Dst.IsValid() && v.Match.Flow == nil:
 		return fmt.Errorf("%w: verdict %s matches everything", ErrMalformed, v.ID)
+	case v.Match.Src.Addr().Is4In6() || v.Match.Dst.Addr().Is4In6():
+		return fmt.Errorf("%w: verdict %s: an IPv4 address in IPv6 form", ErrMalformed, v.ID)
 	case v.ExpiresAt.IsZero():
 		return fmt.Errorf("%w: verdict %s has no expiry", ErrMalformed, v.ID)
 	case len(v.Reason) > maxReason:

@@ -26,7 +26,7 @@ var builtin = []struct {
 	{netip.MustParsePrefix("169.254.0.0/16"), "link-local: instance metadata, resolver and clock of AWS"},
 	{netip.MustParsePrefix("224.0.0.0/4"), "multicast"},
 	{netip.MustParsePrefix("255.255.255.255/32"), "broadcast"},
-	{netip.MustParsePrefix("::/127"), "unspecified and loopback"},
+	{netip.MustParsePrefix("::/32"), "unspecified, loopback, and all of IPv4 in its mapped form"},
 	{netip.MustParsePrefix("fe80::/10"), "link-local"},
 	{netip.MustParsePrefix("ff00::/8"), "multicast"},
 	{netip.MustParsePrefix("fd00:ec2::/32"), "instance metadata, resolver and clock of AWS"},

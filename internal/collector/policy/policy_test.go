@@ -1,0 +1,213 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-ips/weir/pkg/verdict"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// decisions is a Decider that remembers.
+type decisions struct {
+	made []verdict.Verdict
+	err  error
+}
+
+func (d *decisions) Decide(_ context.Context, v verdict.Verdict) error {
+	if d.err == nil {
+		d.made = append(d.made, v)
+	}
+	return d.err
+}
+
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func newEngine(t *testing.T, c Config) (*Engine, *decisions, *time.Time) {
+	t.Helper()
+	if c.Limits == (Limits{}) {
+		c.Limits = DefaultLimits()
+	}
+	if faults := c.Check(); len(faults) > 0 {
+		t.Fatalf("configuration: %v", faults)
+	}
+	d, now := &decisions{}, noon
+	return New(c, d, slog.New(slog.DiscardHandler), func() time.Time { return now }), d, &now
+}
+
+// drain carries out what is queued.
+func (e *Engine) drain() {
+	for len(e.queue) > 0 {
+		e.decide(context.Background(), <-e.queue)
+	}
+}
+
+func event(src string, change func(*wire.Event)) wire.Event {
+	e := wire.Event{
+		ID: "edge:b:1:0", Sensor: "edge", Time: noon, SID: 1000, Severity: 1, Proto: 6, Handshake: true, Category: "Attempted Administrator Privilege Gain",
+		Src: netip.AddrPortFrom(netip.MustParseAddr(src), 4444), Dst: netip.MustParseAddrPort("10.0.0.1:80"),
+	}
+	if change != nil {
+		change(&e)
+	}
+	return e
+}
+
+func TestWhatBecomesAVerdict(t *testing.T) {
+	rules := Config{Block: []Rule{
+		{Severity: 1},
+		{Signatures: []uint32{2000, 2001}, Action: "ratelimit", Rate: 100, Require: "none", TTL: time.Minute, Scope: "edge"},
+		{Categories: []string{"Web Application Attack"}, Severity: 2, Action: "observe", Require: "none"},
+	}}
+	for name, c := range map[string]struct {
+		change func(*wire.Event)
+		action verdict.Action
+		none   bool
+	}{
+		"severe":                             {nil, verdict.Drop, false},
+		"severe without handshake":           {func(e *wire.Event) { e.Handshake = false }, 0, true},
+		"severe over UDP":                    {func(e *wire.Event) { e.Handshake, e.Proto = false, 17 }, 0, true},
+		"not severe":                         {func(e *wire.Event) { e.Severity = 3 }, 0, true},
+		"no severity":                        {func(e *wire.Event) { e.Severity = 0 }, 0, true},
+		"a listed signature":                 {func(e *wire.Event) { e.Severity, e.SID, e.Handshake = 3, 2001, false }, verdict.RateLimit, false},
+		"severe and listed, no handshake":    {func(e *wire.Event) { e.SID, e.Handshake = 2000, false }, verdict.RateLimit, false},
+		"the category":                       {func(e *wire.Event) { e.Severity, e.Category = 2, "Web Application Attack" }, verdict.Observe, false},
+		"the category, less severe":          {func(e *wire.Event) { e.Severity, e.Category = 3, "Web Application Attack" }, 0, true},
+		"an hour old, out of the spool":      {func(e *wire.Event) { e.Time = noon.Add(-time.Hour) }, 0, true},
+		"without addresses, as of ARP":       {func(e *wire.Event) { e.Src = netip.AddrPort{} }, 0, true},
+		"from the future of a sensors clock": {func(e *wire.Event) { e.Time = noon.Add(time.Hour) }, verdict.Drop, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, d, _ := newEngine(t, rules)
+			e.Consider([]wire.Event{event("203.0.113.7", c.change)})
+			e.drain()
+			if c.none {
+				if len(d.made) > 0 {
+					t.Fatalf("became %+v", d.made[0])
+				}
+				return
+			}
+			if len(d.made) != 1 || d.made[0].Action != c.action {
+				t.Fatalf("decided %+v, want one of action %d", d.made, c.action)
+			}
+		})
+	}
+}
+
+func TestVerdictOfAnAlert(t *testing.T) {
+	e, d, _ := newEngine(t, Config{Block: []Rule{{Severity: 1, TTL: time.Minute}}})
+	e.Consider([]wire.Event{event("::ffff:203.0.113.7", nil), event("2001:db8::7", nil)})
+	e.drain()
+	if len(d.made) != 2 {
+		t.Fatalf("%d verdicts, want 2", len(d.made))
+	}
+	v := d.made[0]
+	if v.Match.Src != netip.MustParsePrefix("203.0.113.7/32") || v.Origin != verdict.OriginRule || v.Rule != 1000 || v.Spoofable ||
+		len(v.Evidence) != 1 || v.Evidence[0] != "edge:b:1:0" || !v.ExpiresAt.Equal(noon.Add(time.Minute)) || v.CreatedBy != "sensor:edge" {
+		t.Errorf("verdict %+v", v)
+	}
+	if d.made[1].Match.Src != netip.MustParsePrefix("2001:db8::7/128") {
+		t.Errorf("IPv6 source became %s", d.made[1].Match.Src)
+	}
+	if err := wire.CheckVerdict(&v); err != nil {
+		t.Errorf("not fit to travel: %v", err)
+	}
+}
+
+func TestOneSourceOneVerdict(t *testing.T) {
+	e, d, now := newEngine(t, Config{Block: []Rule{{Severity: 1, TTL: 10 * time.Minute}}})
+	for range 100 {
+		e.Consider([]wire.Event{event("203.0.113.7", func(ev *wire.Event) { ev.Time = *now })})
+	}
+	e.drain()
+	if len(d.made) != 1 || e.Stats().Repeated != 99 {
+		t.Fatalf("%d verdicts, %d repeated; want 1, 99", len(d.made), e.Stats().Repeated)
+	}
+	*now = now.Add(6 * time.Minute) // more than half of it has passed
+	e.Consider([]wire.Event{event("203.0.113.7", func(ev *wire.Event) { ev.Time = *now })})
+	e.drain()
+	if len(d.made) != 2 || d.made[0].ID != d.made[1].ID {
+		t.Errorf("a later alert does not extend the verdict: %+v", d.made)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	e, d, now := newEngine(t, Config{Block: []Rule{{Severity: 1}}, Limits: Limits{PerMinute: 10, PerSensorMinute: 6, PerSignatureMinute: 4}})
+	n := 0
+	try := func(sensor string, sid uint32, times int) int {
+		before := len(d.made)
+		for range times {
+			n++
+			src := netip.AddrFrom4([4]byte{203, 0, byte(n >> 8), byte(n)}).String()
+			e.Consider([]wire.Event{event(src, func(ev *wire.Event) { ev.Sensor, ev.SID, ev.Time = sensor, sid, *now })})
+		}
+		e.drain()
+		return len(d.made) - before
+	}
+	for _, c := range []struct {
+		what   string
+		sensor string
+		sid    uint32
+		want   int
+	}{
+		{"one signature", "a", 1, 4}, {"the rest of its sensor", "a", 2, 2}, {"another sensor up to all", "b", 3, 4}, {"nothing more", "c", 4, 0},
+	} {
+		if got := try(c.sensor, c.sid, 20); got != c.want {
+			t.Errorf("%s: %d verdicts, want %d", c.what, got, c.want)
+		}
+	}
+	*now = now.Add(time.Minute)
+	if got := try("a", 1, 20); got != 4 {
+		t.Errorf("in the next minute %d verdicts, want 4", got)
+	}
+}
+
+func TestRefusalIsCounted(t *testing.T) {
+	e, d, _ := newEngine(t, Config{Block: []Rule{{Severity: 1}}})
+	d.err = errors.New("no")
+	e.Consider([]wire.Event{event("203.0.113.7", nil)})
+	e.drain()
+	if st := e.Stats(); st.Refused != 1 || st.Decided != 0 {
+		t.Errorf("counted %+v", st)
+	}
+}
+
+func TestNothingWithoutRules(t *testing.T) {
+	e, d, _ := newEngine(t, Config{})
+	e.Consider([]wire.Event{event("203.0.113.7", nil)})
+	e.drain()
+	if len(d.made) > 0 {
+		t.Error("the default decides")
+	}
+}
+
+func TestConfigCheck(t *testing.T) {
+	for name, c := range map[string]struct {
+		rule Rule
+		want string // key and part of the reason
+	}{
+		"everything":        {Rule{}, "block[0]: would block"},
+		"unknown action":    {Rule{Severity: 1, Action: "reject"}, `block[0].action: "reject"`},
+		"rate without":      {Rule{Severity: 1, Rate: 5}, "block[0].rate: "},
+		"ratelimit without": {Rule{Severity: 1, Action: "ratelimit"}, "block[0].rate: "},
+		"drop unproven":     {Rule{Severity: 1, Require: "none"}, "block[0].require: without a handshake"},
+		"unknown proof":     {Rule{Severity: 1, Require: "syn"}, `block[0].require: "syn"`},
+		"too long":          {Rule{Severity: 1, TTL: 25 * time.Hour}, "block[0].ttl: 25h0m0s"},
+		"bad scope":         {Rule{Severity: 1, Scope: "a b"}, "block[0].scope: "},
+	} {
+		cfg := Config{Block: []Rule{c.rule}, Limits: DefaultLimits()}
+		faults := cfg.Check()
+		if len(faults) != 1 || !strings.Contains(faults[0].Key+": "+faults[0].Reason, c.want) {
+			t.Errorf("%s: %v, want %s", name, faults, c.want)
+		}
+	}
+	none := Config{}
+	if faults := none.Check(); len(faults) != 3 {
+		t.Errorf("limits of 0: %v, want three faults", faults)
+	}
+}
