@@ -2,6 +2,7 @@ package event
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/flow"
@@ -122,9 +123,9 @@ func (e *encoder) signatureFields(sig *keyword.Signature) {
 	e.signed("severity", int64(sig.Priority))
 }
 
-// referenceURL joins a prefix and an id; a prefix of unknown kind is left out.
+// referenceURL joins a prefix and an id, unless the id is a whole URL.
 func referenceURL(prefix string, r keyword.Pair) string {
-	if prefix == "" {
+	if strings.Contains(r.Value, "://") {
 		return r.Value
 	}
 	return prefix + r.Value

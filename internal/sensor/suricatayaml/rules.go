@@ -1,6 +1,7 @@
 package suricatayaml
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,14 @@ import (
 	"path/filepath"
 
 	"github.com/weir-ips/weir/pkg/signatures"
+)
+
+// What rules' classtype and reference mean when no file says otherwise.
+var (
+	//go:embed classification.config
+	classification string
+	//go:embed reference.config
+	references string
 )
 
 // RulePaths finds rule files: a relative name that does not exist is looked for in default-rule-path.
@@ -26,6 +35,8 @@ func (s *Settings) RulePaths(files []string) []string {
 // are looked for beside the rule files and in default-data-dir.
 func (s *Settings) RuleOptions(ruleFiles []string) (signatures.Options, error) {
 	o := s.Rules
+	o.Classification = signatures.Source{Name: "classification.config", Text: classification}
+	o.Reference = signatures.Source{Name: "reference.config", Text: references}
 	for _, f := range []struct {
 		name string
 		into *signatures.Source
