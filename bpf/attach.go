@@ -44,12 +44,13 @@ func (s *Sensor) Attach(ifname string) (string, error) {
 	return attachedMode(iface)
 }
 
-// takeOver updates the link that an earlier process, of whatever ABI, left pinned for the interface; nil if there is none.
+// takeOver updates the link that an earlier process of the same name, of whatever ABI, left pinned for the interface; nil if
+// there is none. Names keep sensors of different network namespaces apart: interface names and numbers repeat there.
 func (s *Sensor) takeOver(iface *net.Interface) (*attachment, error) {
 	if s.opts.NoPin {
 		return nil, nil
 	}
-	pins, err := filepath.Glob(filepath.Join(s.opts.BPFFS, "weir", "v*", "*", linkName(iface.Name)))
+	pins, err := filepath.Glob(filepath.Join(s.opts.BPFFS, "weir", "v*", pinName(s.opts.Name), linkName(iface.Name)))
 	if err != nil {
 		return nil, fmt.Errorf("bpf: %w", err)
 	}
