@@ -58,6 +58,10 @@ type extSet struct{ hop, routing, fragment, ah, dest uint8 }
 // walk stops at the transport header and returns true; false means that there is nothing to read behind at.
 func (w *extWalk) walk() bool {
 	for w.p.deeper() {
+		if w.at > 40 && len(w.b)-w.at < 2 && w.next != extNone {
+			w.p.fail(IPv6TruncatedExt)
+			return false
+		}
 		switch w.next {
 		case extHopByHop:
 			if !w.options(&w.seen.hop, 1, IPv6ExtDuplicateHopByHop, IPv6HopOptsUnknownOption, IPv6HopOptsOnlyPadding) {

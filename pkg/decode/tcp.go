@@ -74,7 +74,7 @@ func (p *Packet) tcpOptions(o []byte) {
 		case tcpSACKOK:
 			p.tcpOption(HasSACKPermitted, len(v) == 0)
 		case tcpSACK:
-			p.tcpOption(HasSACK, len(v) >= 8 && len(v)%8 == 0 && len(v) <= 32)
+			p.tcpOption(HasSACK, len(v)%8 == 0 && len(v) <= 32) // some systems send an empty one
 		case tcpTimestamp:
 			if p.tcpOption(HasTimestamps, len(v) == 8) {
 				t.TSVal, t.TSEcr = be32(v), be32(v[4:])
