@@ -63,7 +63,7 @@ func Start(o Options) (*Server, error) {
 		CustomClientAuthentication: auth, AlwaysEnableNonce: true, AuthTimeout: 10,
 	}
 	if o.TLS != nil {
-		so.TLSConfig, so.TLS, so.TLSTimeout, so.TLSRateLimit = o.TLS, true, 10, 1000
+		so.TLSConfig, so.TLS, so.TLSTimeout = o.TLS, true, 10
 	}
 	ns, err := server.NewServer(so)
 	if err != nil {

@@ -134,6 +134,9 @@ func (u *Uplink) Position() (epoch, seq uint64) {
 	return epoch, seq
 }
 
+// inboxSize bounds messages between the bus and the follower; one that finds no room is lost and fetched again.
+const inboxSize = 8192
+
 // goodbye is how long a stopping sensor tries to get rid of its last alerts; the rest stays in the spool.
 const goodbye = 2 * time.Second
 
@@ -142,7 +145,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	if !u.running.CompareAndSwap(false, true) {
 		return errors.New("uplink: already run")
 	}
-	inbox := make(chan *nats.Msg, 64<<10)
+	inbox := make(chan *nats.Msg, inboxSize)
 	joined := make(chan struct{}, 1)
 	nc, err := u.connect(inbox, joined)
 	if err != nil {

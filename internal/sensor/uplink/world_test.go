@@ -3,6 +3,7 @@ package uplink
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -24,12 +25,13 @@ import (
 // world is a collector's bus, verdict log and intake, with a store that remembers ids; it can be stopped and started again on
 // the same files and the same port.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	listen string
 	key    ed25519.PrivateKey
 	regs   *bus.Registrations
 	open   []netip.Prefix
+	tls    *tls.Config
 	vlog   vlog.Options // Conn and Key are filled in
 
 	server  *bus.Server
@@ -40,7 +42,7 @@ type world struct {
 	stop    func()
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	dir := t.TempDir()
 	regs, err := bus.OpenRegistrations(filepath.Join(dir, "sensors.json"))
@@ -60,7 +62,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) start() {
 	w.t.Helper()
 	var err error
-	w.server, err = bus.Start(bus.Options{Dir: filepath.Join(w.dir, "bus"), Listen: w.listen, Open: w.open, Sensors: w.regs})
+	w.server, err = bus.Start(bus.Options{Dir: filepath.Join(w.dir, "bus"), Listen: w.listen, TLS: w.tls, Open: w.open, Sensors: w.regs})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -221,7 +223,7 @@ func (w *world) sensor(id string, change func(*Options)) *sensor {
 }
 
 // eventually waits for ok, at most ten seconds.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -1,0 +1,73 @@
+package uplink
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/weir-ips/weir/pkg/verdict"
+)
+
+// BenchmarkFleet is 1,000 sensors' uplinks on this machine: all cold in sync with 10,000 verdicts, then a verdict made until
+// the last of them has it.
+func BenchmarkFleet(b *testing.B) {
+	const sensors = 1000
+	w := newWorld(b)
+	w.start()
+	vs := make([]verdict.Verdict, 10_000)
+	for i := range vs {
+		vs[i] = drop(fmt.Sprintf("feed-%d", i), fmt.Sprintf("198.18.%d.%d/32", i>>8, i&255))
+	}
+	if _, err := w.log.AddAll(context.Background(), vs); err != nil {
+		b.Fatal(err)
+	}
+	began := time.Now()
+	fleet := make([]*sensor, sensors)
+	for i := range fleet {
+		fleet[i] = w.sensor(fmt.Sprintf("edge-%d", i), nil)
+	}
+	for _, s := range fleet {
+		for !w.inSync(s) {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	b.Logf("%d sensors in sync with %d verdicts after %s", sensors, len(vs), time.Since(began))
+	var took []time.Duration
+	var n int
+	b.ResetTimer()
+	for b.Loop() {
+		n++
+		id := fmt.Sprintf("v-%d", n)
+		made := time.Now()
+		w.add(drop(id, "203.0.113.7/32"))
+		var last time.Time
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for _, part := range slices.Collect(slices.Chunk(fleet, 100)) {
+			wg.Go(func() {
+				for _, s := range part {
+					for !s.has(id) {
+						time.Sleep(time.Millisecond)
+					}
+					s.table.mu.Lock()
+					at := s.at[id]
+					s.table.mu.Unlock()
+					mu.Lock()
+					if at.After(last) {
+						last = at
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		took = append(took, last.Sub(made))
+	}
+	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+}
