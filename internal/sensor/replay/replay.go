@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -28,7 +29,7 @@ type Options struct {
 	Loaded   time.Time           // when the rules were loaded
 	Workers  int                 // at least 1
 	Block    func(*keyword.Signature) bool
-	// Warn is told of a capture whose end is damaged; nil makes that an error.
+	// Warn is told of a capture whose end is damaged, and of files among captures that are none; nil makes both errors.
 	Warn func(error)
 }
 
@@ -39,6 +40,8 @@ type Replay struct {
 	files   []*event.File
 	outputs []*event.Output
 	store   *path.FileStore
+	read    int     // captures that could be opened
+	refused []error // and those that are none
 	alerts  *tally
 	totals  path.Stats
 	start   time.Time
@@ -61,6 +64,7 @@ func Run(ctx context.Context, o Options) (s Summary, err error) {
 			break
 		}
 	}
+	err = errors.Join(err, r.refusals())
 	for _, f := range r.files {
 		err = errors.Join(err, f.Close())
 	}
@@ -96,15 +100,33 @@ const batch = 256
 // capture replays one file.
 func (r *Replay) capture(ctx context.Context, name string) error {
 	src, err := capture.Open(name)
-	if err != nil {
+	var system *fs.PathError
+	switch {
+	case errors.As(err, &system):
 		return err
+	case err != nil:
+		r.refused = append(r.refused, err)
+		return nil
 	}
 	defer src.Close()
+	r.read++
 	w := r.workers(name)
 	err = r.feed(ctx, src, w)
 	stats := w.close()
 	r.totals.Add(&stats)
 	return err
+}
+
+// refusals are the files that are no captures. Among several captures they are passed over with a warning; an error is
+// when there was nothing else.
+func (r *Replay) refusals() error {
+	if r.read == 0 || r.opts.Warn == nil {
+		return errors.Join(r.refused...)
+	}
+	for _, err := range r.refused {
+		r.opts.Warn(fmt.Errorf("%w; the file was passed over", err))
+	}
+	return nil
 }
 
 // feed reads frames and hands them out until the file ends.
