@@ -66,7 +66,7 @@ func build(l *Lab, o Options, gwlb, host bool) (*Topology, error) {
 	steps := []func() error{
 		t.vpc,
 		t.host(&t.Client, hostPlan{name: "client", net4: "198.51.100", net6: "2001:db8:1", number: 10}),
-		t.host(&t.Attacker, hostPlan{name: "attacker", net4: "203.0.113", net6: "2001:db8:bad", number: 66}),
+		t.host(&t.Attacker, hostPlan{name: "attacker", net4: "203.0.113", net6: "2001:db8:bad", number: 66, pass: true}),
 	}
 	if gwlb {
 		mtu := o.MTU
@@ -104,7 +104,7 @@ type hostPlan struct {
 	name       string
 	net4, net6 string // first three bytes of the /24, first groups of the /64
 	number     int    // the host's last byte; the router's is 1
-	pass       bool   // the host will run an XDP program that sends back
+	pass       bool   // the host will send from XDP: its own program, or a live flood
 	mtu        int
 	queues     int
 }

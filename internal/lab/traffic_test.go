@@ -309,3 +309,56 @@ func TestExcludedFromMirroring(t *testing.T) {
 		}
 	}
 }
+
+func TestLiveFlood(t *testing.T) {
+	l := newLab(t)
+	top, err := HostTopology(l, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := OpenWire(top.VPC, top.Attacker.RouterDev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for _, kind := range []FloodKind{SYNFlood, UDPFlood} {
+		f := LiveFlood{Kind: kind, From: top.Attacker, Dst: netip.AddrPortFrom(top.Proxy.Addr, 9999), Src: netip.MustParsePrefix("198.18.0.0/15"), Rate: 20_000, Payload: 33}
+		ctx, cancel := context.WithTimeout(context.Background(), 250*time.Millisecond)
+		sent, err := f.Run(ctx)
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources, got := map[string]bool{}, uint64(0)
+		for {
+			frame, err := w.Recv()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if frame == nil {
+				break
+			}
+			p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default)
+			ip, _ := p.Layer(layers.LayerTypeIPv4).(*layers.IPv4)
+			if ip == nil || ip.DstIP.String() != top.Proxy.Addr.String() {
+				continue
+			}
+			if got++; got%50 == 0 {
+				if f.Kind == SYNFlood {
+					if again := reserialize(t, p); string(again[:len(frame)]) != string(frame) {
+						t.Fatalf("lengths or checksums are wrong:\n% x\n% x", frame, again)
+					}
+				} else if fold(sum(frame[14:34])) != 0 {
+					t.Fatal("the IPv4 checksum is wrong")
+				}
+			}
+			if src := netip.MustParseAddr(ip.SrcIP.String()); !f.Src.Contains(src) {
+				t.Fatalf("source %s", src)
+			}
+			sources[ip.SrcIP.String()] = true
+		}
+		if sent < 4000 || sent > 8000 || got < sent*9/10 || uint64(len(sources)) < got*8/10 {
+			t.Errorf("%v: %d sent in 250 ms at 20000/s, %d came from %d sources", kind, sent, got, len(sources))
+		}
+	}
+}
