@@ -28,9 +28,9 @@ var (
 	target   = netip.MustParseAddr("10.77.9.10")
 )
 
-func newRig(t *testing.T, o bpf.Options) *rig {
+func newRig(t testing.TB, o bpf.Options) *rig {
 	t.Helper()
-	name := strings.ToLower(strings.TrimPrefix(t.Name(), "Test"))
+	name := strings.ToLower(t.Name())
 	l, err := lab.New(name[:min(len(name), 20)])
 	if err != nil {
 		t.Skip(err)
@@ -64,7 +64,7 @@ func newRig(t *testing.T, o bpf.Options) *rig {
 	return r
 }
 
-func (r *rig) open(t *testing.T, cfg capture.XSKConfig) *capture.XSK {
+func (r *rig) open(t testing.TB, cfg capture.XSKConfig) *capture.XSK {
 	t.Helper()
 	cfg.Ifindex, cfg.Sockets, cfg.Credit = r.index, r.sensor.Sockets(), r.sensor.Credit(0)
 	var x *capture.XSK
@@ -113,7 +113,7 @@ func swapped(frame []byte) []byte {
 }
 
 // geneve reads GENEVE frames from the wire until count have come or nothing comes for a while.
-func (r *rig) geneve(t *testing.T, count int) map[string]int {
+func (r *rig) geneve(t testing.TB, count int) map[string]int {
 	t.Helper()
 	got := map[string]int{}
 	for idle := 0; count > 0 && idle < 5; {
@@ -132,7 +132,7 @@ func (r *rig) geneve(t *testing.T, count int) map[string]int {
 	return got
 }
 
-func compare(t *testing.T, got map[string]int, sent [][]byte) {
+func compare(t testing.TB, got map[string]int, sent [][]byte) {
 	t.Helper()
 	missing := 0
 	for _, f := range sent {
@@ -148,7 +148,7 @@ func compare(t *testing.T, got map[string]int, sent [][]byte) {
 }
 
 // pump runs the source until count frames have come, or none for 300 ms; judge sets fates.
-func pump(t *testing.T, s capture.Source, count int, judge func(f *capture.Frame)) {
+func pump(t testing.TB, s capture.Source, count int, judge func(f *capture.Frame)) {
 	t.Helper()
 	frames := make([]capture.Frame, 64)
 	for idle := 0; count > 0 && idle < 3; {
@@ -171,7 +171,7 @@ func pump(t *testing.T, s capture.Source, count int, judge func(f *capture.Frame
 }
 
 // rest lets the source come to rest: buffers that were sent come back, and credit is mended.
-func rest(t *testing.T, s capture.Source) {
+func rest(t testing.TB, s capture.Source) {
 	t.Helper()
 	var frames [1]capture.Frame
 	for range 3 {
@@ -181,14 +181,14 @@ func rest(t *testing.T, s capture.Source) {
 	}
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func closeAfter(t *testing.T, f func() error) {
+func closeAfter(t testing.TB, f func() error) {
 	t.Cleanup(func() {
 		if err := f(); err != nil {
 			t.Error(err)

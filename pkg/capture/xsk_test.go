@@ -1,11 +1,14 @@
 package capture_test
 
 import (
+	"context"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/weir-ips/weir/bpf"
+	"github.com/weir-ips/weir/internal/lab"
 	"github.com/weir-ips/weir/pkg/capture"
 )
 
@@ -229,4 +232,39 @@ func TestXSKConfig(t *testing.T) {
 	if c := r.sensor.Credit(0); c.Granted-c.Used != 64 {
 		t.Errorf("the refused socket left the first with credit for %d; want 64", c.Granted-c.Used)
 	}
+}
+
+// BenchmarkXSK forwards as many frames as the socket takes of a flood, 64 bytes within.
+func BenchmarkXSK(b *testing.B) {
+	r := newRig(b, bpf.Options{Mode: bpf.ModeGWLB})
+	x := r.open(b, capture.XSKConfig{})
+	flood := lab.LiveFlood{
+		Kind: lab.UDPFlood, From: &lab.Host{Namespace: r.near.NS}, Payload: 36,
+		Dst: netip.MustParseAddrPort("10.77.1.10:53"), Src: netip.MustParsePrefix("198.18.0.0/15"),
+		Outer: &lab.Geneve{SrcMAC: [6]byte(r.near.MAC), DstMAC: [6]byte(r.far.MAC), Src: balancer, Dst: target, SrcPort: 4000, Endpoint: 7, Cookie: 9},
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		_, err := flood.Run(ctx)
+		done <- err
+	}()
+	frames := make([]capture.Frame, 256)
+	for range 100 { // until the flood is there
+		n, err := x.Recv(frames, time.Second)
+		check(b, err)
+		check(b, x.Done(frames[:n]))
+	}
+	b.ResetTimer()
+	start := x.Stats().Frames
+	for x.Stats().Frames-start < uint64(b.N) {
+		n, err := x.Recv(frames, time.Second)
+		check(b, err)
+		check(b, x.Done(frames[:n]))
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mpps")
+	b.ReportMetric(float64(x.Stats().Lost), "lost")
+	cancel()
+	check(b, <-done)
 }
