@@ -21,6 +21,7 @@ type Tx struct {
 	Dialect    string // of the session: "2.10", "NT LM 0.12", "unknown"
 	Status     string // "STATUS_SUCCESS", or empty when no answer was seen
 	StatusCode uint32
+	DOSStatus  bool // StatusCode is 16 bits of the older scheme ("0x005b")
 	SessionID  uint64
 	TreeID     uint32
 
@@ -38,7 +39,9 @@ type Tx struct {
 	SetupReq   *Native  // SMB1 SESSION_SETUP: who the client is
 	SetupRes   *Native
 	DCERPC     *dcerpc.Call
-	IsFile     bool // a transaction that only carries a file
+	Delete     bool   // SET_INFO marked the file for deletion
+	Function   uint32 // IOCTL's control code
+	IsFile     bool   // a transaction that only carries a file
 }
 
 // Create is what CREATE asked for and got.
