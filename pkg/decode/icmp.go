@@ -15,10 +15,12 @@ func (d *Decoder) icmp4(p *Packet, b []byte) {
 	switch {
 	case !known:
 		p.Events.Add(ICMPv4UnknownType)
+		return
 	case p.ICMPCode > maxCode && !(p.ICMPType == 9 && p.ICMPCode == 16):
 		p.Events.Add(ICMPv4UnknownCode)
+		return
 	}
-	if known && IsICMPError(p.IPVersion, p.ICMPType) {
+	if IsICMPError(p.IPVersion, p.ICMPType) {
 		switch e := b[8:]; {
 		case len(e) < 20:
 			p.Events.Add(ICMPv4IPv4TruncatedPacket)

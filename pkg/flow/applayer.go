@@ -144,7 +144,7 @@ func (t *Tracker) watch(f *Flow, dir app.Direction, now int64, r *Result) {
 		dir = dir.Opposite()
 	}
 	if w.encrypter != nil && w.encrypter.Encrypted() {
-		f.encrypted()
+		t.encrypted(f)
 	}
 	if w.expecter != nil {
 		t.expect(f, w.expecter.Expected(), now)
@@ -192,16 +192,36 @@ func (t *Tracker) triggerRaw(f *Flow, dir app.Direction) {
 	}
 }
 
-// encrypted ends the inspection of content.
-func (f *Flow) encrypted() {
-	if f.NoPayload {
+// encrypted ends the inspection of content, as far as configured.
+func (t *Tracker) encrypted(f *Flow) {
+	f.watch.encrypter = nil
+	switch t.cfg.Encryption[f.App] {
+	case EncryptionFull:
+	case EncryptionBypass:
+		t.bypass(f)
+	default:
+		f.NoPayload = true
+		f.stopRaw()
+	}
+}
+
+// bypass takes a flow out of inspection; its packets are only counted any more.
+func (t *Tracker) bypass(f *Flow) {
+	if f.Verdict != Undecided {
 		return
 	}
-	f.NoPayload = true
+	f.Verdict = FlowBypass
+	t.setState(f, Bypassed)
+	t.stats.Flow.Bypassed++
+	f.stopApp()
+	f.stopRaw()
+}
+
+// stopRaw ends the inspection of the raw stream.
+func (f *Flow) stopRaw() {
 	if f.TCP != nil {
-		for dir := range f.TCP.stream {
-			f.TCP.stream[dir].flags |= streamNoRaw
-		}
+		f.TCP.StopRaw(app.ToServer)
+		f.TCP.StopRaw(app.ToClient)
 	}
 }
 

@@ -16,7 +16,7 @@ type Config struct {
 	Midstream    bool // take up sessions whose handshake was not seen (stream.midstream)
 	AsyncOneside bool // follow sessions of which only one side is seen (stream.async-oneside)
 	DropInvalid  bool // in IPS mode, drop segments that the session refuses (stream.drop-invalid)
-	Bypass       bool // bypass a flow when both depths are reached or all is encrypted (stream.bypass)
+	Bypass       bool // bypass a flow when a depth is reached (stream.bypass)
 	NoRaw        bool // no rule looks at raw streams: keep nothing for them
 	UseVLAN      bool // VLAN ids belong to the flow's key (vlan.use-for-tracking)
 
@@ -33,6 +33,8 @@ type Config struct {
 	MaxSessions      int    // TCP sessions (stream.memcap)
 	ReassemblyMemcap uint64 // bytes of stream buffers (stream.reassembly.memcap)
 	MaxSegments      int    // segments remembered of one direction before the oldest gap is given up
+
+	Encryption [app.NumProtos]Encryption // what to do once a protocol's content is encrypted (encryption-handling)
 
 	Timeouts Timeouts
 	Defrag   DefragConfig
@@ -112,6 +114,16 @@ const (
 	UrgentGap                        // the urgent byte becomes a gap
 )
 
+// Encryption says what becomes of a flow whose content is encrypted from here on.
+type Encryption uint8
+
+// Encryption handling by its names in app-layer.protocols.tls.encryption-handling.
+const (
+	EncryptionTrackOnly Encryption = iota // payload is not inspected any more
+	EncryptionBypass                      // the flow is bypassed
+	EncryptionFull                        // payload is inspected all the same
+)
+
 // Protocol is how one application protocol is recognised and parsed.
 type Protocol struct {
 	Proto    app.Proto
@@ -143,6 +155,15 @@ func defaultTimeouts() Timeouts {
 		TCP: s(60, 600, 60, 100), UDP: s(30, 300, 0, 100), ICMP: s(30, 300, 0, 100), Other: s(30, 300, 0, 100),
 		EmergencyTCP: s(5, 100, 10, 50), EmergencyUDP: s(10, 100, 0, 50), EmergencyICMP: s(10, 100, 0, 50), EmergencyOther: s(10, 100, 0, 50),
 	}
+}
+
+// BuiltinTimeouts returns what Suricata falls back to when its configuration has no flow-timeouts; the configuration that
+// it ships with, and NewConfig, have longer ones.
+func BuiltinTimeouts() Timeouts {
+	t := defaultTimeouts()
+	t.TCP = StateTimeouts{seconds(30), seconds(300), seconds(10), seconds(100)}
+	t.EmergencyTCP = StateTimeouts{seconds(10), seconds(100), seconds(5), seconds(50)}
+	return t
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -67,9 +67,7 @@ func (t *Tracker) except(f *Flow, r *Result, target Target) Policy {
 	case PolicyBypass:
 		r.Pass = true
 		if f != nil {
-			f.Verdict = FlowBypass
-			t.setState(f, Bypassed)
-			t.stats.Flow.Bypassed++
+			t.bypass(f)
 		}
 	case PolicyPassFlow:
 		r.Pass = true

@@ -58,7 +58,11 @@ type Stream struct {
 }
 
 // Info describes what dir has sent.
-func (s *Session) Info(dir app.Direction) Stream { return s.stream[dir].Stream }
+func (s *Session) Info(dir app.Direction) Stream {
+	i := s.stream[dir].Stream
+	i.Regions = max(i.Regions, 1)
+	return i
+}
 
 // Size returns how far the sequence number of dir has come since its initial one, SYN included: stream_size.
 func (s *Session) Size(dir app.Direction) uint32 {

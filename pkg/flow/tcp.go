@@ -167,6 +167,9 @@ func (g *segmentOf) insert() {
 		st.flags |= streamDepth
 		c.StreamDepthReached++
 		g.event(StreamReassemblyDepthReached)
+		if t.cfg.Bypass {
+			t.bypass(g.f)
+		}
 	}
 	if in.limit || in.cut && t.cfg.Depth == 0 {
 		c.InsertDataNormalFail++
