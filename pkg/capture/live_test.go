@@ -28,7 +28,10 @@ var (
 	target   = netip.MustParseAddr("10.77.9.10")
 )
 
-func newRig(t testing.TB, o bpf.Options) *rig {
+func newRig(t testing.TB, o bpf.Options) *rig { return newRigWith(t, o, false) }
+
+// newRigWith can have the load balancer's end drop all that comes back.
+func newRigWith(t testing.TB, o bpf.Options, sink bool) *rig {
 	t.Helper()
 	name := strings.ToLower(t.Name())
 	l, err := lab.New(name[:min(len(name), 20)])
@@ -42,7 +45,7 @@ func newRig(t testing.TB, o bpf.Options) *rig {
 	check(t, err)
 	r := &rig{}
 	r.near, r.far, err = l.Cable(
-		lab.End{NS: near, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(balancer, 24)}, MTU: 2000, Pass: true},
+		lab.End{NS: near, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(balancer, 24)}, MTU: 2000, Pass: !sink, Sink: sink},
 		lab.End{NS: far, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(target, 24)}, MTU: 2000})
 	check(t, err)
 	o.Name, o.NoPin, o.Sources, o.Flows = "eth0", true, 1024, 1024
