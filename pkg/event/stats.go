@@ -154,6 +154,7 @@ func (w counters) events(d *flow.DecoderStats) {
 
 func (w counters) flow(f *flow.TableStats) {
 	w.group("flow_bypassed", counter{"local_pkts", f.BypassedPkts}, counter{"local_bytes", f.BypassedBytes}, counter{"closed", f.Bypassed})
+	whole := w.mark()
 	w.open("flow")
 	w.write(counter{"total", f.Total}, counter{"active", f.Active}, counter{"tcp", f.TCP}, counter{"udp", f.UDP}, counter{"icmpv4", f.ICMPv4},
 		counter{"icmpv6", f.ICMPv6}, counter{"other", f.Other}, counter{"tcp_reuse", f.TCPReuse}, counter{"memcap", f.Memcap},
@@ -163,7 +164,7 @@ func (w counters) flow(f *flow.TableStats) {
 	w.group("state", counter{"new", f.EndNew}, counter{"established", f.EndEstablished}, counter{"closed", f.EndClosed},
 		counter{"local_bypassed", f.EndBypassed})
 	w.closeOrDrop(mark, '}')
-	w.close()
+	w.closeOrDrop(whole, '}')
 }
 
 func (w counters) tcp(t *flow.TCPStats) {

@@ -4,6 +4,7 @@ import "github.com/weir-ips/weir/pkg/flow/app"
 
 // application writes "app_layer": flows, transactions and parser errors by protocol.
 func (w counters) application(s *StatsRecord) {
+	whole := w.mark()
 	w.open("app_layer")
 	mark := w.mark()
 	w.open("flow")
@@ -23,7 +24,7 @@ func (w counters) application(s *StatsRecord) {
 		w.group(statsName(p), counter{"parser", s.Flow.AppErrors[p]})
 	}
 	w.closeOrDrop(mark, '}')
-	w.close()
+	w.closeOrDrop(whole, '}')
 }
 
 // statsName is a protocol's name in counters: those that run over TCP and UDP alike say which.
