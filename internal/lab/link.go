@@ -17,6 +17,7 @@ type End struct {
 	MTU    int            // 0: 1500
 	Queues int            // receive and transmit queues; 0: 1
 	Pass   bool           // attach a program that passes all: without one here, what the peer's XDP program sends back (XDP_TX) is lost
+	Sink   bool           // drop in XDP all that arrives: the cheapest receiver there is, for benchmarks
 	MAC    net.HardwareAddr
 }
 
@@ -58,8 +59,12 @@ func (e *End) setUp() error {
 	if err != nil {
 		return err
 	}
-	if e.Pass {
-		if err := e.NS.passAll(link); err != nil {
+	if e.Pass || e.Sink {
+		action := uint64(xdpPass)
+		if e.Sink {
+			action = xdpDrop
+		}
+		if err := e.NS.attachReturn(link, action); err != nil {
 			return err
 		}
 	}

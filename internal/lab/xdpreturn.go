@@ -17,9 +17,16 @@ type progLoad struct {
 	_        [12]uint32 // logging, version, flags, name, interface: zero
 }
 
-// loadPass loads "return XDP_PASS": mov r0, 2; exit (Linux, instruction-set.rst). By hand: two instructions are no reason to know a BPF library here.
-func loadPass() (fd int, err error) {
-	program := [2]uint64{0x00000002_000000b7, 0x95}
+// XDP actions (linux/bpf.h).
+const (
+	xdpDrop = 1
+	xdpPass = 2
+)
+
+// loadReturn loads a program that returns action: mov r0, action; exit (Linux, instruction-set.rst). Two instructions by hand, so
+// that Require can tell a kernel without BPF from one that a library does not like.
+func loadReturn(action uint64) (fd int, err error) {
+	program := [2]uint64{action<<32 | 0xb7, 0x95}
 	license := [...]byte{'M', 'I', 'T', 0}
 	attr := progLoad{
 		progType: unix.BPF_PROG_TYPE_XDP,
@@ -34,16 +41,16 @@ func loadPass() (fd int, err error) {
 	return int(r), nil
 }
 
-// passAll attaches a program that passes everything to link in the driver. It stays until the interface goes.
-func (n *Namespace) passAll(link netlink.Link) error {
-	fd, err := loadPass()
+// attachReturn attaches a program that returns action to link in the driver. It stays until the interface goes.
+func (n *Namespace) attachReturn(link netlink.Link, action uint64) error {
+	fd, err := loadReturn(action)
 	if err != nil {
-		return fmt.Errorf("loading a program that passes all: %w", err)
+		return fmt.Errorf("loading an XDP program: %w", err)
 	}
 	defer unix.Close(fd)
 	return n.Run(func() error {
 		if err := netlink.LinkSetXdpFdWithFlags(link, fd, unix.XDP_FLAGS_DRV_MODE); err != nil {
-			return fmt.Errorf("attaching a program that passes all: %w", err)
+			return fmt.Errorf("attaching an XDP program: %w", err)
 		}
 		return nil
 	})
