@@ -5,23 +5,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weir-ips/weir/pkg/verdict"
 )
 
-func has(list []Protected, addr, why string) bool {
-	return slices.ContainsFunc(list, func(p Protected) bool {
+func has(list []verdict.Protected, addr, why string) bool {
+	return slices.ContainsFunc(list, func(p verdict.Protected) bool {
 		return p.Why == why && p.Prefix.Contains(netip.MustParseAddr(addr))
 	})
-}
-
-func TestTheCloudsServicesAreProtected(t *testing.T) {
-	for addr, why := range map[string]string{
-		"169.254.169.254": "instance metadata", "fd00:ec2::253": "VPC resolver", "169.254.169.123": "Amazon time sync",
-		"127.0.0.1": "loopback", "fe80::1": "link-local: neighbour discovery",
-	} {
-		if !has(Fixed(), addr, why) {
-			t.Errorf("%s is not protected as %s", addr, why)
-		}
-	}
 }
 
 func TestOwnAddressesAreProtected(t *testing.T) {
