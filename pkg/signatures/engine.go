@@ -1,25 +1,49 @@
 package signatures
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
+	"github.com/weir-ips/weir/pkg/signatures/prefilter"
+	"github.com/weir-ips/weir/pkg/threshold"
 )
 
-// Shared is the state that the engines of one sensor have in common: thresholds, xbits, hostbits, datasets, tags by host.
+// Shared is the state that the engines of one sensor have in common: thresholds, xbits, hostbits, tags by address.
 // It is safe for concurrent use, and it survives Swap.
-type Shared struct{}
+type Shared struct {
+	hosts      *keyword.Hosts
+	thresholds *threshold.Table
+	tags       hostTags
+}
 
 // NewShared returns empty state.
-func NewShared() *Shared { return &Shared{} }
+func NewShared() *Shared {
+	return &Shared{hosts: keyword.NewHosts(), thresholds: threshold.NewTable()}
+}
 
 // Engine matches packets against a ruleset. It belongs to one worker.
 type Engine struct {
 	next   atomic.Pointer[Ruleset]
 	rules  *Ruleset
+	epoch  uint64 // grows with each Swap
 	shared *Shared
+	ctx    keyword.Context
 	Stats  Stats
+
+	scratch prefilter.Scratch
+	found   []uint32 // patterns of the last scan
+	due     []uint32 // candidates of the packet
+	marks   []uint32 // by Order: stamp of the last packet that the rule was a candidate of
+	stamp   uint32
+	streams [2]chunk // raw stream bytes of the packet, by direction
+	matches []match
+	hits    []Hit
+	free    []*flowState
+	freeTx  []*txState
 }
 
 // Stats are an engine's counters, all growing. They are written by the worker alone and read when it is idle, or racily by telemetry.
@@ -34,15 +58,174 @@ type Stats struct {
 	StateFull  uint64 // hits not remembered because a flow's or host's state was full
 }
 
+// chunk is a window of the raw stream.
+type chunk struct {
+	data []byte
+	base int
+}
+
+// match is a rule that matched, before thresholds and actions.
+type match struct {
+	sig   *keyword.Signature
+	where Where
+	dir   app.Direction
+	tx    app.Tx
+	vars  []Var
+}
+
 // NewEngine returns an engine for one worker.
 func NewEngine(rs *Ruleset, shared *Shared) *Engine {
-	return &Engine{rules: rs, shared: shared}
+	e := &Engine{shared: shared}
+	e.use(rs)
+	return e
 }
 
 // Swap replaces the ruleset before the next packet is inspected. It may be called from any goroutine. Flows keep their state.
 func (e *Engine) Swap(rs *Ruleset) { e.next.Store(rs) }
 
+// Ruleset returns the ruleset in use. It is for the goroutine that calls Inspect.
+func (e *Engine) Ruleset() *Ruleset { return e.rules }
+
+func (e *Engine) use(rs *Ruleset) {
+	e.rules = rs
+	e.epoch++
+	e.marks = make([]uint32, len(rs.signatures))
+	e.stamp = 0
+	o := &rs.options
+	e.ctx.Hosts, e.ctx.Inline = e.shared.hosts, o.IPS
+	e.ctx.RecursionLimit, e.ctx.MatchLimit = orDefault(o.RecursionLimit, 3000), orDefault(o.MatchLimit, 3500)
+}
+
+func orDefault(n, d int) int {
+	if n == 0 {
+		return d
+	}
+	return n
+}
+
 // Inspect matches one packet. f is nil when the packet belongs to no flow. It must be called by one goroutine.
 func (e *Engine) Inspect(p *decode.Packet, f *flow.Flow, r flow.Result) Decision {
-	return Decision{}
+	if rs := e.next.Swap(nil); rs != nil {
+		e.use(rs)
+	}
+	e.Stats.Packets++
+	if r.Pass || r.Drop {
+		e.skip(f, r)
+		return Decision{}
+	}
+	x := &e.ctx
+	x.Begin(p, f, r)
+	e.matches, e.hits = e.matches[:0], e.hits[:0]
+	st := e.state(f)
+	if st != nil {
+		x.State = &st.rules
+		x.NewAppEvents = f.AppEvents &^ st.events
+		st.events = f.AppEvents
+	}
+	e.byAddress(st)
+	e.byPacket(st)
+	if f != nil && f.Parser != nil {
+		e.byTx(f)
+	}
+	d := e.decide(st)
+	e.tagged(&d, st)
+	e.Stats.Recursion, e.Stats.MatchLimit, e.Stats.StateFull = x.Stats.Recursion, x.Stats.MatchLimit, x.Stats.StateFull
+	return d
+}
+
+// skip lets go of what rules will not look at: the stream and the transactions of a packet that is passed or dropped.
+func (e *Engine) skip(f *flow.Flow, r flow.Result) {
+	if f == nil {
+		return
+	}
+	if f.TCP != nil {
+		for d := app.ToServer; d <= app.ToClient; d++ {
+			for {
+				if data, _ := f.TCP.Inspectable(d); data == nil {
+					break
+				}
+				f.TCP.Advance(d)
+			}
+		}
+	}
+	if f.Parser == nil {
+		return
+	}
+	for _, tx := range f.Parser.Txs() {
+		b := tx.Base()
+		for d := range b.Tried {
+			b.Touched[d] = false
+			b.Tried[d] = b.Tried[d] || b.Complete[d]
+		}
+	}
+}
+
+// candidate adds a rule to those that are due, once a packet.
+func (e *Engine) candidate(order uint32) {
+	if e.marks[order] != e.stamp {
+		e.marks[order] = e.stamp
+		e.due = append(e.due, order)
+	}
+}
+
+func (e *Engine) candidates(orders []uint32) {
+	for _, o := range orders {
+		e.candidate(o)
+	}
+}
+
+// begin starts a new set of candidates.
+func (e *Engine) begin() {
+	e.due = e.due[:0]
+	e.stamp++
+	if e.stamp == 0 {
+		clear(e.marks)
+		e.stamp = 1
+	}
+}
+
+// scan adds the rules whose fast patterns are in data.
+func (e *Engine) scan(set *scanSet, data []byte) {
+	if set == nil || len(data) == 0 {
+		return
+	}
+	e.found = set.matcher.Scan(data, &e.scratch, e.found[:0])
+	for _, p := range e.found {
+		e.candidates(set.rules[p])
+	}
+}
+
+// inOrder returns the rules that are due in the order of evaluation.
+func (e *Engine) inOrder() []uint32 {
+	if len(e.due) > 1 {
+		slices.Sort(e.due)
+	}
+	e.Stats.Candidates += uint64(len(e.due))
+	return e.due
+}
+
+// fire notes a match and does what the rule's state keywords ask for.
+func (e *Engine) fire(s *keyword.Signature, where Where, tx app.Tx) {
+	x := &e.ctx
+	s.Apply(x)
+	m := match{sig: s, where: where, dir: x.Dir, tx: tx}
+	if len(x.Captured) > 0 {
+		m.vars = captured(x)
+	}
+	e.matches = append(e.matches, m)
+}
+
+// captured copies what the rule has captured: hits outlive the context's scratch only until the next packet, but flow
+// variables live as long as the flow.
+func captured(x *keyword.Context) []Var {
+	vars := make([]Var, 0, len(x.Captured))
+	for _, c := range x.Captured {
+		v := slices.Clone(c.Value)
+		vars = append(vars, Var{Name: c.Name, Value: v})
+		if s := x.State; s != nil && c.Scope == keyword.CaptureFlow {
+			s.SetVar(c.Name, v)
+		}
+	}
+	x.Captured = x.Captured[:0]
+	return vars
 }

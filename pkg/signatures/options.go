@@ -23,6 +23,10 @@ type Options struct {
 	MatchLimit int
 	// ReadFile reads the files that rules name (datasets, iprep). nil refuses them.
 	ReadFile func(name string) ([]byte, error)
+	// Datasets are defined by the configuration; rules refer to them by name.
+	Datasets map[string]keyword.DatasetConfig
+	// Reputation is what iprep looks up; nil refuses rules with iprep.
+	Reputation *keyword.Reputation
 	// GuessTx attaches the only live transaction to a hit without transaction (detect.guess-applayer-tx).
 	GuessTx bool
 	// Previous is the ruleset that this one replaces: names of flowbits, xbits and datasets keep their numbers, so that the

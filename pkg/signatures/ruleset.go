@@ -8,6 +8,10 @@ type Ruleset struct {
 	signatures []*keyword.Signature
 	counts     Counts
 	references map[string]string
+	names      *keyword.Names
+	files      *keyword.Files
+	entries    map[*keyword.Signature]*ruleThresholds // rules without any have no entry
+	groups
 }
 
 // Counts says what became of the rules.
@@ -18,8 +22,3 @@ func (rs *Ruleset) Signatures() []*keyword.Signature { return rs.signatures }
 
 // ReferenceURL returns the URL prefix of a reference type ("cve"), "" when reference.config does not name it.
 func (rs *Ruleset) ReferenceURL(kind string) string { return rs.references[kind] }
-
-// Load reads rules. Rules that cannot be loaded are left out and reported; the ruleset holds all others.
-func Load(sources []Source, opts Options) (*Ruleset, []Problem) {
-	return &Ruleset{options: opts}, nil
-}

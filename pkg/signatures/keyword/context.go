@@ -13,9 +13,8 @@ type Context struct {
 	Flow   *flow.Flow // nil without flow
 	Result flow.Result
 	Dir    app.Direction
-	Tx     app.Tx // nil outside of transactions
-	TxDir  app.Direction
-	State  *FlowState // nil as long as the flow has none; see Keep
+	Tx     app.Tx     // nil outside of transactions
+	State  *FlowState // nil without flow
 	Hosts  *Hosts     // xbits, hostbits, tags: shared by all workers
 	Now    int64
 
@@ -26,10 +25,12 @@ type Context struct {
 	Stats      MatchStats
 	// InStream says that the payload under inspection is the stream's and not the packet's.
 	InStream bool
-	// FilesInspected is set by rules that look at files.
 	Captured []Capture // values captured by the rule under evaluation
-	// NewTag is set by a rule with the keyword tag.
-	src, dst U128
+	// NewAppEvents are the flow's application-layer events that this packet has brought.
+	NewAppEvents flow.AppEventSet
+
+	src, dst         U128 // of the direction under inspection
+	srcPort, dstPort uint16
 
 	inspection Inspection
 	machine    regex.Machine
@@ -76,22 +77,33 @@ type cached struct {
 
 // Begin points the context at a packet. f may be nil.
 func (c *Context) Begin(p *decode.Packet, f *flow.Flow, r flow.Result) {
-	c.Packet, c.Flow, c.Result, c.Dir, c.Now = p, f, r, r.Dir, p.Time
-	c.Tx, c.InStream, c.State = nil, false, nil
-	c.src, c.dst = Number(p.Src), Number(p.Dst)
+	c.Packet, c.Flow, c.Result, c.Now = p, f, r, p.Time
+	c.Tx, c.InStream, c.State, c.NewAppEvents = nil, false, nil, 0
+	c.Captured = c.Captured[:0]
+	c.Turn(r.Dir)
 	c.Forget()
+}
+
+// Turn makes dir the direction under inspection: source is the side that sends in it, whoever sent the packet.
+func (c *Context) Turn(dir app.Direction) {
+	c.Dir = dir
+	p := c.Packet
+	c.src, c.dst, c.srcPort, c.dstPort = Number(p.Src), Number(p.Dst), p.SrcPort, p.DstPort
+	if c.Flow != nil && dir != c.Result.Dir {
+		c.src, c.dst, c.srcPort, c.dstPort = c.dst, c.src, c.dstPort, c.srcPort
+	}
+}
+
+// Addresses returns source and destination of the direction under inspection.
+func (c *Context) Addresses() (src, dst decode.Addr) {
+	if c.Flow != nil && c.Dir != c.Result.Dir {
+		return c.Packet.Dst, c.Packet.Src
+	}
+	return c.Packet.Src, c.Packet.Dst
 }
 
 // Forget drops the derived buffers; the transaction's own have changed.
 func (c *Context) Forget() { c.cache, c.arena = c.cache[:0], c.arena[:0] }
-
-// Keep returns the flow's state, made on first use; nil without flow.
-func (c *Context) Keep() *FlowState {
-	if c.State == nil && c.Flow != nil {
-		c.State = NewFlowState()
-	}
-	return c.State
-}
 
 // own returns a part of the arena of n bytes. Parts stay valid until Forget.
 func (c *Context) own(n int) []byte {

@@ -415,3 +415,30 @@ func iprepTest(rep *Reputation, category uint8, w []string) (func(U128) bool, er
 		return ok && t.holds(uint64(s))
 	}, err
 }
+
+// Inherit takes over the datasets of the ruleset before, with what rules have put into them.
+func (f *Files) Inherit(previous *Files) {
+	previous.mu.Lock()
+	defer previous.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.datasets == nil {
+		f.datasets = map[string]*Dataset{}
+	}
+	for name, d := range previous.datasets {
+		f.datasets[name] = d
+	}
+}
+
+// Define makes a dataset that the configuration names.
+func (f *Files) Define(name string, d DatasetConfig) error {
+	file := d.Load
+	if file == "" {
+		file = d.State
+	}
+	if !datasetTypes[d.Type] {
+		return fmt.Errorf("dataset %s: type %q is not string, md5, sha256, ipv4 or ip", name, d.Type)
+	}
+	_, err := f.dataset(name, d.Type, file, 0)
+	return err
+}

@@ -46,7 +46,7 @@ var appLayerEvent = Keyword{
 		if e, ok := flow.AppEventByName(name); ok {
 			c.sig.ProtoEvents = append(c.sig.ProtoEvents, e)
 			c.props([]prop{ofPacket})
-			c.test(func(x *Context) bool { return x.Flow != nil && x.Flow.AppEvents.Has(e) })
+			c.test(func(x *Context) bool { return x.NewAppEvents.Has(e) })
 			return nil
 		}
 		proto, _, _ := strings.Cut(name, ".") // the protocol alone stands for any event of it

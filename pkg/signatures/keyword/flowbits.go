@@ -68,7 +68,7 @@ func (c *compiler) flowbit(cmd string, ids []uint32) error {
 	case "set", "unset", "toggle":
 		c.sig.FlowBits |= UseSets
 		c.effect(func(x *Context) {
-			if s := x.Keep(); s != nil {
+			if s := x.State; s != nil {
 				s.setBit(first, cmd == "set" || cmd == "toggle" && !s.bit(first))
 			}
 		})
@@ -150,7 +150,7 @@ func (c *compiler) flowintChange(op string, id uint32, value func(*Context) (uin
 	c.sig.FlowInts |= UseSets
 	c.effect(func(x *Context) {
 		v, known := value(x)
-		s := x.Keep()
+		s := x.State
 		if s == nil || !known {
 			return
 		}

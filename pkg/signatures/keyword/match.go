@@ -1,16 +1,13 @@
 package keyword
 
-import (
-	"github.com/weir-ips/weir/pkg/flow/app"
-)
+import "github.com/weir-ips/weir/pkg/flow/app"
 
-// Header reports whether addresses, ports and protocol of the packet fit.
+// Header reports whether addresses, ports and protocol fit the packet in the direction under inspection.
 func (s *Signature) Header(c *Context) bool {
 	if !s.L4.Has(c.Packet.Proto, c.Packet.IPVersion) {
 		return false
 	}
-	return s.addresses(c, c.src, c.dst, c.Packet.SrcPort, c.Packet.DstPort) ||
-		s.BothWays && s.addresses(c, c.dst, c.src, c.Packet.DstPort, c.Packet.SrcPort)
+	return s.addresses(c, c.src, c.dst, c.srcPort, c.dstPort) || s.BothWays && s.addresses(c, c.dst, c.src, c.dstPort, c.srcPort)
 }
 
 func (s *Signature) addresses(c *Context, src, dst U128, srcPort, dstPort uint16) bool {
@@ -26,18 +23,6 @@ func (s *Signature) addresses(c *Context, src, dst U128, srcPort, dstPort uint16
 }
 
 func hasPorts(proto uint8) bool { return proto == protoTCP || proto == protoUDP || proto == protoSCTP }
-
-// HeaderTx is Header for a match in a transaction of direction dir, which may be seen on a packet of the other direction.
-func (s *Signature) HeaderTx(c *Context, dir app.Direction) bool {
-	if !s.L4.Has(c.Packet.Proto, c.Packet.IPVersion) {
-		return false
-	}
-	if dir == c.Dir {
-		return s.Header(c)
-	}
-	return s.addresses(c, c.dst, c.src, c.Packet.DstPort, c.Packet.SrcPort) ||
-		s.BothWays && s.addresses(c, c.src, c.dst, c.Packet.SrcPort, c.Packet.DstPort)
-}
 
 // Tests reports whether all tests of packet, flow and state hold.
 func (s *Signature) Tests(c *Context) bool {

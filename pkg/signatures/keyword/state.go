@@ -70,9 +70,6 @@ type FlowState struct {
 // FlowInt is a flow's variable.
 type FlowInt struct{ ID, Value uint32 }
 
-// NewFlowState returns empty state.
-func NewFlowState() *FlowState { return &FlowState{} }
-
 func (f *FlowState) bit(id uint32) bool {
 	return f != nil && int(id>>6) < len(f.Bits) && f.Bits[id>>6]&(1<<(id&63)) != 0
 }
@@ -183,4 +180,20 @@ func (h *Hosts) unset(k hostKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.entries, k)
+}
+
+// maxFlowVars bounds the values captured for one flow.
+const maxFlowVars = 64
+
+// SetVar keeps a captured value.
+func (f *FlowState) SetVar(name string, value []byte) {
+	for i := range f.Vars {
+		if f.Vars[i].Name == name {
+			f.Vars[i].Value = value
+			return
+		}
+	}
+	if len(f.Vars) < maxFlowVars {
+		f.Vars = append(f.Vars, Capture{Name: name, Scope: CaptureFlow, Value: value})
+	}
 }

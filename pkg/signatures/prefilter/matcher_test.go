@@ -110,7 +110,7 @@ func BenchmarkScan(b *testing.B) {
 	m := Build(patterns)
 	buf := []byte("GET /images/logo/header.png?v=20240101&cache=true HTTP/1.1\r\nHost: static.example.org\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n" +
 		"Accept: image/webp,image/apng,*/*;q=0.8\r\nReferer: https://www.example.org/\r\nAccept-Encoding: gzip, deflate\r\n\r\n")
-	buf = bytes.Repeat(buf, 6)[:1460]
+	buf = bytes.Repeat(buf, 8)[:1460]
 	var s Scratch
 	var found []uint32
 	b.SetBytes(int64(len(buf)))

@@ -1,0 +1,210 @@
+package signatures
+
+import (
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
+	"github.com/weir-ips/weir/pkg/signatures/prefilter"
+)
+
+// transport is a class of packets that have rules of their own.
+type transport uint8
+
+const (
+	overTCP transport = iota
+	overUDP
+	overICMP
+	overOther
+	notIP
+	numTransports
+)
+
+func transportOf(p *decode.Packet) transport {
+	switch {
+	case p.IPVersion == 0:
+		return notIP
+	case p.Proto == decode.ProtoTCP:
+		return overTCP
+	case p.Proto == decode.ProtoUDP:
+		return overUDP
+	case p.Proto == decode.ProtoICMP || p.Proto == decode.ProtoICMPv6:
+		return overICMP
+	}
+	return overOther
+}
+
+// sides: the two directions of a flow, and packets that belong to none.
+const (
+	noFlow   = 2
+	numSides = 3
+)
+
+// groups are the rules by what makes them candidates. Rules are named by their Order.
+type groups struct {
+	decode     [decode.NumEvents][]uint32
+	decodeAny  []uint32
+	stream     [flow.NumStreamEvents][]uint32
+	appEvents  []uint32
+	protoOnly  []uint32
+	addresses  addressIndex
+	always     [numTransports][numSides]portLists // rules of packets without a fast pattern
+	packets    [numTransports][numSides]portSets  // fast patterns in packets
+	streams    [2]portSets                        // fast patterns in the stream
+	streamsAll [2]portLists                       // rules of the stream without fast pattern
+	txs        [app.NumProtos][2]txGroup
+}
+
+// scanSet is a matcher with the rules that each of its patterns makes candidates.
+type scanSet struct {
+	matcher *prefilter.Matcher
+	rules   [][]uint32
+}
+
+// setBuilder collects patterns; equal ones are kept once.
+type setBuilder struct {
+	index    map[string]int
+	patterns []prefilter.Pattern
+	rules    [][]uint32
+}
+
+func (b *setBuilder) add(f *keyword.Fast, order uint32) {
+	key := string(f.Pattern)
+	if f.NoCase {
+		key = "\x00" + key
+	}
+	if b.index == nil {
+		b.index = map[string]int{}
+	}
+	i, ok := b.index[key]
+	if !ok {
+		i = len(b.patterns)
+		b.index[key] = i
+		b.patterns = append(b.patterns, prefilter.Pattern{Bytes: f.Pattern, NoCase: f.NoCase})
+		b.rules = append(b.rules, nil)
+	}
+	b.rules[i] = append(b.rules[i], order)
+}
+
+func (b *setBuilder) build() *scanSet {
+	if b == nil || len(b.patterns) == 0 {
+		return nil
+	}
+	return &scanSet{matcher: prefilter.Build(b.patterns), rules: b.rules}
+}
+
+// build sorts the rules into their groups.
+func (rs *Ruleset) build() {
+	b := builder{rs: rs}
+	for _, s := range rs.signatures {
+		b.add(s)
+	}
+	b.finish()
+}
+
+type builder struct {
+	rs      *Ruleset
+	packets [numTransports][numSides]portBuilder
+	streams [2]portBuilder
+	txs     [app.NumProtos][2]txBuilder
+	ip      []*keyword.Signature
+}
+
+func (b *builder) add(s *keyword.Signature) {
+	g := &b.rs.groups
+	if !s.Parsed() {
+		return
+	}
+	switch s.Type {
+	case keyword.TypeDecoder:
+		for _, e := range s.DecodeEvents[:min(1, len(s.DecodeEvents))] {
+			g.decode[e] = append(g.decode[e], s.Order)
+		}
+		if s.DecodeAny {
+			g.decodeAny = append(g.decodeAny, s.Order)
+		}
+	case keyword.TypeIPOnly, keyword.TypeLikeIPOnly:
+		b.ip = append(b.ip, s)
+	case keyword.TypeProtocolOnly:
+		g.protoOnly = append(g.protoOnly, s.Order)
+	case keyword.TypeTx:
+		b.addTx(s)
+	default:
+		b.addPacket(s)
+	}
+}
+
+// addPacket sorts in a rule that is evaluated on packets or on the stream.
+func (b *builder) addPacket(s *keyword.Signature) {
+	g := &b.rs.groups
+	switch {
+	case len(s.StreamEvents) > 0:
+		g.stream[s.StreamEvents[0]] = append(g.stream[s.StreamEvents[0]], s.Order)
+		return
+	case len(s.ProtoEvents) > 0:
+		g.appEvents = append(g.appEvents, s.Order)
+		return
+	}
+	b.everySide(s, func(t transport, side int) {
+		switch {
+		case len(s.Payload) == 0:
+			g.always[t][side].add(s)
+		case s.StreamOnly:
+		case s.Fast.Pattern != nil:
+			b.packets[t][side].add(s)
+		default:
+			g.always[t][side].add(s)
+		}
+		if s.NeedStream && t == overTCP && side != noFlow {
+			if s.Fast.Pattern != nil {
+				b.streams[side].add(s)
+			} else {
+				g.streamsAll[side].add(s)
+			}
+		}
+	})
+}
+
+// everySide calls f for each transport and side that the rule is about.
+func (b *builder) everySide(s *keyword.Signature, f func(t transport, side int)) {
+	fits := [numTransports]bool{
+		overTCP: s.L4.TCP(), overUDP: s.L4.Has(decode.ProtoUDP, max(s.L4.Version, 4)),
+		overICMP:  s.L4.Has(decode.ProtoICMP, max(s.L4.Version, 4)) || s.L4.Has(decode.ProtoICMPv6, max(s.L4.Version, 4)),
+		overOther: s.L4.Any || s.L4.Protos == [2]uint8{} || !isCommon(s.L4.Protos[0]), notIP: s.L4.Any,
+	}
+	for t, ok := range fits {
+		if !ok {
+			continue
+		}
+		for _, d := range [...]app.Direction{app.ToServer, app.ToClient} {
+			if s.Dirs.Has(d) {
+				f(transport(t), int(d))
+			}
+		}
+		if s.Dirs == 0 {
+			f(transport(t), noFlow)
+		}
+	}
+}
+
+func isCommon(proto uint8) bool {
+	return proto == decode.ProtoTCP || proto == decode.ProtoUDP || proto == decode.ProtoICMP || proto == decode.ProtoICMPv6
+}
+
+func (b *builder) finish() {
+	g := &b.rs.groups
+	for t := range b.packets {
+		for side := range b.packets[t] {
+			g.packets[t][side] = b.packets[t][side].build()
+		}
+	}
+	for d := range b.streams {
+		g.streams[d] = b.streams[d].build()
+	}
+	for p := range b.txs {
+		for d := range b.txs[p] {
+			g.txs[p][d] = b.txs[p][d].build()
+		}
+	}
+	g.addresses = newAddressIndex(b.ip)
+}

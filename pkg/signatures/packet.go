@@ -1,0 +1,159 @@
+package signatures
+
+import (
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
+)
+
+// byAddress evaluates the rules about addresses alone: once per flow and direction, or for each packet without flow.
+func (e *Engine) byAddress(st *flowState) {
+	x := &e.ctx
+	if x.Packet.IPVersion == 0 {
+		return
+	}
+	if st != nil {
+		if st.addresses[x.Dir] {
+			return
+		}
+		st.addresses[x.Dir] = true
+	}
+	e.begin()
+	a := &e.rules.addresses
+	e.candidates(a.any)
+	if len(a.src.from)+len(a.dst.from) > 0 {
+		e.candidates(a.src.find(keyword.Number(x.Packet.Src)))
+		e.candidates(a.dst.find(keyword.Number(x.Packet.Dst)))
+	}
+	for _, o := range e.inOrder() {
+		if s := e.rules.signatures[o]; s.Header(x) && s.Tests(x) {
+			e.fire(s, InPacket, nil)
+		}
+	}
+}
+
+// byPacket evaluates the rules about packets, their flow and the raw stream.
+func (e *Engine) byPacket(st *flowState) {
+	x := &e.ctx
+	p, f := x.Packet, x.Flow
+	e.begin()
+	e.events(p)
+	if x.NewAppEvents != 0 {
+		e.candidates(e.rules.appEvents)
+	}
+	if st != nil && f.App != app.Unknown && !st.proto[x.Dir] {
+		st.proto[x.Dir] = true
+		e.candidates(e.rules.protoOnly)
+	}
+	t, side := transportOf(p), noFlow
+	if f != nil {
+		side = int(x.Dir)
+	}
+	e.byPort(&e.rules.always[t][side], p)
+	payload := p.Payload
+	if f != nil && f.NoPayload {
+		payload = nil
+	}
+	e.scanPorts(&e.rules.packets[t][side], p, payload)
+	e.streams[x.Dir] = chunk{}
+	if f != nil && f.TCP != nil {
+		e.nextChunk(f)
+	}
+	e.evaluate(payload)
+	for f != nil && f.TCP != nil && e.streams[x.Dir].data != nil { // behind a gap there may be more
+		f.TCP.Advance(x.Dir)
+		e.begin()
+		if e.nextChunk(f); e.streams[x.Dir].data != nil {
+			e.evaluate(nil)
+		}
+	}
+}
+
+// nextChunk takes the next bytes of the raw stream of the packet's direction and looks for fast patterns in them.
+func (e *Engine) nextChunk(f *flow.Flow) {
+	d := e.ctx.Dir
+	data, base := f.TCP.Inspectable(d)
+	e.streams[d] = chunk{data, int(base)}
+	if len(data) == 0 {
+		e.streams[d].data = nil
+		return
+	}
+	e.byPort(&e.rules.streamsAll[d], e.ctx.Packet)
+	e.scanPorts(&e.rules.streams[d], e.ctx.Packet, data)
+}
+
+// events adds the rules about what is wrong with the packet or its session.
+func (e *Engine) events(p *decode.Packet) {
+	if p.Events.Any() {
+		e.candidates(e.rules.decodeAny)
+		for ev := range p.Events.All() {
+			e.candidates(e.rules.decode[ev])
+		}
+	}
+	if e.ctx.Result.Stream.Any() {
+		for ev := range e.ctx.Result.Stream.All() {
+			e.candidates(e.rules.stream[ev])
+		}
+	}
+}
+
+func (e *Engine) byPort(l *portLists, p *decode.Packet) {
+	e.candidates(l.any)
+	if len(l.narrow) > 0 {
+		e.candidates(l.narrow[portKey{p.SrcPort, false}])
+		e.candidates(l.narrow[portKey{p.DstPort, true}])
+	}
+}
+
+func (e *Engine) scanPorts(s *portSets, p *decode.Packet, data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	e.scan(s.any, data)
+	if len(s.narrow) > 0 {
+		e.scan(s.narrow[portKey{p.SrcPort, false}], data)
+		e.scan(s.narrow[portKey{p.DstPort, true}], data)
+	}
+}
+
+// evaluate matches the candidates against the packet, its payload and the stream's chunk.
+func (e *Engine) evaluate(payload []byte) {
+	x := &e.ctx
+	for _, o := range e.inOrder() {
+		s := e.rules.signatures[o]
+		if s.Dirs != 0 && (x.Flow == nil || !s.Dirs.Has(x.Dir)) {
+			continue
+		}
+		if s.Apps != 0 && (x.Flow == nil || !s.Apps.Has(x.Flow.App)) {
+			continue
+		}
+		if !s.Header(x) || !s.Tests(x) {
+			continue
+		}
+		if len(s.Payload) == 0 {
+			e.fire(s, InPacket, nil)
+		} else if where, ok := e.payload(s, payload); ok {
+			e.fire(s, where, nil)
+		}
+		x.Captured = x.Captured[:0]
+	}
+}
+
+// payload matches a rule's content in the stream first, then in the packet when the rule asks for packets, or when the
+// payload is not part of a stream.
+func (e *Engine) payload(s *keyword.Signature, payload []byte) (Where, bool) {
+	x := &e.ctx
+	if s.NeedStream {
+		if c := &e.streams[x.Dir]; c.data != nil && s.MatchPayload(x, c.data, c.base, true) {
+			return InStream, true
+		}
+		if x.Result.InStream && !s.NeedPacket {
+			return 0, false
+		}
+	}
+	if s.StreamOnly || len(payload) == 0 {
+		return 0, false
+	}
+	return InPacket, s.MatchPayload(x, payload, 0, false)
+}

@@ -1,0 +1,245 @@
+package signatures
+
+import (
+	"slices"
+
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
+)
+
+// txState is what the engine remembers of one direction of a transaction, in TxBase.Inspect.
+type txState struct {
+	epoch   uint64
+	begun   bool     // the rules without fast pattern have been added
+	events  int      // events that have been looked at
+	scanned []int    // by engine: bytes of the buffer that have been scanned; final when it does not change any more
+	pending []txRule // in the order of evaluation
+	fired   []uint32 // rules that have matched or cannot match any more
+}
+
+// final marks an engine whose buffer has been scanned whole.
+const final = -1
+
+// txRule is a rule under evaluation: which of its groups have matched.
+type txRule struct {
+	order   uint32
+	matched uint64
+}
+
+// payloadBit marks the payload items of a rule that has groups as well.
+const payloadBit = 63
+
+// byTx evaluates the rules about transactions.
+func (e *Engine) byTx(f *flow.Flow) {
+	for _, tx := range f.Parser.Txs() {
+		b := tx.Base()
+		for d := app.ToServer; d <= app.ToClient; d++ {
+			if b.Touched[d] || b.Complete[d] && !b.Tried[d] {
+				e.inspectTx(f, tx, d)
+			}
+		}
+	}
+	e.ctx.Turn(e.ctx.Result.Dir)
+	e.ctx.Tx = nil
+}
+
+func (e *Engine) inspectTx(f *flow.Flow, tx app.Tx, d app.Direction) {
+	b := tx.Base()
+	g := &e.rules.txs[f.Parser.Proto()][d]
+	st := e.txState(b, d, len(g.engines))
+	b.Touched[d] = false
+	x := &e.ctx
+	x.Turn(d)
+	x.Tx = tx
+	e.begin()
+	e.collect(g, st, tx, d)
+	e.admit(st)
+	e.evaluateTx(f, tx, d, st)
+	if other, ok := b.Inspect[d.Opposite()].(*txState); ok && e.hasTransactional(other) {
+		x.Turn(d.Opposite())
+		e.evaluateTx(f, tx, d.Opposite(), other)
+	}
+	if b.Complete[d] {
+		b.Tried[d] = true
+		if !e.hasTransactional(st) || b.Complete[d.Opposite()] {
+			b.Inspect[d] = nil
+			e.recycle(st)
+		}
+	}
+}
+
+func (e *Engine) txState(b *app.TxBase, d app.Direction, engines int) *txState {
+	st, ok := b.Inspect[d].(*txState)
+	if !ok {
+		if n := len(e.freeTx); n > 0 {
+			st = e.freeTx[n-1]
+			e.freeTx = e.freeTx[:n-1]
+		} else {
+			st = &txState{}
+		}
+		st.epoch = e.epoch
+		b.Inspect[d] = st
+	}
+	if st.epoch != e.epoch { // other rules have other numbers
+		*st = txState{epoch: e.epoch, scanned: st.scanned[:0], pending: st.pending[:0], fired: st.fired[:0]}
+	}
+	for len(st.scanned) < engines {
+		st.scanned = append(st.scanned, 0)
+	}
+	return st
+}
+
+const maxFreeTx = 1 << 12
+
+func (e *Engine) recycle(st *txState) {
+	if len(e.freeTx) < maxFreeTx {
+		*st = txState{scanned: st.scanned[:0], pending: st.pending[:0], fired: st.fired[:0]}
+		e.freeTx = append(e.freeTx, st)
+	}
+}
+
+// collect looks for fast patterns in the buffers that are there and have not been scanned.
+func (e *Engine) collect(g *txGroup, st *txState, tx app.Tx, d app.Direction) {
+	b := tx.Base()
+	e.candidates(g.always)
+	if len(b.Events) > st.events {
+		st.events = len(b.Events)
+		e.candidates(g.events)
+	}
+	for i := range g.engines {
+		en := &g.engines[i]
+		if st.scanned[i] == final {
+			continue
+		}
+		if b.Progress[d] < en.source.Progress && !b.Complete[d] {
+			break // and so are all that follow
+		}
+		e.scanBuffer(en, &st.scanned[i], tx, d)
+	}
+}
+
+func (e *Engine) scanBuffer(en *txEngine, scanned *int, tx app.Tx, d app.Direction) {
+	whole := isFinal(en.source, tx.Base(), d)
+	for k := 0; ; k++ {
+		buf, ok := e.ctx.Fetch(en.group, en.source, tx, k)
+		if !ok {
+			break
+		}
+		if buf.Wait {
+			continue
+		}
+		data := buf.Data
+		if k == 0 && *scanned > 0 { // a growing body: what is new, and what a pattern across the edge needs
+			skip := *scanned - buf.Base - en.longest
+			data = data[min(max(skip, 0), len(data)):]
+		}
+		e.scan(en.set, data)
+		if k == 0 && !whole && len(en.group.Transforms) == 0 {
+			*scanned = buf.Base + len(buf.Data)
+		}
+	}
+	if whole {
+		*scanned = final
+	}
+}
+
+// isFinal reports whether a source's bytes do not change any more.
+func isFinal(s *keyword.Source, b *app.TxBase, d app.Direction) bool {
+	return b.Complete[d] || b.Progress[d] >= s.FinalStep()
+}
+
+// maxPending bounds the rules under evaluation of one direction of a transaction.
+const maxPending = 4096
+
+// admit makes the candidates rules under evaluation, unless they are or were.
+func (e *Engine) admit(st *txState) {
+	for _, o := range e.inOrder() {
+		if slices.Contains(st.fired, o) {
+			continue
+		}
+		at, there := slices.BinarySearchFunc(st.pending, o, func(r txRule, o uint32) int { return int(r.order) - int(o) })
+		if there {
+			continue
+		}
+		if len(st.pending) >= maxPending {
+			e.ctx.Stats.StateFull++
+			return
+		}
+		if s := e.rules.signatures[o]; s.Header(&e.ctx) && s.Tests(&e.ctx) {
+			st.pending = slices.Insert(st.pending, at, txRule{order: o})
+		}
+	}
+}
+
+// evaluateTx carries the rules under evaluation as far as the transaction allows.
+func (e *Engine) evaluateTx(f *flow.Flow, tx app.Tx, d app.Direction, st *txState) {
+	kept := st.pending[:0]
+	for _, r := range st.pending {
+		s := e.rules.signatures[r.order]
+		switch e.advance(f, s, &r, tx, d) {
+		case keyword.Matched:
+			st.fired = append(st.fired, r.order)
+			e.fire(s, InTx, tx)
+		case keyword.Never:
+			st.fired = append(st.fired, r.order)
+		case keyword.Later:
+			kept = append(kept, r)
+		}
+		e.ctx.Captured = e.ctx.Captured[:0]
+	}
+	st.pending = kept
+}
+
+// advance matches those groups of a rule that have not matched yet.
+func (e *Engine) advance(f *flow.Flow, s *keyword.Signature, r *txRule, tx app.Tx, d app.Direction) keyword.Outcome {
+	b := tx.Base()
+	if len(s.AppEvents) > 0 && !s.EventMatch(&e.ctx) {
+		return e.unlessComplete(b, d)
+	}
+	for i, g := range s.Groups {
+		if r.matched&(1<<min(i, payloadBit-1)) != 0 {
+			continue
+		}
+		src := g.Source(f.Parser.Proto(), d)
+		if src == nil && s.Transactional {
+			src = g.Source(f.Parser.Proto(), d.Opposite())
+		}
+		if src == nil {
+			return keyword.Never
+		}
+		if b.Progress[src.Dir] < src.Progress && !b.Complete[src.Dir] {
+			return keyword.Later
+		}
+		if o := g.Match(&e.ctx, src, tx, isFinal(src, b, src.Dir)); o != keyword.Matched {
+			return o
+		}
+		if i < payloadBit-1 {
+			r.matched |= 1 << i
+		}
+	}
+	if len(s.Payload) > 0 && r.matched&(1<<payloadBit) == 0 {
+		if _, ok := e.payload(s, e.ctx.Packet.Payload); !ok {
+			return e.unlessComplete(b, d)
+		}
+		r.matched |= 1 << payloadBit
+	}
+	return keyword.Matched
+}
+
+func (e *Engine) unlessComplete(b *app.TxBase, d app.Direction) keyword.Outcome {
+	if b.Complete[d] {
+		return keyword.Never
+	}
+	return keyword.Later
+}
+
+// hasTransactional reports whether a rule with => waits for the other direction.
+func (e *Engine) hasTransactional(st *txState) bool {
+	for _, r := range st.pending {
+		if e.rules.signatures[r.order].Transactional {
+			return true
+		}
+	}
+	return false
+}
