@@ -1,5 +1,10 @@
 package suricatayaml
 
+import (
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
+)
+
 // protocolNames are Suricata's names of the protocols that are parsed here.
 var protocolNames = []string{"http", "http2", "dns", "tls", "quic", "ssh", "smtp", "ftp", "ftp-data", "smb", "dcerpc"}
 
@@ -18,6 +23,7 @@ func (s *Settings) protocols(r *reader) {
 			}
 			s.Parsers.Disabled[name] = known && !on
 		}
+		s.encryption(r, base+name, name)
 		for _, known := range []string{".detection-ports", ".tcp", ".udp", ".memcap"} {
 			if c := r.at(base + name + known); c != nil {
 				c.markAll()
@@ -31,6 +37,20 @@ func (s *Settings) protocols(r *reader) {
 	s.smtp(r, base+"smtp.")
 	r.intSize(base+"ftp.max-line-length", &s.Parsers.FTP.MaxLine)
 	s.passOver(r)
+}
+
+// encryption takes over what becomes of flows once they are encrypted; encrypt-handling is the setting's older name.
+func (s *Settings) encryption(r *reader, path, name string) {
+	protocols := map[string]app.Proto{"tls": app.TLS, "ssh": app.SSH, "quic": app.QUIC}
+	p, ok := protocols[name]
+	if !ok {
+		return
+	}
+	names := map[string]flow.Encryption{
+		"default": flow.EncryptionTrackOnly, "track-only": flow.EncryptionTrackOnly, "bypass": flow.EncryptionBypass, "full": flow.EncryptionFull}
+	for _, key := range []string{".encrypt-handling", ".encryption-handling"} {
+		choice(r, path+key, &s.Flow.Encryption[p], names)
+	}
 }
 
 func (s *Settings) smtp(r *reader, base string) {

@@ -79,6 +79,13 @@ func Default(ips bool) *Settings {
 	return s
 }
 
+// bare takes what Suricata falls back to when its configuration leaves out a setting that the stock configuration has.
+func (s *Settings) bare() {
+	s.Flow.Depth = 0
+	s.Flow.Timeouts = flow.BuiltinTimeouts()
+	s.Parsers.HTTP.RequestBodyLimit, s.Parsers.HTTP.ResponseBodyLimit = 4096, 4096
+}
+
 // Load reads the configuration file, or takes the defaults when its name is empty, and changes it by the assignments of
 // sets ("stream.midstream=true"). Warnings do not keep it from being used.
 func Load(file string, sets []string, ips bool) (*Settings, []*Problem, error) {
@@ -94,6 +101,9 @@ func Load(file string, sets []string, ips bool) (*Settings, []*Problem, error) {
 	}
 	r := &reader{root: root, warnings: l.warnings}
 	s := Default(ips)
+	if file != "" {
+		s.bare()
+	}
 	s.apply(r)
 	if r.err != nil {
 		return nil, r.warnings, r.err

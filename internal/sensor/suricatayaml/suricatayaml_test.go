@@ -11,6 +11,7 @@ import (
 
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/signatures/keyword"
 )
 
@@ -108,7 +109,7 @@ func TestLoad(t *testing.T) {
 	if !f.Midstream || !f.AsyncOneside || !f.Inline || f.Depth != 1<<20 || f.Policies.Midstream != flow.PolicyPassFlow {
 		t.Errorf("stream: %+v", f)
 	}
-	if f.Timeouts.TCP.New != 61*time.Second || f.Timeouts.EmergencyTCP.Closed != 3*time.Second || f.Timeouts.TCP.Established != 600*time.Second {
+	if f.Timeouts.TCP.New != 61*time.Second || f.Timeouts.EmergencyTCP.Closed != 3*time.Second || f.Timeouts.TCP.Established != 300*time.Second {
 		t.Errorf("timeouts: %+v", f.Timeouts)
 	}
 	wantOS := []flow.OSPolicy{
@@ -152,11 +153,21 @@ func TestLoadDefaults(t *testing.T) {
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(err, warnings)
 	}
+	if s.Flow.Depth != 1<<20 || s.Parsers.HTTP.ResponseBodyLimit != 100<<10 || s.Flow.Timeouts.TCP.Established != 600*time.Second {
+		t.Errorf("not the stock configuration: %+v", s)
+	}
 	if s.Flow.Midstream || !s.Flow.Checksums || s.Flow.Inline || s.Rules.Variables["HOME_NET"] != "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]" {
 		t.Errorf("%+v", s.Flow)
 	}
 	if len(s.Outputs) != 1 || s.Outputs[0].Name != "eve.json" || !s.Outputs[0].Types.Has(event.Alert) || s.Outputs[0].Types.Has(event.Drop) {
 		t.Errorf("outputs: %+v", s.Outputs)
+	}
+}
+
+func TestBareFile(t *testing.T) {
+	s, _, err := Load(write(t, "suricata.yaml", "app-layer:\n  protocols:\n    tls:\n      encryption-handling: bypass\n"), nil, false)
+	if err != nil || s.Flow.Depth != 0 || s.Parsers.HTTP.ResponseBodyLimit != 4096 || s.Flow.Encryption[app.TLS] != flow.EncryptionBypass {
+		t.Errorf("%v, %+v: want what Suricata falls back to without a setting", err, s)
 	}
 }
 
