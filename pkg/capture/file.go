@@ -80,9 +80,9 @@ func NewFile(r io.Reader, name string) (*File, error) { return newFile(r, name, 
 
 func newFile(r io.Reader, name string, size int) (*File, error) {
 	f := &File{name: name, r: r, buf: make([]byte, size)}
-	magic, err := f.peek(4)
+	magic, err := f.peekHeader(4, "4 bytes")
 	if err != nil {
-		return nil, f.fail(0, "not a capture file: %w", shortAs(err, "fewer than 4 bytes"))
+		return nil, err
 	}
 	if littleEndian.uint32(magic) == blockSection { // a palindrome: the same in both orders
 		f.format, err = newPcapng(f)
@@ -106,7 +106,7 @@ func (f *File) Recv(frames []Frame, _ time.Duration) (int, error) {
 		frame := &frames[n]
 		ok, err := f.format.next(f, &frame.Frame)
 		if err != nil {
-			if err != errFull {
+			if !errors.Is(err, errFull) {
 				f.err = f.ending(err)
 			}
 			break
@@ -166,6 +166,15 @@ func (f *File) peek(n int) ([]byte, error) {
 	return f.buf[f.pos : f.pos+n : f.pos+n], nil
 }
 
+// peekHeader peeks at the file's header of n bytes, the absence of which is an error.
+func (f *File) peekHeader(n int, what string) ([]byte, error) {
+	h, err := f.peek(n)
+	if errors.Is(err, io.EOF) || errors.Is(err, errShort) {
+		return nil, f.fail(0, "not a capture file: shorter than %s", what)
+	}
+	return h, err
+}
+
 // fill makes n bytes available from f.pos. The buffer only grows as bytes arrive: a length alone allocates nothing.
 func (f *File) fill(n int) error {
 	if f.lent {
@@ -183,7 +192,7 @@ func (f *File) fill(n int) error {
 		f.end += got
 		switch {
 		case err == nil:
-		case err != io.EOF && err != io.ErrUnexpectedEOF:
+		case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 			return f.fail(f.end, "reading: %w", err)
 		case f.end == 0:
 			return io.EOF
@@ -200,14 +209,6 @@ func (f *File) skip(n int) { f.pos += n }
 // fail makes an error that names the file and the offset of the byte at distance at from f.pos.
 func (f *File) fail(at int, format string, args ...any) error {
 	return fmt.Errorf("capture: %s: byte %d: %w", f.name, f.base+int64(f.pos+at), fmt.Errorf(format, args...))
-}
-
-// shortAs gives the two ways of finding too few bytes the words for a header, where they are an error.
-func shortAs(err error, words string) error {
-	if err == io.EOF || err == errShort {
-		return errors.New(words)
-	}
-	return err
 }
 
 // linkType maps the values that writers put into files for the same thing to decode's.

@@ -202,14 +202,14 @@ func TestFileErrors(t *testing.T) {
 		damaged bool
 		want    string
 	}{
-		{"empty", nil, false, "byte 0: not a capture file: fewer than 4 bytes"},
+		{"empty", nil, false, "byte 0: not a capture file: shorter than 4 bytes"},
 		{"text", []byte("it was a dark and stormy night"), false, "byte 0: not a capture file: it begins 69 74 20 77; pcap or pcapng expected"},
 		{"gzip", []byte("\x1f\x8b\x08\x00 and then something longer"), false, "gzip: decompress it first"},
 		{"header cut", pcapFile(le, magicMicro, 4, 1, 0)[:23], false, "shorter than pcap's header of 24 bytes"},
 		{"version", slices(pcapFile(le, magicMicro, 4, 1, 0)[:4], u16s(le, 3, 4), make([]byte, 16)), false, "byte 4: pcap version 3.4; version 2 expected"},
 		{"record too long", pcapFile(le, magicMicro, 4, 1, 0, record{0, 0, 1, "a"}, record{0, 0, 1 << 20, strings.Repeat("a", MaxFrame+1)}), true,
 			"byte 49: a record of 262145 bytes; at most 262144 expected"},
-		{"section header cut", section(le)[:20], false, "byte 0: the section header is cut short"},
+		{"section header cut", section(le)[:20], false, "byte 0: not a capture file: shorter than pcapng's section header"},
 		{"byte order", slices(u32s(le, blockSection, 28, 0x01020304), make([]byte, 16)), false, "byte 8: byte-order magic 04 03 02 01"},
 		{"section version", block(le, blockSection, u32s(le, orderMagic), u16s(le, 2, 0), u32s(le, 0, 0)), true, "pcapng major version 2; 1 expected"},
 		{"short block", slices(good, u32s(le, 6, 8, 8)), true, "byte 52: a block of 8 bytes"},
@@ -299,6 +299,9 @@ func TestOpen(t *testing.T) {
 	}
 	if err := f.Close(); err != nil {
 		t.Error(err)
+	}
+	if _, err := Open(filepath.Dir(path)); err == nil || strings.Contains(err.Error(), "not a capture file") || strings.Count(err.Error(), "byte 0") != 1 {
+		t.Errorf("opening a folder: %v", err)
 	}
 	if _, err := Open(path + "x"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("opening a missing file: %v", err)

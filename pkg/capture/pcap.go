@@ -26,9 +26,9 @@ type pcap struct {
 
 // newPcap reads the file header.
 func newPcap(f *File) (*pcap, error) {
-	h, err := f.peek(pcapHeaderLen)
+	h, err := f.peekHeader(pcapHeaderLen, "pcap's header of 24 bytes")
 	if err != nil {
-		return nil, f.fail(0, "not a capture file: %w", shortAs(err, "shorter than pcap's header of 24 bytes"))
+		return nil, err
 	}
 	p := new(pcap)
 	if !p.setMagic(littleEndian.uint32(h)) {

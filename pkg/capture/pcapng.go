@@ -54,8 +54,8 @@ func newPcapng(f *File) (*pcapng, error) {
 	if err == nil {
 		_, err = f.peek(size)
 	}
-	if err == io.EOF || err == errShort {
-		return nil, f.fail(0, "the section header is cut short")
+	if errors.Is(err, io.EOF) || errors.Is(err, errShort) {
+		return nil, f.fail(0, "not a capture file: shorter than pcapng's section header")
 	}
 	if err != nil {
 		return nil, err

@@ -118,12 +118,12 @@ func (x *XSK) bindAs(mode uint16) error {
 	at := &unix.SockaddrXDP{Flags: mode | unix.XDP_USE_NEED_WAKEUP, Ifindex: uint32(x.cfg.Ifindex), QueueID: uint32(x.cfg.Queue)}
 	var err error
 	for range 50 {
-		if err = unix.Bind(x.fd, at); err != unix.EBUSY {
+		if err = unix.Bind(x.fd, at); !errors.Is(err, unix.EBUSY) {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if err == unix.EBUSY {
+	if errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("the queue has an AF_XDP socket already, of another process: %w", err)
 	}
 	if err != nil {
