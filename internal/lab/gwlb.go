@@ -162,11 +162,9 @@ func (n *Namespace) swallow(at netip.AddrPort) (io.Closer, error) {
 func (g *GWLB) loop(step func() error) {
 	defer g.wg.Done()
 	for {
-		switch err := step(); err {
-		case nil:
-		case io.EOF:
+		if err := step(); errors.Is(err, io.EOF) {
 			return
-		default:
+		} else if err != nil {
 			g.fault.CompareAndSwap(nil, &err)
 			return
 		}
@@ -249,7 +247,7 @@ func (g *GWLB) homeward() error {
 // accept holds a frame against AWS's rules and returns the packet within, nil when it is dropped or none of the load balancer's.
 func (g *GWLB) accept(frame []byte, now time.Time) []byte {
 	r, err := parseReturned(frame)
-	if err == errNotUDP {
+	if errors.Is(err, errNotUDP) {
 		return nil
 	}
 	g.stats.returned.Add(1)

@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -52,7 +53,7 @@ func startEcho(t testing.TB, h *Host) *echo {
 func (e *echo) loop() {
 	for {
 		n, err := e.s.recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = nil
 			e.done <- err
 			return

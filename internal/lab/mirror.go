@@ -74,7 +74,7 @@ func (m *Mirror) loop() {
 	defer m.wg.Done()
 	for {
 		n, err := m.tap.recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err == nil {

@@ -103,7 +103,8 @@ func (n *Namespace) Run(fn func() error) error {
 	})
 }
 
-// Start starts cmd inside the namespace.
+// Start starts cmd inside the namespace. SysProcAttr.Pdeathsig must not be set: it would strike at once, when the thread that started
+// cmd ends.
 func (n *Namespace) Start(cmd *exec.Cmd) error { return n.Run(cmd.Start) }
 
 // Sysctl sets a kernel parameter of the namespace: net/ipv4/ip_forward.

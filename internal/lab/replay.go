@@ -39,7 +39,7 @@ func Replay(ctx context.Context, from *Host, path string, rate int) (result Repl
 			return result, fmt.Errorf("lab: replay of %s: %w", path, ctx.Err())
 		}
 		n, err := file.Recv(frames[:due], 0)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return result, nil
 		}
 		if err != nil {

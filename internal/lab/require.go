@@ -52,7 +52,7 @@ func requirePrivileges() error {
 	return nil
 }
 
-// requireBPF loads the smallest XDP program there is.
+// requireBPF loads the smallest XDP program there is, and opens an AF_XDP socket.
 func requireBPF() error {
 	if ok, err := capable(bpfRights); err == nil && !ok {
 		return errors.New("lab: loading XDP programs needs root (CAP_BPF is missing): run as root")
@@ -60,6 +60,12 @@ func requireBPF() error {
 	fd, err := loadReturn(xdpPass)
 	if err != nil {
 		return fmt.Errorf("lab: the kernel does not load XDP programs (CONFIG_BPF_SYSCALL, or a lock-down): %w", err)
+	}
+	if err := unix.Close(fd); err != nil {
+		return fmt.Errorf("lab: closing an XDP program: %w", err)
+	}
+	if fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("lab: the kernel has no AF_XDP (CONFIG_XDP_SOCKETS): %w", err)
 	}
 	return unix.Close(fd)
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -47,7 +48,7 @@ func (w *Wire) Send(frames ...[]byte) (sent int, err error) {
 func (w *Wire) Recv() ([]byte, error) {
 	if len(w.waiting) == 0 {
 		n, err := w.s.recv()
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
 		for i := range n {
