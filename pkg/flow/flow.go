@@ -115,6 +115,10 @@ type Result struct {
 	Closed bool
 	Stream StreamEventSet // what is wrong with the segment
 
+	// Rewritten says that the frame's bytes were changed in place: the segment carried other data than an earlier one for the
+	// same place in the stream, and what rules have seen is what the receiver shall get. Checksums are right again.
+	Rewritten bool
+
 	// Drop is set in IPS mode when stream handling, an exception policy or an earlier decision about the flow refuses the
 	// packet; DropReason is EVE's drop.reason. Reject asks for a reset or unreachable to the sender (both: to both sides).
 	Drop       bool

@@ -3,6 +3,7 @@ package flow_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -167,4 +168,13 @@ func (b *bench) events(r flow.Result, names ...string) {
 	if strings.Join(got, " ") != strings.Join(names, " ") {
 		b.t.Errorf("stream events %v, want %v", got, names)
 	}
+}
+
+func prefix(t testing.TB, s string) netip.Prefix {
+	t.Helper()
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }

@@ -162,6 +162,9 @@ func (g *segmentOf) insert() {
 	if in.different {
 		c.OverlapDiffData++
 		g.event(StreamReassemblyOverlapDifferentData)
+		if t.cfg.IPS && t.cfg.Inline {
+			g.rewrite(seq)
+		}
 	}
 	if in.cut && t.cfg.Depth != 0 && st.flags&streamDepth == 0 {
 		st.flags |= streamDepth

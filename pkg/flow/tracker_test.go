@@ -106,6 +106,22 @@ func TestOverlapWithDifferentData(t *testing.T) {
 	b.want(`client "abcdefgh"`)
 }
 
+func TestFirstDataWinsOnTheWire(t *testing.T) {
+	b := newBench(t, inline)
+	b.handshake()
+	b.c("A", 0, 0, "GOOD")
+	evil := segment(app.ToServer, "A", 0, 0, "EVILmore").Ethernet()
+	if r := b.frame(evil); !r.Rewritten || r.Drop {
+		t.Fatalf("rewritten %v, drop %v", r.Rewritten, r.Drop)
+	}
+	b.want(`client "GOOD"`, `client "more"`)
+	var p decode.Packet
+	decode.Default().Decode(&p, packettest.Frame(evil, 0))
+	if string(p.Payload) != "GOODmore" || p.BadL4Checksum {
+		t.Errorf("on the wire: %q, checksum bad %v", p.Payload, p.BadL4Checksum)
+	}
+}
+
 func TestSequenceNumbersWrap(t *testing.T) {
 	b := newBench(t, inline)
 	seg := func(flags string, seq uint32, payload string) {
@@ -258,6 +274,81 @@ func TestOneSide(t *testing.T) {
 	b.c("A", 0, 0, "abc")
 	b.c("A", 3, 20, "def")
 	b.want(`client "abc"`, `client "def"`)
+}
+
+func TestExceptionPolicies(t *testing.T) {
+	midstream := func(b *bench) flow.Result { return b.c("A", 0, 0, "abc") }
+	memcap := func(b *bench) flow.Result { b.handshake(); return b.c("A", 0, 0, "abc") }
+	appError := func(b *bench) flow.Result { b.fail = true; b.handshake(); return b.c("A", 0, 0, "abc") }
+	later := func(b *bench) flow.Result { return b.s("A", 0, 3, "x") }
+	type outcome struct {
+		drop, reject, pass bool
+		reason             string
+	}
+	ips := func(p *flow.Policy, v flow.Policy, c *flow.Config) { inline(c); *p = v }
+	for _, tt := range []struct {
+		name   string
+		set    func(*flow.Config)
+		run    func(*bench) flow.Result
+		target flow.Target
+		policy flow.Policy
+		first  outcome
+		second outcome
+	}{
+		{"midstream, auto", inline, midstream, flow.TargetMidstream, flow.PolicyDropFlow,
+			outcome{drop: true, reason: "stream midstream"}, outcome{drop: true, reason: "exception policy flow drop"}},
+		{"midstream, pass-flow", func(c *flow.Config) { ips(&c.Policies.Midstream, flow.PolicyPassFlow, c) }, midstream, flow.TargetMidstream, flow.PolicyPassFlow,
+			outcome{pass: true}, outcome{pass: true}},
+		{"midstream, reject", func(c *flow.Config) { ips(&c.Policies.Midstream, flow.PolicyReject, c) }, midstream, flow.TargetMidstream, flow.PolicyReject,
+			outcome{drop: true, reject: true, reason: "stream midstream"}, outcome{drop: true, reason: "exception policy flow drop"}},
+		{"midstream, bypass", func(c *flow.Config) { ips(&c.Policies.Midstream, flow.PolicyBypass, c) }, midstream, flow.TargetMidstream, flow.PolicyBypass,
+			outcome{pass: true}, outcome{pass: true}},
+		{"midstream, drop without the means", func(c *flow.Config) { c.Policies.Midstream = flow.PolicyDropFlow }, midstream, flow.TargetMidstream, flow.PolicyIgnore, outcome{}, outcome{}},
+		{"master switch", func(c *flow.Config) { ips(&c.Policies.Default, flow.PolicyPassPacket, c) }, midstream, flow.TargetMidstream, flow.PolicyPassPacket,
+			outcome{pass: true}, outcome{pass: true}},
+		{"reassembly memcap, drop-packet", func(c *flow.Config) {
+			ips(&c.Policies.ReassemblyMemcap, flow.PolicyDropPacket, c)
+			c.ReassemblyMemcap = 100
+		}, memcap, flow.TargetReassemblyMemcap, flow.PolicyDropPacket,
+			outcome{drop: true, reason: "stream reassembly"}, outcome{drop: true, reason: "stream reassembly"}},
+		{"reassembly memcap, ignore", func(c *flow.Config) {
+			ips(&c.Policies.ReassemblyMemcap, flow.PolicyIgnore, c)
+			c.ReassemblyMemcap = 100
+		}, memcap, flow.TargetReassemblyMemcap, flow.PolicyIgnore, outcome{}, outcome{}},
+		{"session memcap", func(c *flow.Config) { inline(c); c.MaxSessions = 0 }, func(b *bench) flow.Result { return b.c("S", -1, -isnS-1, "") }, flow.TargetStreamMemcap, flow.PolicyDropFlow,
+			outcome{drop: true, reason: "stream memcap"}, outcome{drop: true, reason: "exception policy flow drop"}},
+		{"parser error", func(c *flow.Config) { ips(&c.Policies.AppError, flow.PolicyDropFlow, c) }, appError, flow.TargetAppError, flow.PolicyDropFlow,
+			outcome{drop: true, reason: "applayer error"}, outcome{drop: true, reason: "exception policy flow drop"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t, tt.set)
+			for i, o := range []struct {
+				run  func(*bench) flow.Result
+				want outcome
+			}{{tt.run, tt.first}, {later, tt.second}} {
+				r := o.run(b)
+				if got := (outcome{r.Drop, r.Reject, r.Pass, r.DropReason}); got != o.want {
+					t.Errorf("packet %d: %+v, want %+v", i+1, got, o.want)
+				}
+			}
+			f := b.last.Flow
+			if len(f.Policies) != 1 || f.Policies[0] != (flow.Applied{Target: tt.target, Policy: tt.policy}) {
+				t.Errorf("noted %v, want %v %v", f.Policies, tt.target, tt.policy)
+			}
+			if b.tr.Stats().Policies[tt.target][tt.policy] == 0 {
+				t.Error("not counted")
+			}
+		})
+	}
+}
+
+func TestFlowMemcapPolicy(t *testing.T) {
+	b := newBench(t, func(c *flow.Config) { inline(c); c.MaxFlows = 1; c.Policies.FlowMemcap = flow.PolicyDropPacket })
+	b.handshake()
+	p := packettest.IP4(client, "10.0.0.99").UDP(1, 2).Packet(b.now)
+	if r := b.tr.Track(p); r.Flow != nil || !r.Drop || r.DropReason != "flow memcap" {
+		t.Errorf("with only an established flow to give up: %+v", r)
+	}
 }
 
 func TestReuse(t *testing.T) {
