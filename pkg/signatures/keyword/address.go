@@ -100,7 +100,7 @@ func (s *PortSet) Has(p uint16) bool {
 
 var (
 	errNegatedAny = errors.New("!any holds nothing")
-	errNothing    = errors.New("holds nothing: all that it names is taken out again")
+	errNothing    = errors.New("holds nothing: all that it names is taken out again, the rule never matches")
 	errNested     = errors.New("variables are nested too deep or name each other")
 	errBrackets   = errors.New("brackets do not balance")
 	errEmptyItem  = errors.New("an element is empty")
@@ -123,12 +123,12 @@ func parseGroup[T any](text string, vars map[string]string, depth int, all T, el
 		text = "[" + text + "]" // a list without brackets is forgiven
 	}
 	if rest, ok := strings.CutPrefix(text, "!"); ok {
+		if strings.TrimSpace(rest) == "any" {
+			return g, false, errNegatedAny
+		}
 		inner, _, err := parseGroup(rest, vars, depth+1, all, element, complement)
 		if err != nil {
 			return g, false, err
-		}
-		if strings.TrimSpace(rest) == "any" {
-			return g, false, errNegatedAny
 		}
 		return group[T]{out: resolve(inner, all, complement)}, true, nil
 	}
@@ -213,7 +213,7 @@ func splitList(s string) ([]string, error) {
 	return items, nil
 }
 
-// ParseAddresses reads the address part of a header.
+// ParseAddresses reads the address part of a header. The set may be empty: all that is named is taken out again.
 func ParseAddresses(text string, vars map[string]string) (*AddrSet, error) {
 	all := Range{U128{}, maxU128}
 	g, negated, err := parseGroup(text, vars, 0, all, parseAddress, complementAddresses)
@@ -221,9 +221,6 @@ func ParseAddresses(text string, vars map[string]string) (*AddrSet, error) {
 		return nil, err
 	}
 	ranges := resolve(g, all, complementAddresses)
-	if len(ranges) == 0 {
-		return nil, errNothing
-	}
 	return &AddrSet{Any: len(ranges) == 1 && ranges[0] == all, Negated: negated, Ranges: ranges}, nil
 }
 
@@ -308,7 +305,7 @@ func complementAddresses(in []Range) []Range {
 	return out
 }
 
-// ParsePorts reads the port part of a header.
+// ParsePorts reads the port part of a header. The set may be empty.
 func ParsePorts(text string, vars map[string]string) (*PortSet, error) {
 	all := PortRange{0, 65535}
 	g, _, err := parseGroup(text, vars, 0, all, parsePort, complementPorts)
@@ -316,9 +313,6 @@ func ParsePorts(text string, vars map[string]string) (*PortSet, error) {
 		return nil, err
 	}
 	ranges := resolve(g, all, complementPorts)
-	if len(ranges) == 0 {
-		return nil, errNothing
-	}
 	return &PortSet{Any: len(ranges) == 1 && ranges[0] == all, Ranges: ranges}, nil
 }
 

@@ -113,6 +113,8 @@ func (c *compiler) header(fail func(syntax.Pos, string, error)) {
 	}{{h.Src, &s.Src}, {h.Dst, &s.Dst}} {
 		if *f.set, err = c.env.addressSet(f.field.Text); err != nil {
 			fail(f.field.Pos, "", fmt.Errorf("address %s: %w", f.field.Text, err))
+		} else if len((*f.set).Ranges) == 0 {
+			c.warn(fmt.Errorf("address %s %w", f.field.Text, errNothing))
 		}
 	}
 	for _, f := range [...]struct {
@@ -121,6 +123,8 @@ func (c *compiler) header(fail func(syntax.Pos, string, error)) {
 	}{{h.SrcPort, &s.SrcPorts}, {h.DstPort, &s.DstPorts}} {
 		if *f.set, err = c.env.portSet(f.field.Text); err != nil {
 			fail(f.field.Pos, "", fmt.Errorf("port %s: %w", f.field.Text, err))
+		} else if len((*f.set).Ranges) == 0 {
+			c.warn(fmt.Errorf("port %s %w", f.field.Text, errNothing))
 		}
 	}
 }
