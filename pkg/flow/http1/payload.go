@@ -2,13 +2,14 @@ package http1
 
 import (
 	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/flow/app/coding"
 )
 
 // bodyReader undoes content codings and fills the payload and the files of one message.
 type bodyReader struct {
 	started bool
 	plain   bool // content codings are not undone
-	layers  []*layer
+	chain   *coding.Chain
 	file    *app.File
 	opened  bool
 	parts   *multipart
@@ -20,7 +21,9 @@ func (b *bodyReader) start(p *Parser, s *side) {
 	b.started = true
 	m := s.tx.Of(s.dir)
 	if !b.plain && (s.dir == app.ToClient || p.cfg.DecompressRequests) {
-		b.layers = p.layers(s, m)
+		tx := s.tx
+		b.chain = coding.New(m.Joined("content-encoding"), coding.Config{Layers: p.cfg.DecompressLayers, Bomb: p.cfg.BombLimit},
+			func(name string) { tx.Event("http." + name) })
 	}
 	if s.dir == app.ToServer {
 		if boundary := multipartBoundary(m); boundary != nil {
@@ -38,7 +41,11 @@ func (b *bodyReader) write(p *Parser, s *side, data []byte) {
 		s.tx.Of(s.dir).Body.Size += uint64(len(data))
 		return
 	}
-	p.decode(s, b.layers, data, func(d []byte) bool { return b.sink(p, s, d) })
+	if b.chain == nil {
+		b.sink(p, s, data)
+	} else {
+		b.chain.Write(data, func(d []byte) bool { return b.sink(p, s, d) })
+	}
 	s.tx.Advance(s.dir, Body)
 }
 
@@ -107,12 +114,16 @@ func (b *bodyReader) gap(p *Parser, s *side, n int) {
 	if b.parts != nil {
 		b.parts.file.Gap(n)
 	}
-	b.layers = nil
+	if b.chain != nil {
+		b.chain.Drop()
+	}
 }
 
 // end closes the files of the message.
 func (b *bodyReader) end(p *Parser, s *side, whole bool) {
-	p.flush(s, b)
+	if b.chain != nil && !b.stopped {
+		b.chain.Flush(func(d []byte) bool { return b.sink(p, s, d) })
+	}
 	if b.parts != nil {
 		b.parts.end(s)
 	}
