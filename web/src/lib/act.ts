@@ -8,7 +8,7 @@ import { span } from "./format";
 import { explain } from "./live";
 import type { Alert, Match, Verdict, VerdictRequest } from "./types";
 
-export interface Toast { id: number; text: string; bad?: boolean; undo?: () => void }
+export interface Toast { id: number; text: string; bad?: boolean; about?: string; undo?: () => void }
 export const toasts = signal<Toast[]>([]);
 let lastToast = 0;
 
@@ -42,7 +42,8 @@ export async function decide(v: VerdictRequest): Promise<void> {
   const added = await api.addVerdict(v); // the dialog shows what goes wrong
   await refreshVerdicts();
   toast({
-    text: text.toasts.added(text.verdicts.actions[v.action] ?? v.action, matchText(added.match), span(v.ttl_seconds)),
+    about: added.id,
+    text: text.toasts.added(text.toasts.doing[v.action] ?? v.action, matchText(added.match), span(v.ttl_seconds)),
     undo: () => void quietly(async () => { await api.removeVerdict(added.id); await refreshVerdicts(); }),
   });
 }
@@ -50,6 +51,7 @@ export async function decide(v: VerdictRequest): Promise<void> {
 export async function remove(v: Verdict): Promise<void> {
   await quietly(async () => {
     await api.removeVerdict(v.id);
+    toasts.value = toasts.value.filter((t) => t.about !== v.id); // there is nothing left of it to undo
     await refreshVerdicts();
     toast({
       text: text.toasts.removed(matchText(v.match)),

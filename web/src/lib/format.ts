@@ -57,15 +57,16 @@ export function exactly(iso: string): string {
 
 export const endpoint = (ip: string, port: number) => port ? (ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`) : ip;
 
+const escapes: Record<string, string> = { "\0": "\\0", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x1b": "\\e" };
+
 /**
  * Text that came from packets or sensors, with what could disturb the page's reading made visible: control characters as
- * pictures, marks that turn the direction of writing or hide as their code.
+ * escapes, marks that turn the direction of writing or hide as their code.
  */
 export function plain(s: unknown): string {
   return String(s ?? "").replace(/[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g, (c) => {
     const n = c.charCodeAt(0);
-    if (n < 0x20) return String.fromCharCode(0x2400 + n);
-    if (n === 0x7f) return "\u2421";
+    if (n < 0xa0) return escapes[c] ?? "\\x" + n.toString(16).padStart(2, "0");
     return "⟨" + n.toString(16).toUpperCase().padStart(4, "0") + "⟩";
   });
 }

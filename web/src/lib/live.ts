@@ -1,6 +1,6 @@
 // The list of alerts: what is stored, and what arrives while one looks.
 
-import { batch, computed, effect, signal } from "@preact/signals";
+import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { listAlerts, Problem, streamURL, type Params } from "./api";
 import { place } from "./place";
 import { parse } from "./query";
@@ -39,10 +39,12 @@ export const range = computed((): Params => {
 
 const subject = computed(() => JSON.stringify([parsed.value, range.value])); // what, when changed, needs a new list
 
-effect(() => { subject.value; restart(); });
+effect(() => { subject.value; untracked(restart); });
 effect(() => { if (!held.value) release(); });
 
 function restart() {
+  problem.value = parsed.peek().error;
+  if (problem.peek()) return; // what was listed stays until the filter can be read
   source?.close();
   abort.abort();
   abort = new AbortController();
@@ -54,10 +56,8 @@ function restart() {
     alerts.value = [];
     waiting.value = skipped.value = rate.value = 0;
     complete.value = false;
-    problem.value = parsed.peek().error;
-    loading.value = !problem.value;
+    loading.value = true;
   });
-  if (problem.peek()) return;
   if (!past.peek()) open(); // before reading, so that nothing falls between
   void read(true);
 }
@@ -115,7 +115,7 @@ function take(b: Batch) {
   fresh.forEach((a) => known.add(a.id));
   skipped.value += b.skipped;
   if (!fresh.length) return;
-  if (held.peek()) {
+  if (held.peek() && alerts.value.length > 0) { // an empty list has nothing to keep still
     queue = [...fresh, ...queue].slice(0, most);
     waiting.value += fresh.length;
     return;

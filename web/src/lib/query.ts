@@ -15,8 +15,9 @@ export function parse(q: string): Parsed {
   const words: string[] = [];
   let error = "";
   for (const token of q.split(/\s+/).filter(Boolean)) {
-    const m = /^([a-z_]+):(.+)$/i.exec(token);
+    const m = /^([a-z_]+):(.*)$/i.exec(token);
     const key = m && keys[m[1].toLowerCase()];
+    if (m && key && !m[2]) continue; // still being written
     if (m && key) params[key] = m[2];
     else if (m && !m[2].includes(":")) error ||= text.filter.unknown(m[1]);
     else words.push(token); // 2001:db8::1 is a word, too

@@ -134,7 +134,7 @@ function Record({ eve }: { eve: Record<string, any> }) {
     <details class="part">
       <summary><h3>{text.detail.record}</h3></summary>
       <button class="button ghost small" onClick={copy}><Copy />{copied ? text.detail.copied : text.detail.copy}</button>
-      <pre class="record">{plain(json).replaceAll("\u240a", "\n")}</pre>
+      <pre class="record">{json.split("\n").map(plain).join("\n")}</pre>
     </details>
   );
 }

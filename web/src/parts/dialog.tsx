@@ -62,7 +62,7 @@ export function VerdictDialog({ draft }: { draft: Draft }) {
           <Segments name="ttl" options={Object.entries(t.ttls)} value={String(f.ttl)} onChange={(ttl) => set({ ttl: Number(ttl) })} />
         </Field>
         <Field name="reason" label={t.reason} hint={t.reasonHint} error={bad("reason")}>
-          <input id="f-reason" value={f.reason} required maxLength={500} autofocus={!!draft.src && !draft.reason} onInput={(e) => set({ reason: e.currentTarget.value })} />
+          <input id="f-reason" value={f.reason} required maxLength={500} autofocus={!!draft.src} onInput={(e) => set({ reason: e.currentTarget.value })} />
         </Field>
         <Field name="scope" label={t.scope} error={bad("scope")}>
           <select id="f-scope" value={f.scope} onChange={(e) => set({ scope: e.currentTarget.value })}>
@@ -134,14 +134,14 @@ function Radius({ looked, draft }: { looked: Looked; draft: Draft }) {
       {!p ? <p class="quiet">{t.previewWaiting}</p> : (
         <>
           <dl class="numbers">
-            <div><dd>{count(p.alerts)}</dd><dt>{t.previewAlerts} {t.previewWindow(span(p.window_seconds))}</dt></div>
-            <div><dd>{short(p.sources)}</dd><dt>{t.previewAddresses}</dt></div>
-            <div><dd>{count(p.sensors)}</dd><dt>{t.previewSensors}</dt></div>
+            <div><dd>{count(p.alerts)}</dd><dt>{t.previewAlerts(p.alerts, span(p.window_seconds))}</dt></div>
+            <div><dd>{short(p.sources)}</dd><dt>{t.previewAddresses(p.sources)}</dt></div>
+            <div><dd>{count(p.sensors)}</dd><dt>{t.previewSensors(p.sensors)}</dt></div>
           </dl>
           {p.targets.length > 0 && <p class="quiet">{t.previewTargets}: <span class="mono">{p.targets.slice(0, 5).join(", ")}{p.targets.length > 5 ? " …" : ""}</span></p>}
           {p.refusal && <p class="problem"><Warn />{plain(p.refusal)}</p>}
           {p.warnings.map((w) => <p key={w} class="caution"><Warn />{plain(w)}</p>)}
-          {p.duplicates.length > 0 && <p class="caution"><Warn />{t.covered(String(p.duplicates.length))}</p>}
+          {p.duplicates.length > 0 && <p class="caution"><Warn />{t.covered(p.duplicates.length)}</p>}
         </>
       )}
       {draft.evidence.length > 0 && <p class="quiet">{t.evidence(draft.evidence.length)}</p>}

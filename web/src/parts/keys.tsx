@@ -20,7 +20,7 @@ const keys: Record<string, () => void> = {
   k: () => select(-1), ArrowUp: () => select(-1),
   Enter: () => { const a = current(); if (a) openAlert(a.id); },
   b: () => { const a = current(); if (a) blockSource(a); },
-  "/": () => { go({ view: "alerts" }); setTimeout(() => filterInput.focus()); },
+  "/": () => { if (place.value.view === "alerts") filterInput.focus(); else { go({ view: "alerts" }, "push"); setTimeout(() => filterInput.focus()); } },
   " ": () => { if (!past.value) go({ paused: !place.value.paused }); },
   "1": view("alerts"), "2": view("verdicts"), "3": view("sensors"),
   n: newVerdict, t: toggleTheme,

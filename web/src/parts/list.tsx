@@ -87,13 +87,18 @@ function Row({ a, n, h }: { a: Alert; n: number; h: number }) {
       <span role="gridcell" class="time">{when(a.time)}</span>
       <span role="gridcell"><Severity n={a.severity} /></span>
       <span role="gridcell" class="sig" title={plain(a.signature)}>{plain(a.signature)}</span>
-      <span role="gridcell" class="addr src" title={src}>{src}</span>
-      <span role="gridcell" class="addr dst" title={dst}>{dst}</span>
+      <span role="gridcell" class="addr src" title={src}><Address ip={a.src_ip} port={a.src_port} /></span>
+      <span role="gridcell" class="addr dst" title={dst}><Address ip={a.dest_ip} port={a.dest_port} /></span>
       <span role="gridcell" class="proto">{plain(a.app_proto && a.app_proto !== "failed" ? a.app_proto : a.proto.toLowerCase())}</span>
       <span role="gridcell" class="sensor">{plain(a.sensor)}</span>
       <span role="gridcell" class={"outcome " + (a.action === "blocked" ? "blocked" : "allowed")}>{a.action === "blocked" ? text.alerts.blocked : text.alerts.allowed}</span>
     </div>
   );
+}
+
+function Address({ ip, port }: { ip: string; port: number }) {
+  if (!port) return <>{ip}</>;
+  return <>{ip.includes(":") ? `[${ip}]` : ip}<i>:{port}</i></>;
 }
 
 function Empty() {

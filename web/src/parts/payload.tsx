@@ -48,7 +48,7 @@ export function Payload({ eve }: { eve: Record<string, any> }) {
         </div>
         <span class="quiet">{text.detail.bytes(count(all.length))}{all.length > shown ? ` · ${text.detail.cut(count(shown))}` : ""}</span>
       </div>
-      <pre class={hex ? "payload hex" : "payload wrap"} tabIndex={0} data-testid="payload">{hex ? dump(some) : ascii(some)}</pre>
+      <pre class={hex ? "payload hex" : "payload wrap"} tabIndex={0} data-testid="payload">{hex ? dump(some) : ascii(some).trimEnd()}</pre>
     </>
   );
 }

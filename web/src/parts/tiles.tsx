@@ -1,6 +1,6 @@
-import { dropped, sensors, timeline } from "../lib/fleet";
-import { count, short } from "../lib/format";
-import { past, rate } from "../lib/live";
+import { active, dropped, sensors, timeline, verdicts } from "../lib/fleet";
+import { count } from "../lib/format";
+import { past } from "../lib/live";
 import { place } from "../lib/place";
 import { text } from "../text";
 
@@ -27,7 +27,7 @@ export function Tiles() {
       <Tile name={t.alerts} why={t.alertsWhy(over)} value={sum((b) => b.total)} />
       <Tile name={t.worst} why={t.worstWhy(over)} value={buckets ? count(worst) : "–"} tone={worst ? "bad" : ""} />
       <Tile name={t.blocked} why={t.blockedWhy(over)} value={sum((b) => b.blocked)} />
-      <Tile name={t.now} why={t.nowWhy} value={past.value ? "–" : text.live.rate(short(rate.value))} />
+      <Tile name={t.verdicts} why={t.verdictsWhy} value={verdicts.value ? count(active.value.length) : "–"} />
       <Tile name={t.dropped} why={t.droppedWhy} value={count(dropped.value)} tone={dropped.value ? "good" : ""} />
       <Tile name={t.sensors} why={t.sensorsWhy} value={all ? t.of(String(ok), String(all.length)) : "–"} tone={all && ok < all.length ? "warn" : ""} />
     </dl>

@@ -13,7 +13,7 @@ function stacked(t: Timeline): uPlot.AlignedData {
   const x: number[] = [], all: number[] = [], two: number[] = [], one: number[] = [];
   for (const b of t.buckets) {
     const s1 = b.severity[1] ?? 0, s2 = b.severity[2] ?? 0;
-    x.push(Date.parse(b.time) / 1000);
+    x.push(Date.parse(b.time) / 1000 + t.step_seconds / 2);
     all.push(b.total);
     two.push(s1 + s2);
     one.push(s1);
@@ -90,7 +90,7 @@ function options(width: number, say: (i: number | null | undefined) => void): uP
   return {
     width, height, padding: [8, 4, 0, 0], legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
-    scales: { y: { range: (_u, _min, max) => [0, Math.max(4, max * 1.08)] } },
+    scales: { x: { range: (_u, min, max) => { const half = (timeline.peek()?.step_seconds ?? 60) / 2; return [min - half, max + half]; } }, y: { range: (_u, _min, max) => [0, Math.max(4, max * 1.08)] } },
     axes: [
       { ...axis, grid: { show: false }, size: 24, values: (_u, at) => at.map((s) => when(new Date(s * 1000).toISOString()).slice(0, -3)), space: 90 },
       { ...axis, size: 46, values: (_u, at) => at.map((n) => n === Math.round(n) ? count(n) : ""), space: 28 },

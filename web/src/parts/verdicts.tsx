@@ -3,7 +3,7 @@ import { matchText, newVerdict, remove } from "../lib/act";
 import { bytes, count, exactly, plain, span } from "../lib/format";
 import type { Verdict } from "../lib/types";
 import { text } from "../text";
-import { Plus, Warn } from "./icons";
+import { Close, Plus, Warn } from "./icons";
 
 export function Verdicts() {
   const t = text.verdicts;
@@ -34,6 +34,7 @@ function Row({ v }: { v: Verdict }) {
         <span class={"action a-" + v.action}>{t.actions[v.action] ?? plain(v.action)}</span>
         <b class="mono match" title={m}>{m}</b>
         <span class="left" title={exactly(v.expires_at)}>{live ? t.expiresIn(span(left)) : v.state === "expired" ? t.expired : t.revoked}</span>
+        {live && <button class="tool small" aria-label={t.removeLabel(m)} title={t.remove} onClick={() => void remove(v)}><Close /></button>}
       </div>
       {live && <div class="life" aria-hidden="true"><i style={{ width: Math.max(0, Math.min(100, (100 * left) / life)) + "%" }} /></div>}
       <p class="why" title={plain(v.reason)}>{plain(v.reason)}</p>
@@ -41,7 +42,6 @@ function Row({ v }: { v: Verdict }) {
         <span class="quiet">{t.by(plain(v.created_by))}{v.origin !== "analyst" ? ` · ${t.origins[v.origin] ?? plain(v.origin)}` : ""}</span>
         <span class={"hits " + (v.hits.packets ? "some" : "")} title={t.hitsWhy}>{hits(v)}</span>
         {live && <Spread v={v} />}
-        {live && <button class="button ghost small" aria-label={t.removeLabel(m)} onClick={() => void remove(v)}>{t.remove}</button>}
       </div>
     </li>
   );
@@ -56,9 +56,10 @@ function hits(v: Verdict): string {
 function Spread({ v }: { v: Verdict }) {
   const { sensors, of, missing } = v.applied;
   const behind = sensors < of;
+  const settled = now.value - Date.parse(v.created_at) > 12_000; // two reports of every sensor
   return (
-    <span class={"spread " + (behind ? "warn" : "")} title={missing.length ? text.verdicts.missing(missing.slice(0, 10).join(", ")) : ""}>
-      {behind && <Warn />}{text.verdicts.applied(count(sensors), count(of))}
+    <span class={"spread " + (behind && settled ? "warn" : "")} title={missing.length ? text.verdicts.missing(missing.slice(0, 10).join(", ")) : ""}>
+      {behind && settled && <Warn />}{text.verdicts.applied(count(sensors), count(of))}
     </span>
   );
 }

