@@ -82,37 +82,27 @@ func (d *Delta) check() error {
 	return fmt.Errorf("%w: op %q is not add, remove or revoke", ErrMalformed, d.Op)
 }
 
-// Limits of a verdict's text fields in bytes.
+// Limits of a verdict's fields in bytes, beside pkg/verdict's own.
 const (
-	maxID       = 128
-	maxReason   = 1024
-	maxPerson   = 128
-	maxEvidence = 10
+	maxPerson     = 128
+	maxEvidenceID = 256
 )
 
-// CheckVerdict says whether v is fit to travel: an id, a match, an expiry, and nothing oversized. What a verdict may do is
-// not its matter but the log's and each sensor's guard's.
+// CheckVerdict says whether v is fit to travel: well-formed, and nothing oversized. What a verdict may do is not its matter
+// but the collector's policy's and each sensor's guard's.
 func CheckVerdict(v *verdict.Verdict) error {
-	if err := checkID(v.ID); err != nil {
-		return err
+	if err := v.Validate(); err != nil {
+		return fmt.Errorf("%w: verdict %.128q: %w", ErrMalformed, v.ID, err)
 	}
 	switch {
-	case !v.Match.Src.IsValid() && !v.Match.Dst.IsValid() && v.Match.Flow == nil:
-		return fmt.Errorf("%w: verdict %s matches everything", ErrMalformed, v.ID)
 	case v.Match.Src.Addr().Is4In6() || v.Match.Dst.Addr().Is4In6():
 		return fmt.Errorf("%w: verdict %s: an IPv4 address in IPv6 form", ErrMalformed, v.ID)
-	case v.ExpiresAt.IsZero():
-		return fmt.Errorf("%w: verdict %s has no expiry", ErrMalformed, v.ID)
-	case len(v.Reason) > maxReason:
-		return fmt.Errorf("%w: verdict %s: reason of %d bytes, at most %d", ErrMalformed, v.ID, len(v.Reason), maxReason)
 	case len(v.CreatedBy) > maxPerson || len(v.ApprovedBy) > maxPerson:
 		return fmt.Errorf("%w: verdict %s: name of more than %d bytes", ErrMalformed, v.ID, maxPerson)
-	case len(v.Evidence) > maxEvidence:
-		return fmt.Errorf("%w: verdict %s: %d pieces of evidence, at most %d", ErrMalformed, v.ID, len(v.Evidence), maxEvidence)
 	}
 	for _, e := range v.Evidence {
-		if len(e) > 2*maxID {
-			return fmt.Errorf("%w: verdict %s: evidence id of %d bytes", ErrMalformed, v.ID, len(e))
+		if len(e) > maxEvidenceID {
+			return fmt.Errorf("%w: verdict %s: evidence id of %d bytes, at most %d", ErrMalformed, v.ID, len(e), maxEvidenceID)
 		}
 	}
 	if v.Scope != "" {
@@ -124,8 +114,8 @@ func CheckVerdict(v *verdict.Verdict) error {
 }
 
 func checkID(id string) error {
-	if id == "" || len(id) > maxID {
-		return fmt.Errorf("%w: verdict id of %d bytes is not 1-%d long", ErrMalformed, len(id), maxID)
+	if id == "" || len(id) > verdict.MaxID {
+		return fmt.Errorf("%w: verdict id of %d bytes is not 1-%d long", ErrMalformed, len(id), verdict.MaxID)
 	}
 	return nil
 }

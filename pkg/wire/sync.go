@@ -6,9 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/weir-ips/weir/pkg/verdict"
 )
@@ -53,7 +51,7 @@ const (
 // SyncPart is one message of an answer. Parts carry verdicts or sealed deltas of their own, so each is decoded alone.
 //
 // Encoded: signature (64 bytes) over the rest up to the payload, length of the header (big-endian uint16), header (JSON with
-// the payload's SHA-256), payload (zstd of JSON verdicts one a line, or of sealed deltas each after its length as uvarint).
+// the payload's SHA-256), payload (zstd of verdicts, see verdict.go, or of sealed deltas each after its length as uvarint).
 type SyncPart struct {
 	Kind    string `json:"kind"`
 	Epoch   uint64 `json:"epoch"`
@@ -116,19 +114,16 @@ const partBytes = 768 << 10
 
 // SnapshotParts encodes a whole set: at least one part, the first of an empty set being empty. Nonce is left 0.
 func SnapshotParts(epoch, seq uint64, vs []verdict.Verdict) ([]SyncPart, error) {
-	var raw bytes.Buffer
-	enc := json.NewEncoder(&raw)
+	var raw []byte
 	pk := packer{kind: PartSnapshot, epoch: epoch, seq: seq}
 	for i := range vs {
-		if err := enc.Encode(&vs[i]); err != nil {
-			return nil, fmt.Errorf("snapshot: verdict %s: %w", vs[i].ID, err)
-		}
-		if raw.Len() >= partBytes {
-			pk.add(raw.Bytes())
-			raw.Reset()
+		raw = appendVerdict(raw, &vs[i])
+		if len(raw) >= partBytes {
+			pk.add(raw)
+			raw = raw[:0]
 		}
 	}
-	return pk.finish(raw.Bytes())
+	return pk.finish(raw)
 }
 
 // DeltaParts encodes sealed deltas, oldest first, ending at seq.
@@ -196,20 +191,19 @@ func (p *SyncPart) Verdicts() ([]verdict.Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	var vs []verdict.Verdict
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	for {
-		var v verdict.Verdict
-		if err := dec.Decode(&v); errors.Is(err, io.EOF) {
-			return vs, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("snapshot: %w: %w", ErrMalformed, err)
+	const typical = 100 // bytes of a verdict, to make room at once
+	vs := make([]verdict.Verdict, 0, len(raw)/typical)
+	for r := (verdictReader{reader: reader{b: raw}}); len(r.b) > 0; {
+		v := r.verdict()
+		if r.err != nil {
+			return nil, fmt.Errorf("snapshot: %w", r.err)
 		}
 		if err := CheckVerdict(&v); err != nil {
 			return nil, fmt.Errorf("snapshot: %w", err)
 		}
 		vs = append(vs, v)
 	}
+	return vs, nil
 }
 
 // Deltas decodes a part of deltas, checking each one's signature (pub nil: unchecked).

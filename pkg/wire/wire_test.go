@@ -143,8 +143,8 @@ func TestDeltaRefuses(t *testing.T) {
 		"no expiry":          func(d *Delta) { d.Verdict.ExpiresAt = time.Time{} },
 		"everything matches": func(d *Delta) { d.Verdict.Match = verdict.Match{} },
 		"no id":              func(d *Delta) { d.Verdict.ID = "" },
-		"a long reason":      func(d *Delta) { d.Verdict.Reason = strings.Repeat("x", maxReason+1) },
-		"much evidence":      func(d *Delta) { d.Verdict.Evidence = make([]string, maxEvidence+1) },
+		"a long reason":      func(d *Delta) { d.Verdict.Reason = strings.Repeat("x", verdict.MaxReason+1) },
+		"much evidence":      func(d *Delta) { d.Verdict.Evidence = make([]string, verdict.MaxEvidence+1) },
 		"a bad scope":        func(d *Delta) { d.Verdict.Scope = "a.>" },
 		"removal of nothing": func(d *Delta) { *d = Delta{Epoch: 9, Seq: 4, Op: OpRemove} },
 	} {
@@ -199,7 +199,7 @@ func TestBeacon(t *testing.T) {
 
 func TestSnapshot(t *testing.T) {
 	k := key(t, 1)
-	for _, n := range []int{0, 1, 10_000} {
+	for _, n := range []int{0, 1, 20_000} {
 		vs := make([]verdict.Verdict, n)
 		for i := range vs {
 			vs[i] = sampleVerdict(fmt.Sprintf("v-%d", i), uint64(i+1))
@@ -208,7 +208,7 @@ func TestSnapshot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n == 10_000 && len(parts) < 2 {
+		if n == 20_000 && len(parts) < 2 {
 			t.Errorf("%d verdicts in %d part", n, len(parts))
 		}
 		var got []verdict.Verdict
@@ -243,6 +243,57 @@ func TestSnapshot(t *testing.T) {
 			t.Errorf("%d verdicts came back changed or as %d", n, len(got))
 		}
 		t.Logf("%d verdicts: %d parts, %d bytes", n, len(parts), size)
+	}
+}
+
+// Every field of a verdict must travel, those added later too.
+func TestVerdictInSnapshot(t *testing.T) {
+	full := sampleVerdict("v-1", 4)
+	full.Match = verdict.Match{
+		Src: netip.MustParsePrefix("203.0.113.0/24"), Dst: netip.MustParsePrefix("10.0.0.0/8"), Proto: 6, Port: 65535,
+	}
+	full.Action, full.Rule, full.Rate, full.Spoofable, full.ApprovedBy = verdict.RateLimit, 1<<32-1, 5, true, "bob"
+	one := sampleVerdict("v-2", 5)
+	one.Match = verdict.Match{
+		Flow: &verdict.FlowKey{Tenant: 1 << 60, Src: netip.MustParseAddrPort("[2001:db8::2]:1"), Dst: netip.MustParseAddrPort("[2001:db8::1]:2"), Proto: 17},
+	}
+	whole := full.Match // a match has a flow or the rest
+	whole.Flow = one.Match.Flow
+	for _, v := range []reflect.Value{reflect.ValueOf(full), reflect.ValueOf(whole), reflect.ValueOf(*whole.Flow)} {
+		for i := range v.NumField() {
+			if v.Field(i).IsZero() {
+				t.Fatalf("this test leaves %s.%s zero", v.Type(), v.Type().Field(i).Name)
+			}
+		}
+	}
+	bare := verdict.Verdict{ID: "b", Match: verdict.Match{Src: netip.MustParsePrefix("2001:db8::/64")}, Origin: verdict.OriginFeed, ExpiresAt: noon}
+	vs := []verdict.Verdict{full, bare, one, full}
+	parts, err := SnapshotParts(9, 4, vs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parts[0].Verdicts()
+	if err != nil || !reflect.DeepEqual(got, vs) {
+		t.Errorf("got  %+v, %v\nwant %+v", got, err, vs)
+	}
+}
+
+func BenchmarkSnapshot(b *testing.B) {
+	vs := make([]verdict.Verdict, 10_000)
+	for i := range vs {
+		vs[i] = sampleVerdict(fmt.Sprintf("v-%d", i), uint64(i+1))
+	}
+	parts, err := SnapshotParts(9, 10_000, vs)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range parts {
+			if _, err := parts[i].Verdicts(); err != nil {
+				b.Fatal(err)
+			}
+		}
 	}
 }
 

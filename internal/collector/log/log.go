@@ -121,6 +121,7 @@ func (l *Log) AddAll(ctx context.Context, vs []verdict.Verdict) ([]verdict.Verdi
 	for i := range vs {
 		v := vs[i]
 		v.Match.Src, v.Match.Dst = v.Match.Src.Masked(), v.Match.Dst.Masked()
+		v.CreatedAt, v.ExpiresAt = v.CreatedAt.UTC().Round(0), v.ExpiresAt.UTC().Round(0)
 		ds[i] = wire.Delta{Op: wire.OpAdd, Verdict: &v}
 	}
 	if err := l.append(ctx, ds); err != nil {

@@ -16,30 +16,15 @@ type Guard struct {
 	Now        func() time.Time      // nil: time.Now
 }
 
-// builtin is never blocked: what cannot be an attacker's, or what an instance in AWS cannot do without.
-var builtin = []struct {
-	prefix netip.Prefix
-	why    string
-}{
-	{netip.MustParsePrefix("0.0.0.0/8"), "this network (RFC 791)"},
-	{netip.MustParsePrefix("127.0.0.0/8"), "loopback"},
-	{netip.MustParsePrefix("169.254.0.0/16"), "link-local: instance metadata, resolver and clock of AWS"},
-	{netip.MustParsePrefix("224.0.0.0/4"), "multicast"},
-	{netip.MustParsePrefix("255.255.255.255/32"), "broadcast"},
-	{netip.MustParsePrefix("::/32"), "unspecified, loopback, and all of IPv4 in its mapped form"},
-	{netip.MustParsePrefix("fe80::/10"), "link-local"},
-	{netip.MustParsePrefix("ff00::/8"), "multicast"},
-	{netip.MustParsePrefix("fd00:ec2::/32"), "instance metadata, resolver and clock of AWS"},
+// builtin is never blocked: what no host can do without, and what cannot be an attacker's address.
+func builtin() []verdict.Protected {
+	return append(verdict.AlwaysProtected(),
+		verdict.Protected{Prefix: netip.MustParsePrefix("0.0.0.0/8"), Why: "this network (RFC 791)"},
+		verdict.Protected{Prefix: netip.MustParsePrefix("::/32"), Why: "unspecified, loopback, and all of IPv4 in its mapped form"})
 }
 
-// Widest prefixes that a verdict may stop, in bits: whoever asks; and for automation, one address.
-const (
-	widest4 = 16
-	widest6 = 32
-)
-
-// maxAnalystTTL is the longest that a person may decide for.
-const maxAnalystTTL = 30 * 24 * time.Hour
+// limits are the sensors': what they would refuse is refused here, where a person sees it.
+func limits() verdict.Limits { return verdict.DefaultLimits(1) }
 
 // Refused is why a verdict is not allowed.
 type Refused struct{ Reason string }
@@ -54,7 +39,10 @@ func (g *Guard) Check(v *verdict.Verdict) error {
 	if err := g.checkTime(v); err != nil {
 		return err
 	}
-	if v.Action != verdict.Drop && v.Action != verdict.RateLimit {
+	if v.Allows() && v.Origin != verdict.OriginAnalyst && v.Match.Flow == nil {
+		return refuse("only a person may let a source through")
+	}
+	if !v.Stops() {
 		return nil
 	}
 	for _, src := range []netip.Prefix{v.Match.Src, flowSource(v)} {
@@ -68,8 +56,8 @@ func (g *Guard) Check(v *verdict.Verdict) error {
 			return err
 		}
 	}
-	if v.Action == verdict.Drop && v.Spoofable && v.Match.Src.IsValid() {
-		return refuse("the evidence against %s could be forged (no handshake): use a rate limit, or a verdict on the destination", v.Match.Src)
+	if v.Action == verdict.Drop && v.Spoofable && v.Match.Flow == nil && !v.Match.Dst.IsValid() {
+		return refuse("the evidence against %s could be forged (no handshake): use a rate limit, or narrow it to a destination", v.Match.Src)
 	}
 	return nil
 }
@@ -79,10 +67,7 @@ func (g *Guard) checkTime(v *verdict.Verdict) error {
 	if g.Now != nil {
 		now = g.Now()
 	}
-	longest := MaxTTL
-	if v.Origin == verdict.OriginAnalyst || v.Origin == verdict.OriginFeed {
-		longest = maxAnalystTTL
-	}
+	longest := limits().Life[v.Origin]
 	switch ttl := v.ExpiresAt.Sub(now); {
 	case ttl <= 0:
 		return refuse("it would have expired at %s already", v.ExpiresAt.Format(time.RFC3339))
@@ -101,23 +86,23 @@ func flowSource(v *verdict.Verdict) netip.Prefix {
 }
 
 func checkWidth(v *verdict.Verdict, src netip.Prefix) error {
-	least := widest6
+	least, floor := limits().Bits6[v.Origin], verdict.FloorBits6
 	if src.Addr().Is4() {
-		least = widest4
+		least, floor = limits().Bits4[v.Origin], verdict.FloorBits4
+	}
+	if v.ApprovedBy != "" && v.ApprovedBy != v.CreatedBy {
+		least = floor
 	}
 	if src.Bits() < least {
-		return refuse("%s is too wide: /%d is the widest that may be stopped", src, least)
-	}
-	if v.Origin != verdict.OriginAnalyst && v.Origin != verdict.OriginFeed && !src.IsSingleIP() {
-		return refuse("%s is not one address: automation may stop no more", src)
+		return refuse("%s is too wide: /%d is the widest that %s may stop", src, least, v.Origin)
 	}
 	return nil
 }
 
 func (g *Guard) checkNeverBlock(src netip.Prefix) error {
-	for _, b := range builtin {
-		if b.prefix.Overlaps(src) {
-			return refuse("%s is never blocked: %s", b.prefix, b.why)
+	for _, b := range builtin() {
+		if b.Prefix.Overlaps(src) {
+			return refuse("%s is never blocked: %s", b.Prefix, b.Why)
 		}
 	}
 	for _, p := range g.NeverBlock {

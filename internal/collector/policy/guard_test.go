@@ -17,6 +17,9 @@ func TestGuard(t *testing.T) {
 		Now:        func() time.Time { return noon },
 	}
 	analyst := func(v *verdict.Verdict) { v.Origin = verdict.OriginAnalyst }
+	approved := func(v *verdict.Verdict) {
+		v.Origin, v.CreatedBy, v.ApprovedBy = verdict.OriginAnalyst, "ann", "bob"
+	}
 	for name, c := range map[string]struct {
 		src    string
 		change func(*verdict.Verdict)
@@ -25,19 +28,21 @@ func TestGuard(t *testing.T) {
 		"an attacker":                          {"203.0.113.7/32", nil, ""},
 		"an IPv6 attacker":                     {"2001:db8::7/128", nil, ""},
 		"instance metadata":                    {"169.254.169.254/32", nil, "instance metadata"},
-		"the IPv6 resolver":                    {"fd00:ec2::253/128", analyst, "instance metadata"},
+		"the IPv6 resolver":                    {"fd00:ec2::253/128", analyst, "EC2"},
 		"loopback":                             {"127.0.0.1/32", analyst, "loopback"},
 		"the operator's":                       {"198.51.100.7/32", nil, "never-block"},
-		"a net around the operator's":          {"198.51.0.0/16", analyst, "never-block"},
+		"a net around the operator's":          {"198.51.0.0/16", approved, "never-block"},
 		"a gateway":                            {"10.0.0.1/32", nil, "a sensor needs it"},
 		"a net around a gateway":               {"10.0.0.0/24", analyst, "a sensor needs it"},
 		"IPv4 in disguise":                     {"::ffff:203.0.113.7/128", analyst, "mapped form"},
-		"all of IPv4 in disguise":              {"::/32", analyst, "mapped form"},
+		"all of IPv4 in disguise":              {"::/32", approved, "never blocked"},
 		"all of IPv4":                          {"0.0.0.0/0", analyst, "too wide"},
 		"all of IPv6":                          {"::/0", analyst, "too wide"},
-		"wider than the floor":                 {"203.0.0.0/15", analyst, "too wide"},
-		"at the floor":                         {"203.0.0.0/16", analyst, ""},
-		"a net, by automation":                 {"203.0.113.0/24", nil, "not one address"},
+		"wider than a person may alone":        {"203.0.112.0/23", analyst, "too wide"},
+		"as wide as a person may":              {"203.0.113.0/24", analyst, ""},
+		"with a second person's approval":      {"203.0.0.0/16", approved, ""},
+		"wider than anybody may":               {"203.0.0.0/15", approved, "too wide"},
+		"a net, by automation":                 {"203.0.113.0/24", nil, "too wide"},
 		"forged, perhaps":                      {"203.0.113.7/32", func(v *verdict.Verdict) { v.Spoofable = true }, "could be forged"},
 		"forged, perhaps, rate limited":        {"203.0.113.7/32", func(v *verdict.Verdict) { v.Spoofable, v.Action = true, verdict.RateLimit }, ""},
 		"a rate limit of the operator's":       {"198.51.100.7/32", func(v *verdict.Verdict) { v.Action = verdict.RateLimit }, "never-block"},
@@ -50,9 +55,10 @@ func TestGuard(t *testing.T) {
 		"one flow from the gateway, by a rule": {"", flow("10.0.0.1:53"), "a sensor needs it"},
 		"one flow from an attacker, by a rule": {"", flow("203.0.113.7:4444"), ""},
 		"one flow from a mapped IPv4 loopback": {"", flow("[::ffff:127.0.0.1]:4444"), "loopback"},
-		"a destination only, spoofed, by floods": {"", func(v *verdict.Verdict) {
+		"forged, perhaps, to one destination": {"203.0.113.7/32", func(v *verdict.Verdict) {
 			v.Origin, v.Spoofable, v.Match.Dst = verdict.OriginFlood, true, netip.MustParsePrefix("10.0.0.80/32")
 		}, ""},
+		"passed by automation": {"203.0.113.7/32", func(v *verdict.Verdict) { v.Action = verdict.Pass }, "only a person"},
 	} {
 		v := verdict.Verdict{ID: "v-1", Action: verdict.Drop, Origin: verdict.OriginRule, ExpiresAt: noon.Add(time.Hour)}
 		if c.src != "" {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,35 +36,20 @@ func BenchmarkFleet(b *testing.B) {
 	}
 	b.Logf("%d sensors in sync with %d verdicts after %s", sensors, len(vs), time.Since(began))
 	var took []time.Duration
-	var n int
-	b.ResetTimer()
-	for b.Loop() {
-		n++
-		id := fmt.Sprintf("v-%d", n)
-		made := time.Now()
-		w.add(drop(id, "203.0.113.7/32"))
-		var last time.Time
-		var mu sync.Mutex
-		var wg sync.WaitGroup
-		for _, part := range slices.Collect(slices.Chunk(fleet, 100)) {
-			wg.Go(func() {
-				for _, s := range part {
-					for !s.has(id) {
-						time.Sleep(time.Millisecond)
-					}
-					s.table.mu.Lock()
-					at := s.at[id]
-					s.table.mu.Unlock()
-					mu.Lock()
-					if at.After(last) {
-						last = at
-					}
-					mu.Unlock()
-				}
-			})
+	var missing atomic.Int64
+	done := make(chan time.Time)
+	for _, s := range fleet {
+		s.applied = func(string) {
+			if missing.Add(-1) == 0 {
+				done <- time.Now()
+			}
 		}
-		wg.Wait()
-		took = append(took, last.Sub(made))
+	}
+	for b.Loop() {
+		missing.Store(sensors)
+		made := time.Now()
+		w.add(drop(fmt.Sprintf("v-%d", len(took)), "203.0.113.7/32"))
+		took = append(took, (<-done).Sub(made))
 	}
 	b.StopTimer()
 	slices.Sort(took)
