@@ -281,9 +281,9 @@ func linkName(l decode.LinkType) string {
 	case decode.LinkSLL:
 		return "LINUX_SLL"
 	case decode.LinkIPv4:
-		return "IPV4"
+		return "IPv4"
 	case decode.LinkIPv6:
-		return "IPV6"
+		return "IPv6"
 	case decode.LinkSLL2:
 		return "LINUX_SLL2"
 	}

@@ -40,7 +40,10 @@ func (h *handler) End(f *flow.Flow) {
 	if p.cfg.Hooks.Ended != nil {
 		p.cfg.Hooks.Ended(f)
 	}
-	f.Detect, f.Logged = nil, nil
+	if p.engine != nil {
+		p.engine.End(f)
+	}
+	f.Logged = nil
 }
 
 // inspect asks the rules, carries out what they say, and writes the records.
@@ -59,7 +62,7 @@ func (p *Path) inspect(pk, outer *decode.Packet, r *flow.Result) {
 	if v.Drop {
 		p.drop(&d, r, v)
 	}
-	if d.Tagged {
+	if d.Tagged && !pk.Source.Pseudo() {
 		p.log.Tagged(&p.subject, d.TagSig)
 	}
 	p.anomalies(pk, r)
@@ -137,13 +140,11 @@ func (p *Path) decide(f *flow.Flow, d *signatures.Decision, v *event.Verdict) {
 	if f == nil {
 		return
 	}
-	if f.Verdict == flow.Undecided {
-		switch {
-		case d.FlowDrop && p.cfg.IPS:
-			f.Verdict, f.Reject = flow.FlowDrop, v.Reject != 0
-		case d.FlowPass:
-			f.Verdict = flow.FlowPass
-		}
+	if f.Verdict == flow.Undecided && d.FlowDrop && p.cfg.IPS {
+		f.Verdict = flow.FlowDrop
+	}
+	if d.FlowDrop && v.Reject != 0 {
+		f.Reject = true
 	}
 	if f.Verdict != flow.Undecided && p.cfg.Hooks.Decided != nil && once(f, noteDecided) {
 		p.cfg.Hooks.Decided(f, f.Verdict, d.DropSig)

@@ -99,6 +99,9 @@ func New(c Config) *Path {
 		p.url = c.Rules.ReferenceURL
 	}
 	p.log = event.Logger{Outputs: c.Outputs, Iface: c.Iface, Capture: c.Capture, Sensor: c.Sensor, OnAlert: c.Hooks.Alert}
+	if p.engine != nil {
+		p.log.State = p.variables
+	}
 	for _, o := range c.Outputs {
 		anomaly := o.Types.Has(event.Anomaly)
 		p.wants.decode = p.wants.decode || anomaly && o.Anomaly.Decode
