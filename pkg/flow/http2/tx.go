@@ -19,7 +19,7 @@ type Tx struct {
 	Request     Message
 	Response    Message
 	Method      []byte
-	URI         []byte // :path, normalised as HTTP/1's (http.uri)
+	URI         []byte // :path (http.uri)
 	RawURI      []byte // :path as sent
 	Host        []byte // :authority or host, lower case, without port
 	RawHost     []byte
@@ -42,6 +42,7 @@ type Message struct {
 	Trailers      []Header
 	Body          []byte // after content coding, up to the limit
 	BodySize      uint64
+	Wire          uint64 // bytes of DATA without padding, before content coding
 	Settings      []Setting
 	ErrorCode     uint32 // of RST_STREAM or GOAWAY, valid iff HasError
 	HasError      bool
