@@ -7,6 +7,9 @@ type Set struct {
 	hash uint64
 }
 
+// NewSet returns an empty set with room for n verdicts.
+func NewSet(n int) Set { return Set{seqs: make(map[string]uint64, n)} }
+
 // Add puts id in, decided at seq, replacing an earlier decision.
 func (s *Set) Add(id string, seq uint64) {
 	if s.seqs == nil {

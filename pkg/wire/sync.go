@@ -191,8 +191,8 @@ func (p *SyncPart) Verdicts() ([]verdict.Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	const typical = 100 // bytes of a verdict, to make room at once
-	vs := make([]verdict.Verdict, 0, len(raw)/typical)
+	const least = 60 // bytes of a usual verdict or less, to make room at once
+	vs := make([]verdict.Verdict, 0, len(raw)/least+1)
 	for r := (verdictReader{reader: reader{b: raw}}); len(r.b) > 0; {
 		v := r.verdict()
 		if r.err != nil {

@@ -3,6 +3,7 @@ package uplink
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,12 +28,12 @@ type follower struct {
 	request       func(*wire.SyncRequest) error // sends it; the answer comes as messages
 	keys          *keyring
 
-	pending map[uint64]*wire.Delta // by seq, while an earlier one is missing
-	ours    map[string]bool        // ids that the applier holds
-	answer  answer                 // the one awaited
-	asked   time.Time              // when it was asked for, zero when none is awaited
-	again   time.Time              // not before this
-	quiet   telemetry.Throttle
+	pending   map[uint64]*wire.Delta // by seq, while an earlier one is missing
+	elsewhere map[string]bool        // ids in the set that the applier does not hold: of another scope, expired, refused
+	answer    answer                 // the one awaited
+	asked     time.Time              // when it was asked for, zero when none is awaited
+	again     time.Time              // not before this
+	quiet     telemetry.Throttle
 
 	mu       sync.Mutex // guards what follows
 	epoch    uint64
@@ -50,7 +51,7 @@ type followerCounts struct {
 func newFollower(o *Options, keys *keyring) *follower {
 	return &follower{
 		sensor: o.Sensor, group: o.Group, applier: o.Applier, log: o.Log, now: time.Now, keys: keys,
-		pending: map[uint64]*wire.Delta{}, ours: map[string]bool{}, refusals: map[string]string{},
+		pending: map[uint64]*wire.Delta{}, elsewhere: map[string]bool{}, refusals: map[string]string{},
 	}
 }
 
@@ -104,6 +105,7 @@ func (f *follower) apply(d *wire.Delta) {
 	if d.Op == wire.OpAdd {
 		id = d.Verdict.ID
 	}
+	held := f.set.Has(id) && !f.elsewhere[id]
 	f.mu.Lock()
 	f.seq = d.Seq
 	if d.Op == wire.OpAdd {
@@ -114,9 +116,15 @@ func (f *follower) apply(d *wire.Delta) {
 	delete(f.refusals, id)
 	f.mu.Unlock()
 	delete(f.pending, d.Seq)
+	delete(f.elsewhere, id)
 	if d.Op == wire.OpAdd && f.concerns(d.Verdict) {
-		f.enforce(d.Verdict)
-	} else {
+		f.enforce(d.Verdict, held)
+		return
+	}
+	if d.Op == wire.OpAdd {
+		f.elsewhere[id] = true
+	}
+	if held {
 		f.lift(id)
 	}
 }
@@ -126,19 +134,20 @@ func (f *follower) concerns(v *verdict.Verdict) bool {
 	return wire.InScope(v.Scope, f.sensor, f.group) && v.ExpiresAt.After(f.now())
 }
 
-func (f *follower) enforce(v *verdict.Verdict) {
-	f.ours[v.ID] = true
-	if err := f.applier.Apply(*v); err != nil {
-		f.lift(v.ID) // the verdict it was to replace must not stay in its stead
-		f.refuse(v.ID, err)
+// enforce has a verdict applied; held says that the applier has an earlier one of the same id.
+func (f *follower) enforce(v *verdict.Verdict, held bool) {
+	err := f.applier.Apply(*v)
+	if err == nil {
+		return
 	}
+	if held {
+		f.lift(v.ID) // the one it was to replace must not stay in its stead
+	}
+	f.elsewhere[v.ID] = true
+	f.refuse(v.ID, err)
 }
 
 func (f *follower) lift(id string) {
-	if !f.ours[id] {
-		return
-	}
-	delete(f.ours, id)
 	if err := f.applier.Remove(id); err != nil {
 		f.log.Error("verdict not removed; it stays until it expires", "verdict", id, "error", err)
 	}
@@ -158,16 +167,16 @@ func (f *follower) refuse(id string, err error) {
 
 // replace takes a whole set.
 func (f *follower) replace(epoch, seq uint64, vs []verdict.Verdict) {
-	var set wire.Set
-	mine := make([]verdict.Verdict, 0, len(vs))
-	ours := make(map[string]bool, len(vs))
+	set := wire.NewSet(len(vs))
+	clear(f.elsewhere)
 	for i := range vs {
 		set.Add(vs[i].ID, vs[i].Seq)
-		if f.concerns(&vs[i]) {
-			mine = append(mine, vs[i])
-			ours[vs[i].ID] = true
+		if !f.concerns(&vs[i]) {
+			f.elsewhere[vs[i].ID] = true
 		}
 	}
+	all := len(vs)
+	vs = slices.DeleteFunc(vs, func(v verdict.Verdict) bool { return f.elsewhere[v.ID] })
 	if epoch != f.epoch || seq < f.seq {
 		clear(f.pending) // deltas of a log that was lost
 	}
@@ -175,11 +184,10 @@ func (f *follower) replace(epoch, seq uint64, vs []verdict.Verdict) {
 	f.epoch, f.seq, f.set = epoch, seq, set
 	clear(f.refusals)
 	f.mu.Unlock()
-	f.ours = ours
-	if err := f.applier.Replace(epoch, seq, mine); err != nil {
+	if err := f.applier.Replace(epoch, seq, vs); err != nil {
 		f.refuseAll(err)
 	}
-	f.log.Info("verdicts synchronised", "epoch", epoch, "seq", seq, "verdicts", len(vs), "here", len(mine))
+	f.log.Info("verdicts synchronised", "epoch", epoch, "seq", seq, "verdicts", all, "here", len(vs))
 }
 
 // refuseAll takes Replace's error apart.
@@ -193,7 +201,7 @@ func (f *follower) refuseAll(err error) {
 	}
 	var one *Refusal
 	if errors.As(err, &one) {
-		delete(f.ours, one.ID)
+		f.elsewhere[one.ID] = true
 		f.refuse(one.ID, one.Err)
 		return
 	}

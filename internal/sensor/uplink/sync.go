@@ -68,7 +68,11 @@ func (f *follower) collect(p *wire.SyncPart) (err error) {
 	switch p.Kind {
 	case wire.PartSnapshot:
 		vs, err := p.Verdicts()
-		a.verdicts = append(a.verdicts, vs...)
+		if a.verdicts == nil {
+			a.verdicts = vs // most answers have one part
+		} else {
+			a.verdicts = append(a.verdicts, vs...)
+		}
 		return err
 	case wire.PartDeltas:
 		ds, err := p.Deltas(f.keys.collector())

@@ -141,7 +141,6 @@ type table struct {
 	at       map[string]time.Time // of Apply
 	replaced int
 	refuse   func(verdict.Verdict) error
-	applied  func(id string) // called after Apply
 }
 
 func newTable() *table {
@@ -157,9 +156,6 @@ func (t *table) Apply(v verdict.Verdict) error {
 		}
 	}
 	t.verdicts[v.ID], t.at[v.ID] = v, time.Now()
-	if t.applied != nil {
-		t.applied(v.ID)
-	}
 	return nil
 }
 
