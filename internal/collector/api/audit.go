@@ -19,7 +19,7 @@ func (s *Server) record(r *http.Request, action, object string, detail any) erro
 		return fmt.Errorf("%w: %s %s: %w", errUnrecorded, action, object, err)
 	}
 	_, err = s.opt.Audit.Append(r.Context(), store.Entry{
-		Actor: s.opt.User, Action: action, Object: object, Remote: r.RemoteAddr, Detail: text,
+		Actor: s.actor(r), Action: action, Object: object, Remote: r.RemoteAddr, Detail: text,
 	})
 	if err != nil {
 		s.metrics.unrecorded.Inc()

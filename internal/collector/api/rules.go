@@ -56,7 +56,7 @@ func (s *Server) putRules(w http.ResponseWriter, r *http.Request) error {
 	if want := r.Header.Get("If-Match"); want != "" && strings.Trim(want, `"`) != before.Version {
 		return errStale
 	}
-	set, err := s.opt.Rules.Replace(r.Context(), text, s.opt.User)
+	set, err := s.opt.Rules.Replace(r.Context(), text, s.actor(r))
 	if err != nil {
 		return err
 	}

@@ -28,9 +28,9 @@ type Options struct {
 	Metrics  *prometheus.Registry // served at /metrics; the server registers its own counters there
 	Ready    func() error         // nil when the collector can do its work; the text is shown at /readyz
 	Log      *slog.Logger         // nil: slog.DiscardHandler
-	User     string               // recorded as the actor of every change
-	TLS      *tls.Config          // nil: plain HTTP, on loopback only
-	Insecure bool                 // plain HTTP on any address, by any host name
+	User     string               // recorded as the actor of every change, unless a client certificate names one
+	TLS      *tls.Config          // nil: plain HTTP
+	Insecure bool                 // answer on any address, by any host name, whoever calls
 }
 
 // Server is the collector's HTTP side.
@@ -72,11 +72,25 @@ const (
 	maxRulesBody   = 64 << 20
 )
 
-// Serve answers on ln until ctx ends. It refuses to speak plain HTTP to other machines unless told to.
+// knowsCallers reports whether only holders of a client certificate are answered.
+func (s *Server) knowsCallers() bool {
+	return s.opt.TLS != nil && s.opt.TLS.ClientAuth == tls.RequireAndVerifyClientCert
+}
+
+// actor is who changes are recorded under: the client certificate's common name, else the configured user.
+func (s *Server) actor(r *http.Request) string {
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 && r.TLS.PeerCertificates[0].Subject.CommonName != "" {
+		return r.TLS.PeerCertificates[0].Subject.CommonName
+	}
+	return s.opt.User
+}
+
+// Serve answers on ln until ctx ends. Unless told to, it does not serve other machines without knowing who calls.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	if s.opt.TLS == nil && !s.opt.Insecure && !isLoopback(ln.Addr().String()) {
+	if !s.opt.Insecure && !s.knowsCallers() && !isLoopback(ln.Addr().String()) {
 		ln.Close()
-		return fmt.Errorf("api: %s is not a loopback address: configure TLS, or allow plain HTTP with --insecure-http", ln.Addr())
+		return fmt.Errorf("api: %s is not a loopback address: require client certificates (api.tls with client-ca), "+
+			"or let anybody in who can reach it with --insecure-http", ln.Addr())
 	}
 	srv := &http.Server{
 		Handler:           s.Handler(),

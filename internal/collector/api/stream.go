@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -29,7 +30,7 @@ var errBusy = fmt.Errorf("%d streams are open", maxStreams)
 //	data: {"alerts":[…newest first…],"skipped":0}
 //
 // The id is the order of arrival; a client that comes back with it in Last-Event-ID goes on from there. skipped counts the
-// alerts that match and were left out because there were too many to send.
+// alerts that match and were left out because there were too many to send; the least severe are left out first.
 func (s *Server) streamAlerts(w http.ResponseWriter, r *http.Request) error {
 	p := query(r, filterParams...)
 	f := p.filter(time.Now())
@@ -58,19 +59,19 @@ func (s *Server) streamAlerts(w http.ResponseWriter, r *http.Request) error {
 
 // streamStart is where the stream goes on: after the event the client had last, else after what there is now.
 func (s *Server) streamStart(r *http.Request) (uint64, error) {
-	head, err := s.opt.Alerts.After(r.Context(), store.Filter{}, 1<<63-1, 0)
+	last, err := s.last(r.Context())
 	if err != nil {
 		return 0, err
 	}
 	text := r.Header.Get("Last-Event-ID")
 	if text == "" {
-		return head.Last, nil
+		return last, nil
 	}
 	at, err := strconv.ParseUint(text, 10, 63)
 	if err != nil {
 		return 0, errors.New("not the id of an event of this stream")
 	}
-	return min(at, head.Last), nil // beyond the end: the store was emptied meanwhile
+	return min(at, last), nil // beyond the end: the store was emptied meanwhile
 }
 
 func (s *Server) follow(ctx context.Context, out *eventWriter, f store.Filter, at uint64) error {
@@ -112,8 +113,14 @@ func (s *Server) after(ctx context.Context, f store.Filter, at uint64) (store.Ar
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return got, err
 	}
-	head, err := s.opt.Alerts.After(context.WithoutCancel(ctx), store.Filter{}, 1<<63-1, 0)
-	return store.Arrivals{Matched: head.Last - at, Last: head.Last}, err
+	last, err := s.last(context.WithoutCancel(ctx))
+	return store.Arrivals{Matched: last - at, Last: last}, err
+}
+
+// last is the newest alert there is, in the order of arrival.
+func (s *Server) last(ctx context.Context) (uint64, error) {
+	head, err := s.opt.Alerts.After(ctx, store.Filter{}, math.MaxInt64, 0)
+	return head.Last, err
 }
 
 // batch is the data of an event.

@@ -48,7 +48,7 @@ func (s *Server) previewVerdict(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) removeVerdict(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("id")
-	was, err := s.opt.Verdicts.Remove(r.Context(), id, s.opt.User)
+	was, err := s.opt.Verdicts.Remove(r.Context(), id, s.actor(r))
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (s *Server) readVerdict(r *http.Request) (verdict.Verdict, error) {
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
-	v.CreatedBy, v.Origin = s.opt.User, verdict.OriginAnalyst
+	v.CreatedBy, v.Origin = s.actor(r), verdict.OriginAnalyst
 	return v, nil
 }
 

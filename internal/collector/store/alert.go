@@ -91,7 +91,7 @@ const (
 	ByApp       Dimension = "app"
 )
 
-// Arrivals is what came after a point in the order of arrival: the newest Alerts that match, newest first, of Matched.
+// Arrivals is what came after a point in the order of arrival: of Matched alerts the most severe, newest first.
 type Arrivals struct {
 	Alerts  []Alert
 	Matched uint64 // alerts after the point that match

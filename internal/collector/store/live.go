@@ -1,6 +1,10 @@
 package store
 
-import "sync"
+import (
+	"cmp"
+	"slices"
+	"sync"
+)
 
 // liveSize is how many of the latest alerts are kept in memory for streams: at 50,000 a second, 160 ms of them.
 const liveSize = 8192
@@ -51,15 +55,25 @@ func (r *ring) after(seq uint64, f Filter, limit int) (Arrivals, bool) {
 	if seq+1 < r.oldest {
 		return got, false
 	}
+	var some []*Alert
 	for n := got.Last; n > seq; n-- {
-		a := &r.alerts[n%uint64(len(r.alerts))]
-		if !match(a) {
-			continue
-		}
-		got.Matched++
-		if len(got.Alerts) < limit {
-			got.Alerts = append(got.Alerts, *a)
+		if a := &r.alerts[n%uint64(len(r.alerts))]; match(a) {
+			some = append(some, a)
 		}
 	}
+	got.Matched = uint64(len(some))
+	for _, a := range worst(some, limit) {
+		got.Alerts = append(got.Alerts, *a)
+	}
 	return got, true
+}
+
+// worst keeps limit of the alerts, the most severe and of those the newest, newest first.
+func worst(some []*Alert, limit int) []*Alert {
+	if len(some) > limit {
+		slices.SortFunc(some, func(a, b *Alert) int { return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(b.Seq, a.Seq)) })
+		some = some[:limit]
+	}
+	slices.SortFunc(some, func(a, b *Alert) int { return cmp.Compare(b.Seq, a.Seq) })
+	return some
 }

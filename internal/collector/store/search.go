@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -102,7 +101,7 @@ func (d *day) eve(ctx context.Context, db *sql.DB, seq uint64) ([]byte, error) {
 	return d.codec.decode(frame, seq-uint64(first))
 }
 
-// After returns what arrived after seq, the newest limit of it. The latest thousands are answered from memory.
+// After returns what arrived after seq: all, or the most severe limit of it, and of those the newest. The latest thousands are answered from memory.
 func (s *Store) After(ctx context.Context, f Filter, seq uint64, limit int) (Arrivals, error) {
 	if got, ok := s.live.after(seq, f, limit); ok {
 		return got, nil
@@ -114,8 +113,15 @@ func (s *Store) After(ctx context.Context, f Filter, seq uint64, limit int) (Arr
 			return Arrivals{}, fmt.Errorf("read %s: %w", d.path, err)
 		}
 	}
-	slices.SortFunc(got.Alerts, func(a, b Alert) int { return cmp.Compare(b.Seq, a.Seq) })
-	got.Alerts = got.Alerts[:min(len(got.Alerts), limit)]
+	all := make([]*Alert, len(got.Alerts))
+	for i := range got.Alerts {
+		all[i] = &got.Alerts[i]
+	}
+	kept := make([]Alert, 0, limit)
+	for _, a := range worst(all, limit) {
+		kept = append(kept, *a)
+	}
+	got.Alerts = kept
 	return got, nil
 }
 
@@ -132,7 +138,8 @@ func (d *day) after(ctx context.Context, db *sql.DB, f *Filter, seq uint64, limi
 		return err
 	}
 	got.Matched += n
-	query := selectAlerts + " WHERE a.seq IN (SELECT seq FROM alerts" + where + " ORDER BY seq DESC LIMIT ?)"
+	query := selectAlerts + " WHERE a.seq IN (SELECT seq FROM alerts JOIN signatures ON signatures.n = sig" + where +
+		" ORDER BY severity, seq DESC LIMIT ?)"
 	found, err := scanAlerts(ctx, db, query, append(args, limit)...)
 	got.Alerts = append(got.Alerts, found...)
 	return err

@@ -462,3 +462,36 @@ func TestBadCursor(t *testing.T) {
 		}
 	}
 }
+
+// What a stream must leave out is the least severe.
+func TestAfterKeepsTheMostSevere(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	all := samples(90) // a third of each severity
+	for i := range all {
+		all[i].Time = noon
+	}
+	mustAppend(t, s, all...)
+	inMemory, err := s.After(t.Context(), Filter{}, 0, 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s = open(t, Options{Dir: dir})
+	onDisk, err := s.After(t.Context(), Filter{}, 0, 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(ids(inMemory.Alerts), ids(onDisk.Alerts)) || len(onDisk.Alerts) != 40 {
+		t.Errorf("memory %v\ndisk   %v", ids(inMemory.Alerts), ids(onDisk.Alerts))
+	}
+	worst := chosen(all, Filter{Severity: 1})
+	for _, a := range worst {
+		if !slices.Contains(ids(inMemory.Alerts), a.ID) {
+			t.Errorf("%s of severity 1 was left out", a.ID)
+		}
+	}
+	if !slices.IsSortedFunc(inMemory.Alerts, func(a, b Alert) int { return cmp.Compare(b.Seq, a.Seq) }) {
+		t.Error("not newest first")
+	}
+}
