@@ -28,10 +28,10 @@ var (
 	target   = netip.MustParseAddr("10.77.9.10")
 )
 
-func newRig(t testing.TB, o bpf.Options) *rig { return newRigWith(t, o, false) }
+func newRig(t testing.TB, o bpf.Options) *rig { return newRigWith(t, o, 1, false) }
 
-// newRigWith can have the load balancer's end drop all that comes back.
-func newRigWith(t testing.TB, o bpf.Options, sink bool) *rig {
+// newRigWith makes more receive queues than one, or has the load balancer's end drop all that comes back.
+func newRigWith(t testing.TB, o bpf.Options, queues int, sink bool) *rig {
 	t.Helper()
 	name := strings.ToLower(t.Name())
 	l, err := lab.New(name[:min(len(name), 20)])
@@ -43,10 +43,13 @@ func newRigWith(t testing.TB, o bpf.Options, sink bool) *rig {
 	check(t, err)
 	far, err := l.Namespace("sensor")
 	check(t, err)
+	for _, n := range []*lab.Namespace{near, far} { // which would speak of its own accord
+		check(t, n.Sysctl("net/ipv6/conf/default/disable_ipv6", "1"))
+	}
 	r := &rig{}
 	r.near, r.far, err = l.Cable(
-		lab.End{NS: near, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(balancer, 24)}, MTU: 2000, Pass: !sink, Sink: sink},
-		lab.End{NS: far, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(target, 24)}, MTU: 2000})
+		lab.End{NS: near, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(balancer, 24)}, MTU: 2000, Pass: !sink, Sink: sink, Queues: queues},
+		lab.End{NS: far, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(target, 24)}, MTU: 2000, Queues: queues})
 	check(t, err)
 	o.Name, o.NoPin, o.Sources, o.Flows = "eth0", true, 1024, 1024
 	r.sensor, err = bpf.Load(o)
@@ -69,7 +72,7 @@ func newRigWith(t testing.TB, o bpf.Options, sink bool) *rig {
 
 func (r *rig) open(t testing.TB, cfg capture.XSKConfig) *capture.XSK {
 	t.Helper()
-	cfg.Ifindex, cfg.Sockets, cfg.Credit = r.index, r.sensor.Sockets(), r.sensor.Credit(0)
+	cfg.Ifindex, cfg.Sockets, cfg.Credit = r.index, r.sensor.Sockets(), r.sensor.Credit(cfg.Queue)
 	var x *capture.XSK
 	check(t, r.far.NS.Run(func() (err error) {
 		x, err = capture.OpenXSK(cfg)

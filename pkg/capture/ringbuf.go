@@ -74,7 +74,7 @@ func (r *Ring) mmap(offset, size, prot int) ([]byte, error) {
 func (r *Ring) Recv(frames []Frame, wait time.Duration) (int, error) {
 	n := r.take(frames)
 	if n == 0 && wait > 0 {
-		if err := pollIn(r.fd, wait); err != nil {
+		if err := pollIn(wait, r.fd); err != nil {
 			return 0, fmt.Errorf("capture: waiting for a ring buffer: %w", err)
 		}
 		n = r.take(frames)

@@ -8,10 +8,14 @@ import (
 )
 
 // pollIn waits until fd is readable or wait has passed.
-func pollIn(fd int, wait time.Duration) error {
+func pollIn(wait time.Duration, fd int) error {
 	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	return poll(wait, fds[:])
+}
+
+func poll(wait time.Duration, fds []unix.PollFd) error {
 	ts := unix.NsecToTimespec(int64(wait))
-	_, err := unix.Ppoll(fds[:], &ts, nil)
+	_, err := unix.Ppoll(fds, &ts, nil)
 	if errors.Is(err, unix.EINTR) {
 		return nil
 	}

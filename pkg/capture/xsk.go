@@ -13,6 +13,8 @@ import (
 	"github.com/weir-ips/weir/pkg/decode"
 )
 
+const idleLook = 10 * time.Millisecond // between two looks of an idle socket; longer than any frame is on its way to it
+
 // XSKConfig says where an XSK takes its frames from. Zero values have defaults except for Ifindex, Sockets and Credit.
 type XSKConfig struct {
 	Ifindex int
@@ -46,8 +48,9 @@ type XSK struct {
 	zeroCopy         bool
 	primed           bool // the queue is ours, and its credit
 
-	leak  int64 // credit missing at the last idle look
-	stats xskStats
+	looked time.Time // the last idle look
+	leak   int64     // credit missing then
+	stats  xskStats
 }
 
 type xskStats struct {
@@ -102,25 +105,29 @@ func (x *XSK) ZeroCopy() bool { return x.zeroCopy }
 // Recv hands out what the queue holds, or waits for the first frame. All frames of a batch carry the time of the batch.
 func (x *XSK) Recv(frames []Frame, wait time.Duration) (int, error) {
 	x.reap()
-	n := x.take(frames)
-	if n > 0 || wait <= 0 {
+	if n := x.take(frames); n > 0 {
 		return n, nil
 	}
-	if err := x.kick(); err != nil {
+	if err := x.idle(); err != nil || wait <= 0 {
 		return 0, err
 	}
-	if err := pollIn(x.fd, wait); err != nil {
+	if err := pollIn(wait, x.fd); err != nil {
 		return 0, fmt.Errorf("capture: waiting for an AF_XDP socket: %w", err)
 	}
 	x.reap()
-	if n = x.take(frames); n == 0 {
-		return 0, x.idle()
-	}
-	return n, nil
+	return x.take(frames), nil
 }
 
-// idle does what can wait for a quiet moment.
+// idle does what can wait for a moment without frames: send what is left over, and now and then look after the socket.
 func (x *XSK) idle() error {
+	if err := x.kick(); err != nil {
+		return err
+	}
+	now := time.Now()
+	if now.Sub(x.looked) < idleLook {
+		return nil
+	}
+	x.looked = now
 	x.mendCredit()
 	code, err := unix.GetsockoptInt(x.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {

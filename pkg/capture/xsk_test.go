@@ -236,7 +236,7 @@ func TestXSKConfig(t *testing.T) {
 
 // BenchmarkXSK forwards as many frames as the socket takes of a flood, 64 bytes within.
 func BenchmarkXSK(b *testing.B) {
-	r := newRigWith(b, bpf.Options{Mode: bpf.ModeGWLB}, true)
+	r := newRigWith(b, bpf.Options{Mode: bpf.ModeGWLB}, 1, true)
 	x := r.open(b, capture.XSKConfig{})
 	flood := lab.LiveFlood{
 		Kind: lab.UDPFlood, From: &lab.Host{Namespace: r.near.NS}, Payload: 36,
