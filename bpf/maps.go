@@ -156,6 +156,28 @@ func innerAt(spec *ebpf.MapSpec, outer *ebpf.Map, i uint32) (*ebpf.Map, error) {
 	return m, nil
 }
 
+// Trie opens the prefix trie of a generation, 0 or 1. The caller closes it.
+func (s *Sensor) Trie(generation uint32) (*ebpf.Map, error) {
+	m, err := innerAt(s.trie, s.tables.Prefixes, generation)
+	if err != nil {
+		return nil, fmt.Errorf("bpf: prefixes[%d]: %w", generation, err)
+	}
+	return m, nil
+}
+
+// NewTrie puts an empty trie in the place of a generation's. The caller closes it; XDP holds it on.
+func (s *Sensor) NewTrie(generation uint32) (*ebpf.Map, error) {
+	m, err := ebpf.NewMap(s.trie)
+	if err != nil {
+		return nil, explain(fmt.Errorf("bpf: create prefix trie: %w", err))
+	}
+	if err := s.tables.Prefixes.Put(generation, m); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("bpf: prefixes[%d]: %w", generation, err)
+	}
+	return m, nil
+}
+
 func closeAll(maps []*ebpf.Map) {
 	for _, m := range maps {
 		m.Close()

@@ -25,6 +25,7 @@ type Sensor struct {
 	rings  []*ebpf.Map
 	tables *Tables
 	prog   *ebpf.Program
+	trie   *ebpf.MapSpec // of one generation's prefixes
 
 	mu    sync.Mutex
 	links map[string]*attachment // by interface
@@ -91,6 +92,7 @@ func (s *Sensor) openMaps(spec *ebpf.CollectionSpec) (err error) {
 			return err
 		}
 	}
+	s.trie = spec.Maps[sensorMapPrefixes].InnerMap
 	tries, err := inner(spec.Maps[sensorMapPrefixes], s.maps[sensorMapPrefixes], 2)
 	if err != nil {
 		return err

@@ -1,0 +1,126 @@
+package enforce
+
+import (
+	"fmt"
+	"iter"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-ips/weir/bpf"
+)
+
+// Destination is what XDP has counted to one address.
+type Destination struct {
+	Addr    netip.Addr
+	Claims  uint16 // changes when the counters start anew for another address
+	Armed   uint8  // bit by bpf.Class
+	Fixed   bool
+	Packets [bpf.Classes]uint32 // cumulative; they wrap, so subtract
+	Bytes   uint64
+}
+
+// Destinations iterates over the counted destinations. Nothing is locked: numbers are those of the moment each is read.
+func (e *Enforcer) Destinations() iter.Seq[Destination] {
+	return func(yield func(Destination) bool) {
+		for i := range e.maps.Dests {
+			d := &e.maps.Dests[i]
+			if atomic.LoadUint32(&d.Last) == 0 && d.Fixed == 0 {
+				continue
+			}
+			out := Destination{
+				Addr: netip.AddrFrom16(d.Addr).Unmap(), Claims: d.Claims, Armed: d.Armed, Fixed: d.Fixed != 0,
+				Bytes: atomic.LoadUint64(&d.Bytes),
+			}
+			for class := range out.Packets {
+				out.Packets[class] = atomic.LoadUint32(&d.Packets[class])
+			}
+			if d.Claims == out.Claims && !yield(out) {
+				return
+			}
+		}
+	}
+}
+
+// dest finds an address's counters, claiming a way for it if it has none and make is set; -1 if there is none.
+func (e *Enforcer) dest(addr netip.Addr, make bool) int {
+	a := addr.As16()
+	sets := uint64(len(e.maps.Dests) / bpf.DestWays)
+	base := int(bpf.HashAddr(e.maps.Control.Seed, a)%sets) * bpf.DestWays
+	free, now := -1, e.clock.Tick(bpf.Monotonic())
+	for i := base; i < base+bpf.DestWays; i++ {
+		d := &e.maps.Dests[i]
+		if d.Addr == a {
+			return i
+		}
+		if d.Fixed == 0 && d.Armed == 0 && (free < 0 || now-atomic.LoadUint32(&d.Last) > bpf.DestIdle) {
+			free = i
+		}
+	}
+	if !make || free < 0 {
+		return -1
+	}
+	d := &e.maps.Dests[free]
+	d.Fixed = 1 // XDP claims it no more
+	*d = bpf.Dest{Addr: a, Fixed: 1, Claims: d.Claims + 1}
+	return free
+}
+
+// Watch gives each address counters of its own that no other can take.
+func (e *Enforcer) Watch(addrs []netip.Addr) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range addrs {
+		i := e.dest(a, true)
+		if i < 0 {
+			return fmt.Errorf("enforce: watch %v: all %d ways of its set are taken by others", a, bpf.DestWays)
+		}
+		e.maps.Dests[i].Fixed = 1
+	}
+	return nil
+}
+
+// Arm limits packets of a class to a destination to rate per second for so long, known-good sources aside. Arming it again
+// changes rate and end.
+func (e *Enforcer) Arm(dst netip.Addr, class bpf.Class, rate uint32, life time.Duration) error {
+	if int(class) >= bpf.Classes {
+		return fmt.Errorf("enforce: arm %v: class %d is unknown", dst, class)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := e.dest(dst, true)
+	if i < 0 {
+		return fmt.Errorf("enforce: arm %v: all %d ways of its set are taken by others", dst, bpf.DestWays)
+	}
+	window := e.clock.Length() << bpf.ArmWindow
+	arm := &e.maps.Arms[i]
+	arm.Budget[class] = uint32(uint64(rate) * uint64(window) / uint64(time.Second))
+	arm.Expires[class] = e.clock.Tick(bpf.Monotonic()+life) + 1
+	e.maps.Dests[i].Fixed = 1
+	e.maps.Dests[i].Armed |= 1 << class
+	return nil
+}
+
+// Disarm ends Arm.
+func (e *Enforcer) Disarm(dst netip.Addr, class bpf.Class) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if i := e.dest(dst, false); i >= 0 && int(class) < bpf.Classes {
+		e.maps.Dests[i].Armed &^= 1 << class
+	}
+}
+
+// MarkGood notes that a source has completed a handshake: it passes armed destinations first for the next minutes.
+func (e *Enforcer) MarkGood(src netip.Addr) {
+	i, mask := bpf.GoodBits(e.maps.Control.Seed, src.As16())
+	half := int(atomic.LoadUint32(&e.maps.Control.Good)&1) * bpf.GoodWords
+	atomic.OrUint64(&e.maps.Good[half+i], mask)
+}
+
+// ageGood empties the older half of the known-good bits and fills that from now on.
+func (e *Enforcer) ageGood(now time.Time) {
+	half := 1 - e.maps.Control.Good&1
+	clear(e.maps.Good[int(half)*bpf.GoodWords:][:bpf.GoodWords])
+	atomic.StoreUint32(&e.maps.Control.Good, half)
+	e.good = now
+}
