@@ -28,15 +28,12 @@ func (t *Tracker) deliver(f *Flow, s *Session, dir app.Direction, now int64, r *
 			continue
 		}
 		lost := acked
-		if st.flags&streamEOF != 0 {
-			lost = math.MaxUint64
-		}
 		if st.flags&streamDepth != 0 {
 			lost = min(lost, t.cfg.Depth)
 		}
 		if b != nil {
 			lost = min(lost, b.start)
-		} else if lost == math.MaxUint64 || s.Async {
+		} else if f.Packets[dir] == 0 { // this side is not seen at all
 			break
 		}
 		if lost <= st.app {
@@ -44,7 +41,7 @@ func (t *Tracker) deliver(f *Flow, s *Session, dir app.Direction, now int64, r *
 		}
 		t.lose(f, st, dir, lost, r)
 	}
-	if st.flags&(streamNoApp|streamDepth) == streamNoApp && !s.Async {
+	if st.flags&(streamNoApp|streamDepth) == streamNoApp && f.Packets[dir] > 0 {
 		t.skipLost(st, acked, r)
 	}
 	t.closeParser(f, st, dir, r)

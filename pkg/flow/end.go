@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"encoding/binary"
+
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/flow/app"
 )
@@ -52,7 +54,7 @@ func (t *Tracker) flush(f *Flow, now int64, last bool, r *Result) {
 			continue
 		}
 		p := &t.pseudo
-		f.fakePacket(p, dir)
+		t.fakePacket(f, p, dir)
 		p.Time = now
 		p.Source = decode.SourceStreamFlush
 		if last {
@@ -74,7 +76,7 @@ func (f *Flow) pending(dir app.Direction) bool {
 }
 
 // fakePacket describes a flow's direction as if a packet of it had come.
-func (f *Flow) fakePacket(p *decode.Packet, dir app.Direction) {
+func (t *Tracker) fakePacket(f *Flow, p *decode.Packet, dir app.Direction) {
 	*p = decode.Packet{
 		IPVersion: f.IPVersion, Proto: f.Proto, Tenant: f.Tenant, VLAN: f.VLAN, VLANs: f.VLANs,
 		Src: f.Src, Dst: f.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort,
@@ -82,10 +84,23 @@ func (f *Flow) fakePacket(p *decode.Packet, dir app.Direction) {
 	if dir == app.ToClient {
 		p.Src, p.Dst, p.SrcPort, p.DstPort = f.Dst, f.Src, f.DstPort, f.SrcPort
 	}
+	p.Link = f.Link
+	n := 8
 	if s := f.TCP; s != nil {
+		n = 20
 		p.Flags = decode.ACK
 		p.Seq, p.Ack = s.stream[dir].NextSeq, s.stream[dir.Opposite()].NextSeq
 	}
+	h := t.header[:n]
+	clear(h)
+	binary.BigEndian.PutUint16(h, p.SrcPort)
+	binary.BigEndian.PutUint16(h[2:], p.DstPort)
+	if n == 20 {
+		binary.BigEndian.PutUint32(h[4:], p.Seq)
+		binary.BigEndian.PutUint32(h[8:], p.Ack)
+		h[12], h[13] = 5<<4, p.Flags
+	}
+	p.L4, p.IPPayload, p.Payload = h, h, h[n:]
 }
 
 // datagram takes a UDP packet to the parser.

@@ -51,15 +51,8 @@ func (g *segmentOf) open() bool {
 
 // mayPickUp decides about a session whose beginning was not seen.
 func (g *segmentOf) mayPickUp() bool {
-	cfg := g.t.cfg
-	if cfg.Midstream || cfg.AsyncOneside {
-		if p := cfg.Policies.Midstream; p > PolicyIgnore {
-			g.t.except(g.f, g.r, TargetMidstream)
-		}
-		return true
-	}
 	g.t.except(g.f, g.r, TargetMidstream)
-	return false
+	return g.t.cfg.Midstream || g.t.cfg.AsyncOneside
 }
 
 // begin makes the session and points the segment at it.
@@ -162,7 +155,7 @@ func (g *segmentOf) synSent() bool {
 	case g.has(decode.RST):
 		return g.synSentReset()
 	case g.has(decode.FIN):
-		return true
+		return g.echoes()
 	case g.has(decode.SYN | decode.ACK):
 		return g.synSentSynAck()
 	case g.has(decode.SYN):
@@ -173,8 +166,22 @@ func (g *segmentOf) synSent() bool {
 	return true
 }
 
+// echoes reports whether the server's first timestamp echoes the SYN's, as the client demands (RFC 7323 §3.2); a forged
+// answer that nobody takes does not.
+func (g *segmentOf) echoes() bool {
+	o := &g.p.TCPOptions
+	if g.dir == app.ToServer || o.Has&decode.HasTimestamps == 0 || o.TSEcr == 0 {
+		return true
+	}
+	if c := g.rcv; c.flags&streamTimestamp != 0 && o.TSEcr == c.lastTS || c.flags&streamZeroTS != 0 {
+		return true
+	}
+	g.event(StreamPacketInvalidTimestamp)
+	return false
+}
+
 func (g *segmentOf) synSentReset() bool {
-	if !g.validReset() {
+	if !g.echoes() || !g.validReset() {
 		return false
 	}
 	if g.dir == app.ToServer {
@@ -448,6 +455,8 @@ func (g *segmentOf) synRecvServerAck() bool {
 		if len(p.Payload) == 0 {
 			return true
 		}
+	case s.flags&sessMidSynAck != 0 && p.Seq == g.snd.NextSeq: // the client is not seen
+		s.Async = g.t.cfg.AsyncOneside
 	case len(p.Payload) > 0 && g.t.cfg.Inline:
 		g.event(StreamHandshakeAckDataInject)
 		if g.t.cfg.IPS {

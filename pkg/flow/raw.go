@@ -2,6 +2,7 @@ package flow
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/weir-ips/weir/pkg/flow/app"
 )
@@ -87,6 +88,29 @@ func (s *Session) available(dir app.Direction) uint64 {
 func (s *Session) pendingRaw(dir app.Direction) bool {
 	st := &s.stream[dir]
 	return st.flags&streamNoRaw == 0 && st.blockAt(st.raw) != nil
+}
+
+// AppendStream appends what is held of dir's bytes to dst, for the payload of an alert, and marks what is missing between
+// them as "[N bytes missing]". It stops when dst has limit bytes; 0 means no limit. Bytes are held until parser and rules have
+// seen them.
+func (s *Session) AppendStream(dst []byte, dir app.Direction, limit int) []byte {
+	st := &s.stream[dir]
+	at := st.base
+	for i := range st.blocks {
+		b := &st.blocks[i]
+		from := max(at, b.start)
+		if from > at {
+			dst = append(dst, '[')
+			dst = strconv.AppendUint(dst, from-at, 10)
+			dst = append(dst, " bytes missing]"...)
+		}
+		dst = append(dst, b.bytes(from)...)
+		at = b.end()
+		if limit > 0 && len(dst) >= limit {
+			return dst[:limit]
+		}
+	}
+	return dst
 }
 
 // slide gives back what neither parser, rules nor overlap checks need any more.

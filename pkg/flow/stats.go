@@ -76,7 +76,7 @@ func (s *DecoderStats) frame(p *decode.Packet) {
 
 // packet counts a packet: a frame's own, what a tunnel carried, or one put together.
 func (s *DecoderStats) packet(p *decode.Packet) {
-	if p.Invalid {
+	if p.Invalid || p.Events.Has(decode.IPv4OptionInvalid) || p.Events.Has(decode.IPv4OptionInvalidLength) || p.Events.Has(decode.UDPLengthInvalid) {
 		s.Invalid++
 	}
 	if p.Events.Any() {

@@ -183,6 +183,9 @@ func (g *segmentOf) insert() {
 		g.event(StreamReassemblyInsertMemcap)
 		t.except(g.f, g.r, TargetReassemblyMemcap)
 	}
+	if t.cfg.Inline && !in.before { // rules look at a retransmission again: what is forwarded has been inspected
+		st.raw = min(st.raw, uint64(max(st.offset(seq), int64(st.base))))
+	}
 	g.r.InStream = in.stored || in.overlap && !in.different
 }
 

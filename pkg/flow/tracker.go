@@ -27,6 +27,7 @@ type Tracker struct {
 	layers   [maxPackets]decode.Packet
 	order    []*decode.Packet
 	pseudo   decode.Packet
+	header   [20]byte // transport header of pseudo
 	result   Result
 	flushed  Result // of pseudo
 	rest     []byte // bytes that follow a change of protocol
@@ -129,7 +130,7 @@ func (t *Tracker) open(p *decode.Packet, k *key, h uint64, r *Result) *Flow {
 	f.Tenant, f.VLAN, f.VLANs = p.Tenant, p.VLAN, p.VLANs
 	f.Src, f.Dst, f.SrcPort, f.DstPort = p.Src, p.Dst, p.SrcPort, p.DstPort
 	f.Proto, f.IPVersion = p.Proto, p.IPVersion
-	f.Start, f.Last = p.Time, p.Time
+	f.Start, f.Last, f.Link = p.Time, p.Time, p.Link
 	f.MinTTL = [2]uint8{255, 255}
 	r.New = true
 	t.count(f)
