@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/heapprofiler"
 	"github.com/chromedp/cdproto/input"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
@@ -257,6 +259,14 @@ func TestAnalystSeesBlocksAndUndoes(t *testing.T) {
 	b.scheme(t, "dark")
 	b.shoot(t, "verdict-dark")
 
+	b.key(t, kb.Escape+"2") // out of the field first
+	b.wait(t, "verdicts alone", `document.querySelector(".page:not(.with-aside) .verdicts")`)
+	b.shoot(t, "verdicts-view-dark")
+	b.key(t, "1")
+	b.do(t, "help", chromedp.Click(`[aria-label="Filter help"]`))
+	b.shoot(t, "help-dark")
+	b.do(t, "help away", chromedp.Click(`[aria-label="Filter help"]`))
+
 	// Undo, and undo the undoing.
 	b.do(t, "remove", chromedp.Click(`[data-verdict] button[aria-label^="Remove the verdict on 203.0.113.77"]`))
 	b.wait(t, "removed", `document.querySelector(".faded [data-verdict]")?.textContent.includes("removed")`)
@@ -389,5 +399,36 @@ func TestURLHoldsTheState(t *testing.T) {
 	b.wait(t, "alerts again", `document.querySelector("#alerts") && !location.search.includes("view=")`)
 	b.do(t, "nonsense", chromedp.Navigate(w.url+"?q=colour%3Ared"))
 	b.wait(t, "explained", `document.querySelector(".problem")?.textContent.includes("There is no filter “colour:”")`)
+	b.noErrors(t)
+}
+
+// At 10,000 alerts a second the page stays smooth and small, and says how many it does not list.
+func TestFloodOfAlerts(t *testing.T) {
+	b := startBrowser(t)
+	w := startWorld(t)
+	b.do(t, "open", chromedp.Navigate(w.url))
+	b.wait(t, "live", `document.querySelector(".state.live")`)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go w.live(ctx, 10_000)
+	b.wait(t, "flood is seen", `document.querySelector(".filter .note")`)
+	time.Sleep(2 * time.Second)
+	b.eval(t, `(() => { window.frames_ = 0; window.start_ = performance.now(); const f = () => { window.frames_++; requestAnimationFrame(f); }; requestAnimationFrame(f); })()`)
+	time.Sleep(5 * time.Second)
+	fps := b.eval(t, `(1000 * frames_ / (performance.now() - start_)).toFixed(1)`)
+	rate := b.eval(t, `document.querySelector(".state .rate").textContent`)
+	b.do(t, "collect garbage", chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := cdp.Call(ctx, tab, heapprofiler.CollectGarbage, cdp.Empty{})
+		return err
+	}))
+	heap := b.eval(t, `(performance.memory.usedJSHeapSize / 1048576).toFixed(1)`)
+	t.Logf("%s alerts seen: %s frames/s, heap %s MB, %s", rate, fps, heap, b.eval(t, `document.querySelector(".filter .note").textContent`))
+	b.shoot(t, "flood")
+	if n, err := strconv.ParseFloat(heap, 64); err != nil || n > 32 {
+		t.Errorf("heap is %s MB, at most 32", heap)
+	}
+	if n, err := strconv.ParseFloat(fps, 64); err != nil || n < 20 {
+		t.Errorf("%s frames a second: not smooth even for a busy machine", fps)
+	}
 	b.noErrors(t)
 }

@@ -39,8 +39,7 @@ function Card({ s }: { s: Sensor }) {
         <div><dd>{count(s.verdicts)}</dd><dt>{t.verdicts}</dt></div>
       </dl>
       <p class="drops">
-        <span class="quiet">{t.drops}</span>
-        {drops.length === 0 && <span class="quiet">{t.noDrops}</span>}
+        <span class="quiet">{drops.length ? t.drops : t.noDrops}</span>
         {drops.slice(0, 6).map(([why, n]) => <span key={why} class="pill">{plain(why)} <b>{short(n)}</b></span>)}
         {s.refusals > 0 && <span class="pill warn" title={t.refusalsWhy}><Warn />{t.refusals(count(s.refusals))}</span>}
       </p>

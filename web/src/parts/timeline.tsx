@@ -88,7 +88,7 @@ function options(width: number, say: (i: number | null | undefined) => void): uP
     grid: { stroke: color("--line"), width: 1 },
   };
   return {
-    width, height, padding: [8, 4, 0, 0], legend: { show: false },
+    width, height, padding: [8, 18, 0, 0], legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: true, y: false, setScale: false } },
     scales: { x: { range: (_u, min, max) => { const half = (timeline.peek()?.step_seconds ?? 60) / 2; return [min - half, max + half]; } }, y: { range: (_u, _min, max) => [0, Math.max(4, max * 1.08)] } },
     axes: [
