@@ -59,9 +59,7 @@ func (in *Ingest) Run(ctx context.Context) error {
 	if in.Log == nil {
 		in.Log = slog.New(slog.DiscardHandler)
 	}
-	consumer, err := in.JetStream.CreateOrUpdateConsumer(ctx, wire.StreamAlerts, jetstream.ConsumerConfig{
-		Durable: "store", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, MaxAckPending: 4 * ingestBatches, MaxDeliver: -1,
-	})
+	consumer, err := in.consumer(ctx)
 	if err != nil {
 		return fmt.Errorf("ingest: %w", err)
 	}
@@ -72,6 +70,18 @@ func (in *Ingest) Run(ctx context.Context) error {
 	defer iter.Stop()
 	in.pump(ctx, messages(ctx, iter, in.Log))
 	return nil
+}
+
+// consumer begins anew: what an earlier run had taken and not acknowledged is still in the stream, and would otherwise be
+// offered again only after its time to acknowledge.
+func (in *Ingest) consumer(ctx context.Context) (jetstream.Consumer, error) {
+	const name = "store"
+	if err := in.JetStream.DeleteConsumer(ctx, wire.StreamAlerts, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil, err
+	}
+	return in.JetStream.CreateConsumer(ctx, wire.StreamAlerts, jetstream.ConsumerConfig{
+		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, MaxAckPending: 4 * ingestBatches, MaxDeliver: -1,
+	})
 }
 
 // messages turns the iterator into a channel, so that what waits already can be taken together.

@@ -80,6 +80,7 @@ func TestNoneLostNoneTwice(t *testing.T) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
+	t.Cleanup(func() { t.Logf("%d of %d alerts stored; uplink counts %+v", stored(t, w, total), total, s.Stats()) })
 	eventually(t, "all alerts", func() bool { return stored(t, w, total) == total })
 	if u := s.Stats(); u.Invalid != 0 || u.SpoolErrors != 0 {
 		t.Errorf("uplink counts %+v", u)
