@@ -139,7 +139,7 @@ func TestEvents(t *testing.T) {
 		{"mpls.bad_label_implicit_null", decode.LinkEthernet, append(make([]byte, 12), unhex(t, "8847000031ff45000000")...), false},
 		{"pppoe.wrong_code", decode.LinkEthernet, append(make([]byte, 12), unhex(t, "886411010000000000000021")...), true},
 		{"ppp.wrong_type", decode.LinkPPP, unhex(t, "ff03123500"), true},
-		{"ppp.unsup_proto", decode.LinkPPP, unhex(t, "ff03c02100"), false},
+		{"ppp.unsup_proto", decode.LinkPPP, unhex(t, "ff03002b00"), false},
 		{"ltnull.unsupported_type", decode.LinkNull, unhex(t, "6300000045"), true},
 		{"chdlc.pkt_too_small", decode.LinkCHDLC, unhex(t, "0f0008"), true},
 		{"sll.pkt_too_small", decode.LinkSLL, make([]byte, 15), true},
@@ -193,7 +193,7 @@ func TestTunnels(t *testing.T) {
 		{"erspan 1", outer().Header(47, 0, 0, 0x88, 0xbe).Bytes(inner.Ethernet()).Ethernet(), decode.SourceGRE, 0, 0, 1, 0},
 		{"erspan 2", outer().Header(47, 0x10, 0, 0x88, 0xbe, 0, 0, 0, 1).Bytes(append([]byte{0x10, 9, 0, 0, 0, 0, 0, 0}, inner.Ethernet()...)).Ethernet(), decode.SourceGRE, 0, 0, 1, 9},
 		{"ipip", outer().Proto(4).Bytes(inner.Raw()).Ethernet(), decode.SourceIPv4, 0, 0, 1, 0},
-		{"4in6", packettest.IP6("fd01::1", "fd01::2").Proto(4).Bytes(inner.Raw()).Ethernet(), decode.SourceIPv4, 0, 0, 1, 0},
+		{"4in6", packettest.IP6("fd01::1", "fd01::2").Proto(4).Bytes(inner.Raw()).Ethernet(), decode.SourceIPv6, 0, 0, 1, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := decode.Default()

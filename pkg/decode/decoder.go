@@ -83,6 +83,12 @@ func (d *Decoder) Inner(outer, inner *Packet) bool {
 		f.WireLen += cut
 	}
 	*inner = Packet{Frame: f, Tenant: outer.Tenant, Cookie: outer.Cookie, Depth: outer.Depth + 1, Source: tunnelSource[outer.Tunnel]}
+	if outer.Tunnel == TunnelIPIP || outer.Tunnel == Tunnel6in4 {
+		inner.Source = SourceIPv4
+		if outer.IPVersion == 6 {
+			inner.Source = SourceIPv6
+		}
+	}
 	tenant, cookie := outer.tunnelIDs()
 	if inner.Tenant == 0 {
 		inner.Tenant = tenant
@@ -97,6 +103,7 @@ func (d *Decoder) Inner(outer, inner *Packet) bool {
 	return true
 }
 
+// tunnelSource is the source of what a tunnel carries; that of IP in IP is named after the outer version.
 var tunnelSource = [...]Source{
 	TunnelGENEVE: SourceGENEVE, TunnelVXLAN: SourceVXLAN, TunnelGRE: SourceGRE, TunnelERSPAN: SourceGRE,
 	TunnelIPIP: SourceIPv4, Tunnel6in4: SourceIPv6, TunnelTeredo: SourceTeredo,

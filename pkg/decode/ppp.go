@@ -43,6 +43,7 @@ func (d *Decoder) pppProto(p *Packet, b []byte) {
 		p.fail(PPPIPv6PacketTooSmall)
 	case proto == pppIPv6:
 		d.ipv6(p, b)
+	case proto>>12 == 0x8 || proto>>12 == 0xc: // control protocols: they carry no traffic
 	case pppKnown(proto):
 		p.Events.Add(PPPUnsupportedProtocol)
 	default:
@@ -50,12 +51,8 @@ func (d *Decoder) pppProto(p *Packet, b []byte) {
 	}
 }
 
-// pppKnown reports whether proto is assigned to something that is not inspected: control, authentication, compression.
+// pppKnown reports whether proto is a network protocol that is not inspected.
 func pppKnown(proto uint16) bool {
-	switch proto >> 8 {
-	case 0x80, 0x82, 0xc0, 0xc1, 0xc2, 0xc4:
-		return true
-	}
 	switch proto {
 	case 0x0023, 0x0025, 0x0027, 0x0029, 0x002b, 0x002d, 0x0031, 0x0033, 0x003d, 0x003f, 0x0041, 0x0043, 0x0045, 0x0047, 0x0049, 0x004b, 0x00fb, 0x00fd, 0x0201, 0x0203, 0x0231:
 		return true

@@ -19,9 +19,6 @@ func (c *Config) resolve(target Target) Policy {
 		c.Policies.StreamMemcap, c.Policies.ReassemblyMemcap, c.Policies.Midstream,
 		c.Policies.FlowMemcap, c.Policies.DefragMemcap, c.Policies.AppError,
 	}[target]
-	if p == PolicyAuto && target == TargetMidstream && c.Midstream {
-		return PolicyIgnore
-	}
 	if p == PolicyAuto {
 		p = c.Policies.Default
 	}
@@ -32,8 +29,9 @@ func (c *Config) resolve(target Target) Policy {
 		}
 	}
 	packetOnly := target == TargetFlowMemcap || target == TargetDefragMemcap
+	wanted := target == TargetMidstream && c.Midstream // what was asked for is not refused
 	switch {
-	case !c.IPS && (p == PolicyDropFlow || p == PolicyDropPacket || p == PolicyReject || p == PolicyRejectBoth):
+	case (!c.IPS || wanted) && (p == PolicyDropFlow || p == PolicyDropPacket || p == PolicyReject || p == PolicyRejectBoth):
 		return PolicyIgnore
 	case packetOnly && p == PolicyDropFlow:
 		return PolicyDropPacket

@@ -52,7 +52,7 @@ func (g *segmentOf) open() bool {
 // mayPickUp decides about a session whose beginning was not seen.
 func (g *segmentOf) mayPickUp() bool {
 	g.t.except(g.f, g.r, TargetMidstream)
-	return g.t.cfg.Midstream || g.t.cfg.AsyncOneside
+	return (g.t.cfg.Midstream || g.t.cfg.AsyncOneside) && g.f.Verdict != FlowBypass
 }
 
 // begin makes the session and points the segment at it.
@@ -211,9 +211,9 @@ func (g *segmentOf) synSentSyn() bool {
 			return true
 		}
 	}
-	if len(s.syns) >= g.t.cfg.MaxSynQueued {
+	if len(s.syns) >= g.t.cfg.MaxSynQueued { // the oldest makes room: the peer answers one of the latest
 		g.event(StreamHandshakeSynFlood)
-		return false
+		s.syns = append(s.syns[:0], s.syns[min(1, len(s.syns)):]...)
 	}
 	s.syns = append(s.syns, queuedSyn{seq: p.Seq, window: uint32(p.Window), options: p.TCPOptions, data: uint32(len(p.Payload))})
 	return true

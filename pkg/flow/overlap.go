@@ -11,13 +11,15 @@ func (o OverlapStyle) segment(os, oe, ns, ne uint64) bool {
 		return true
 	case FirstWins, Vista:
 		return false
-	case Linux, OldLinux, Windows2003:
-		return ns < os || o != Windows2003 && ns == os && ne > oe
+	case Linux:
+		return ns < os || ns == os && ne > oe
+	case OldLinux:
+		return ns < os || ns == os && ne >= oe
 	case Solaris, OldSolaris, HPUX11:
 		return ns < os || ns == os && ne > oe
 	case BSDRight, HPUX10:
 		return ns >= os
-	default: // BSD, Windows, MacOS, IRIX
+	default: // BSD, Windows, Windows2003, MacOS, IRIX
 		return ns < os
 	}
 }
