@@ -22,6 +22,7 @@ type handler Path
 // Flush looks at the last bytes of a flow's direction.
 func (h *handler) Flush(pk *decode.Packet, r *flow.Result) {
 	p := (*Path)(h)
+	pk.Link = p.link
 	saved := p.out // a pseudo packet has no frame whose fate it could decide
 	p.inspect(pk, nil, r)
 	p.out = saved

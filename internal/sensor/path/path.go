@@ -75,6 +75,7 @@ type Path struct {
 	log     event.Logger
 	start   int64 // time of the first frame, Unix ns
 	now     int64 // time of the latest frame
+	link    decode.LinkType
 	out     Outcome
 	result  flow.Result // of the packet at hand; here, and not on the stack, because a pointer to it leaves the package
 	subject event.Subject
@@ -123,7 +124,7 @@ func (p *Path) Process(f decode.Frame) Outcome {
 	if p.start == 0 {
 		p.start = f.Time
 	}
-	p.now = max(p.now, f.Time)
+	p.now, p.link = max(p.now, f.Time), f.Link
 	packets := p.tracker.Unpack(f)
 	for i, pk := range packets {
 		if p.cfg.InnerOnly && pk.Depth == 0 && pk.Tunnel != decode.NoTunnel && len(packets) > 1 {

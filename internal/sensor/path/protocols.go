@@ -7,6 +7,9 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/dns"
 	"github.com/weir-ips/weir/pkg/flow/ftp"
 	"github.com/weir-ips/weir/pkg/flow/http1"
+	"github.com/weir-ips/weir/pkg/flow/http2"
+	"github.com/weir-ips/weir/pkg/flow/quic"
+	"github.com/weir-ips/weir/pkg/flow/smb"
 	"github.com/weir-ips/weir/pkg/flow/smtp"
 	"github.com/weir-ips/weir/pkg/flow/ssh"
 	"github.com/weir-ips/weir/pkg/flow/tls"
@@ -19,6 +22,7 @@ type Parsers struct {
 	SSH      ssh.Config
 	SMTP     smtp.Config
 	FTP      ftp.Config
+	SMB      smb.Config
 	Files    app.FileConfig  // for all protocols that carry files
 	Disabled map[string]bool // protocols that are neither detected nor parsed, by EVE's names
 }
@@ -26,7 +30,7 @@ type Parsers struct {
 // DefaultParsers returns Suricata's defaults.
 func DefaultParsers() Parsers {
 	return Parsers{HTTP: http1.DefaultConfig(), TLS: tls.Config{JA3: true, JA4: true}, SSH: ssh.Config{HASSH: true},
-		SMTP: smtp.DefaultConfig(), Disabled: map[string]bool{}}
+		SMTP: smtp.DefaultConfig(), SMB: smb.DefaultConfig(), Disabled: map[string]bool{}}
 }
 
 // probe is a protocol's answer to the first bytes of a direction.
@@ -34,16 +38,21 @@ type probe func(dir app.Direction, data []byte, srcPort, dstPort uint16) app.Mat
 
 // Protocols lists the protocols in the order in which they are asked about a flow's first bytes. It uses a copy of p.
 func (p Parsers) Protocols() []flow.Protocol {
-	p.HTTP.Files, p.SMTP.Mail.Files, p.FTP.Files = p.Files, p.Files, p.Files
+	p.HTTP.Files, p.SMTP.Mail.Files, p.FTP.Files, p.SMB.Files = p.Files, p.Files, p.Files, p.Files
+	second := http2.Config{RequestBodyLimit: p.HTTP.RequestBodyLimit, ResponseBodyLimit: p.HTTP.ResponseBodyLimit,
+		DecompressLayers: p.HTTP.DecompressLayers, BombLimit: p.HTTP.BombLimit, Files: p.Files}
 	all := []flow.Protocol{
+		{Proto: app.HTTP2, TCP: true, Probe: ported(http2.Probe), New: func() app.Parser { return http2.New(second) }},
 		{Proto: app.HTTP1, TCP: true, Probe: ported(http1.Probe), New: func() app.Parser { return http1.New(p.HTTP) }},
 		{Proto: app.TLS, TCP: true, Probe: ported(tls.Probe), New: func() app.Parser { return tls.New(p.TLS) }},
 		{Proto: app.SSH, TCP: true, Probe: ported(ssh.Probe), New: func() app.Parser { return ssh.New(p.SSH) }},
 		{Proto: app.SMTP, TCP: true, Probe: ported(smtp.Probe), New: func() app.Parser { return smtp.New(p.SMTP) }},
 		{Proto: app.FTP, TCP: true, Probe: ported(ftp.Probe), New: func() app.Parser { return ftp.New(p.FTP) }},
+		{Proto: app.SMB, TCP: true, Probe: ported(smb.Probe), New: func() app.Parser { return smb.New(p.SMB) }},
 		{Proto: app.DCERPC, TCP: true, Probe: ported(dcerpc.Probe), New: func() app.Parser { return dcerpc.New() }},
 		{Proto: app.DNS, UDP: true, Probe: ported(dns.Probe), New: func() app.Parser { return dns.New(dns.Config{}) }},
 		{Proto: app.DNS, TCP: true, Probe: ported(dns.ProbeTCP), New: func() app.Parser { return dns.New(dns.Config{TCP: true}) }},
+		{Proto: app.QUIC, UDP: true, Probe: ported(quic.Probe), New: func() app.Parser { return quic.New(quic.Config(p.TLS)) }},
 	}
 	out := all[:0]
 	for _, q := range all {

@@ -196,7 +196,7 @@ func (s *Settings) decoding(r *reader) {
 		on := true
 		r.flag(base+".enabled", &on)
 		if ports := r.strings(base + ".ports"); ports != nil {
-			*t.ports = s.ports(r, base+".ports", ports)
+			*t.ports = s.ports(r, base+".ports", ports, *t.ports)
 		}
 		if !on {
 			*t.ports = nil
@@ -210,12 +210,15 @@ func (s *Settings) decoding(r *reader) {
 	}
 }
 
-// ports reads port numbers; a variable stands for its value.
-func (s *Settings) ports(r *reader, path string, texts []string) []uint16 {
+// ports reads port numbers; a variable stands for its value, and one that is not defined for the tunnel's usual ports.
+func (s *Settings) ports(r *reader, path string, texts []string, usual []uint16) []uint16 {
 	var out []uint16
 	for _, t := range texts {
 		if name, ok := strings.CutPrefix(t, "$"); ok {
-			t = s.Rules.Variables[name]
+			if t, ok = s.Rules.Variables[name]; !ok {
+				out = append(out, usual...)
+				continue
+			}
 		}
 		v, err := strconv.ParseUint(t, 10, 16)
 		if err != nil {

@@ -36,6 +36,8 @@ func (s *Settings) protocols(r *reader) {
 	r.auto(base+"ssh.hassh", &s.Parsers.SSH.HASSH)
 	s.smtp(r, base+"smtp.")
 	r.intSize(base+"ftp.max-line-length", &s.Parsers.FTP.MaxLine)
+	r.size32(base+"smb.max-read-size", &s.Parsers.SMB.MaxRead)
+	r.size32(base+"smb.max-write-size", &s.Parsers.SMB.MaxWrite)
 	s.passOver(r)
 }
 

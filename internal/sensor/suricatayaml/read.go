@@ -144,6 +144,12 @@ func (r *reader) intSize(path string, into *int) {
 	*into = int(min(v, 1<<31-1))
 }
 
+func (r *reader) size32(path string, into *uint32) {
+	v := uint64(*into)
+	r.size(path, &v)
+	*into = uint32(min(v, 1<<32-1))
+}
+
 func parseSize(s string) (uint64, error) {
 	digits := strings.TrimRight(strings.TrimSpace(s), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 	unit := strings.ToLower(strings.TrimSpace(strings.TrimSpace(s)[len(digits):]))

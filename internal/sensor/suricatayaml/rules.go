@@ -1,7 +1,6 @@
 package suricatayaml
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,14 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/weir-ips/weir/pkg/signatures"
-)
-
-// What rules' classtype and reference mean when no file says otherwise.
-var (
-	//go:embed classification.config
-	classification string
-	//go:embed reference.config
-	references string
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
 )
 
 // RulePaths finds rule files: a relative name that does not exist is looked for in default-rule-path.
@@ -35,8 +27,6 @@ func (s *Settings) RulePaths(files []string) []string {
 // are looked for beside the rule files and in default-data-dir.
 func (s *Settings) RuleOptions(ruleFiles []string) (signatures.Options, error) {
 	o := s.Rules
-	o.Classification = signatures.Source{Name: "classification.config", Text: classification}
-	o.Reference = signatures.Source{Name: "reference.config", Text: references}
 	for _, f := range []struct {
 		name string
 		into *signatures.Source
@@ -51,7 +41,31 @@ func (s *Settings) RuleOptions(ruleFiles []string) (signatures.Options, error) {
 		*f.into = signatures.Source{Name: f.name, Text: string(text)}
 	}
 	o.ReadFile = s.reader(ruleFiles)
-	return o, nil
+	var err error
+	o.Reputation, err = s.Reputation.load()
+	return o, err
+}
+
+// load reads the files of IP reputation; nil without any.
+func (r *Reputation) load() (*keyword.Reputation, error) {
+	if r.Categories == "" {
+		return nil, nil
+	}
+	categories, err := os.ReadFile(r.Categories)
+	if err != nil {
+		return nil, fmt.Errorf("read reputation: %w", err)
+	}
+	lists := make([][]byte, len(r.Files))
+	for i, f := range r.Files {
+		if lists[i], err = os.ReadFile(f); err != nil {
+			return nil, fmt.Errorf("read reputation: %w", err)
+		}
+	}
+	rep, err := keyword.ParseReputation(categories, lists...)
+	if err != nil {
+		return nil, fmt.Errorf("read reputation: %w", err)
+	}
+	return rep, nil
 }
 
 // reader finds the files that rules name.

@@ -2,7 +2,6 @@ package suricatayaml
 
 import (
 	_ "embed"
-	"maps"
 	"path/filepath"
 
 	"github.com/weir-ips/weir/internal/sensor/path"
@@ -10,6 +9,7 @@ import (
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/signatures"
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
 )
 
 // Settings are what a Suricata configuration says, in the terms of the packages that obey them.
@@ -75,7 +75,7 @@ func Default(ips bool) *Settings {
 	}
 	s.Flow.IPS, s.Flow.Inline = ips, ips
 	s.Rules.IPS = ips
-	s.Rules.Variables = defaultVariables()
+	s.Rules.Variables = map[string]string{}
 	return s
 }
 
@@ -169,25 +169,6 @@ func joined(n *node) string {
 	return out + "]"
 }
 
-// defaultVariables are the groups of Suricata's stock configuration.
-func defaultVariables() map[string]string {
-	v := map[string]string{
-		"HOME_NET":     "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]",
-		"EXTERNAL_NET": "!$HOME_NET",
-		"AIM_SERVERS":  "$EXTERNAL_NET",
-	}
-	for _, name := range []string{"HTTP_SERVERS", "SMTP_SERVERS", "SQL_SERVERS", "DNS_SERVERS", "TELNET_SERVERS", "DC_SERVERS",
-		"DNP3_SERVER", "DNP3_CLIENT", "MODBUS_CLIENT", "MODBUS_SERVER", "ENIP_CLIENT", "ENIP_SERVER"} {
-		v[name] = "$HOME_NET"
-	}
-	maps.Copy(v, map[string]string{
-		"HTTP_PORTS": "80", "SHELLCODE_PORTS": "!80", "ORACLE_PORTS": "1521", "SSH_PORTS": "22", "DNP3_PORTS": "20000",
-		"MODBUS_PORTS": "502", "FILE_DATA_PORTS": "[$HTTP_PORTS,110,143]", "FTP_PORTS": "21", "GENEVE_PORTS": "6081",
-		"VXLAN_PORTS": "4789", "TEREDO_PORTS": "3544", "SIP_PORTS": "[5060,5061]",
-	})
-	return v
-}
-
 // files takes over the names of further files.
 func (s *Settings) files(r *reader) {
 	r.text("default-rule-path", &s.RuleDir)
@@ -206,10 +187,29 @@ func (s *Settings) files(r *reader) {
 	}
 	r.flag("datasets.rules.allow-absolute-filenames", &s.Datasets.AbsoluteNames)
 	r.flag("datasets.rules.allow-write", &s.Datasets.Write)
-	for _, known := range []string{"datasets.enabled", "datasets.defaults", "datasets.save-directory"} {
-		if n := r.at(known); n != nil {
-			n.markAll()
+	s.datasets(r)
+}
+
+// datasets takes over the sets that the configuration defines: every group of datasets with a type.
+func (s *Settings) datasets(r *reader) {
+	n := r.at("datasets")
+	if n == nil {
+		return
+	}
+	for _, c := range n.children {
+		path := "datasets." + c.key
+		var d keyword.DatasetConfig
+		r.text(path+".type", &d.Type)
+		r.text(path+".load", &d.Load)
+		r.text(path+".state", &d.State)
+		c.markAll()
+		if d.Type == "" {
+			continue
 		}
+		if s.Rules.Datasets == nil {
+			s.Rules.Datasets = map[string]keyword.DatasetConfig{}
+		}
+		s.Rules.Datasets[c.key] = d
 	}
 }
 
