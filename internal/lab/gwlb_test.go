@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -95,11 +96,17 @@ func gwlbLab(t *testing.T) (*Topology, *echo) {
 	return top, startEcho(t, top.Sensor)
 }
 
-func newLab(t *testing.T) *Lab {
+// needRoot skips the test without root, and only then.
+func needRoot(t testing.TB) {
 	t.Helper()
-	if err := requirePrivileges(); err != nil {
+	if err := requirePrivileges(); err != nil && os.Geteuid() != 0 {
 		t.Skip(err)
 	}
+}
+
+func newLab(t *testing.T) *Lab {
+	t.Helper()
+	needRoot(t)
 	l, err := New(strings.ToLower(strings.NewReplacer("Test", "", "/", "", "_", "").Replace(t.Name())))
 	if err != nil {
 		t.Fatal(err)

@@ -195,9 +195,10 @@ func FuzzReturned(f *testing.F) {
 
 // BenchmarkGWLB sends datagrams through the load balancer and the smallest appliance, as fast as they come back.
 func BenchmarkGWLB(b *testing.B) {
+	needRoot(b)
 	l, err := New("bench")
 	if err != nil {
-		b.Skip(err)
+		b.Fatal(err)
 	}
 	defer l.Close()
 	top, err := GWLBTopology(l, Options{})

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,9 +37,7 @@ func TestRequire(t *testing.T) {
 
 // TestMountBPFFS mounts in a mount namespace of its own: the machine's is left alone.
 func TestMountBPFFS(t *testing.T) {
-	if err := requirePrivileges(); err != nil {
-		t.Skip(err)
-	}
+	needRoot(t)
 	if os.Getenv("WEIR_LAB_MOUNT") != "" {
 		undo, err := MountBPFFS()
 		if err != nil {
@@ -58,7 +57,8 @@ func TestMountBPFFS(t *testing.T) {
 		}
 		return
 	}
-	cmd := exec.Command("unshare", "--mount", os.Args[0], "-test.run=^TestMountBPFFS$", "-test.v")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestMountBPFFS$", "-test.v")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	cmd.Env = append(os.Environ(), "WEIR_LAB_MOUNT=1")
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestMountBPFFS") {
 		t.Errorf("%v\n%s", err, out)
@@ -116,9 +116,7 @@ func TestFailureLeavesNothing(t *testing.T) {
 }
 
 func TestSweepRemovesTheDead(t *testing.T) {
-	if err := requirePrivileges(); err != nil {
-		t.Skip(err)
-	}
+	needRoot(t)
 	dead := exec.Command("true")
 	if err := dead.Run(); err != nil {
 		t.Fatal(err)
@@ -249,11 +247,12 @@ func mustRoot(t *testing.T, l *Lab) *Namespace {
 }
 
 func TestTwoLabsHaveTheirOwnManagement(t *testing.T) {
+	needRoot(t)
 	gateways := map[netip.Addr]bool{}
 	for range 2 {
 		l, err := New(fmt.Sprintf("two%d", len(gateways)))
 		if err != nil {
-			t.Skip(err)
+			t.Fatal(err)
 		}
 		defer l.Close()
 		top, err := HostTopology(l, Options{Management: true})

@@ -14,12 +14,7 @@ import (
 // TestXSKServesALoadBalancer has a client talk to a server through a load balancer that holds every returned frame against AWS's
 // rules, with the program and a socket as its appliance.
 func TestXSKServesALoadBalancer(t *testing.T) {
-	l, err := lab.New("xskgwlb")
-	if err != nil {
-		t.Skip(err)
-	}
-	closeAfter(t, l.Close)
-	top, err := lab.GWLBTopology(l, lab.Options{})
+	top, err := lab.GWLBTopology(newLab(t), lab.Options{})
 	check(t, err)
 	sensor, err := bpf.Load(bpf.Options{Mode: bpf.ModeGWLB, Name: "eth0", NoPin: true, Sources: 1024, Flows: 1024})
 	check(t, err)
