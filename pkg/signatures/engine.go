@@ -39,7 +39,7 @@ type Engine struct {
 	due     []uint32 // candidates of the packet
 	marks   []uint32 // by Order: stamp of the last packet that the rule was a candidate of
 	stamp   uint32
-	streams [2]chunk // raw stream bytes of the packet, by direction
+	chunk   chunk // raw stream bytes that are due with the packet
 	matches []match
 	hits    []Hit
 	free    []*flowState
@@ -127,6 +127,9 @@ func (e *Engine) Inspect(p *decode.Packet, f *flow.Flow, r flow.Result) Decision
 	if f != nil && f.Parser != nil {
 		e.byTx(f)
 	}
+	if f != nil && f.TCP != nil {
+		e.restOfStream(f)
+	}
 	d := e.decide(st)
 	e.tagged(&d, st)
 	e.Stats.Recursion, e.Stats.MatchLimit, e.Stats.StateFull = x.Stats.Recursion, x.Stats.MatchLimit, x.Stats.StateFull
@@ -208,6 +211,10 @@ func (e *Engine) inOrder() []uint32 {
 func (e *Engine) fire(s *keyword.Signature, where Where, tx app.Tx) {
 	x := &e.ctx
 	s.Apply(x)
+	if s.NoAlert && s.Action == keyword.Alert {
+		x.Captured = x.Captured[:0]
+		return // nothing more will come of it
+	}
 	m := match{sig: s, where: where, dir: x.Dir, tx: tx}
 	if len(x.Captured) > 0 {
 		m.vars = captured(x)

@@ -42,7 +42,7 @@ func (e *Engine) byPacket(st *flowState) {
 	if x.NewAppEvents != 0 {
 		e.candidates(e.rules.appEvents)
 	}
-	if st != nil && f.App != app.Unknown && !st.proto[x.Dir] {
+	if st != nil && !st.proto[x.Dir] && (f.App == app.Failed || f.App != app.Unknown && f.AppDir[x.Dir] != app.Unknown) {
 		st.proto[x.Dir] = true
 		e.candidates(e.rules.protoOnly)
 	}
@@ -56,15 +56,19 @@ func (e *Engine) byPacket(st *flowState) {
 		payload = nil
 	}
 	e.scanPorts(&e.rules.packets[t][side], p, payload)
-	e.streams[x.Dir] = chunk{}
+	e.chunk = chunk{}
 	if f != nil && f.TCP != nil {
 		e.nextChunk(f)
 	}
 	e.evaluate(payload)
-	for f != nil && f.TCP != nil && e.streams[x.Dir].data != nil { // behind a gap there may be more
-		f.TCP.Advance(x.Dir)
+}
+
+// restOfStream evaluates the rules about the stream on what lies behind a gap.
+func (e *Engine) restOfStream(f *flow.Flow) {
+	for e.chunk.data != nil {
+		f.TCP.Advance(e.ctx.Dir)
 		e.begin()
-		if e.nextChunk(f); e.streams[x.Dir].data != nil {
+		if e.nextChunk(f); e.chunk.data != nil {
 			e.evaluate(nil)
 		}
 	}
@@ -74,9 +78,8 @@ func (e *Engine) byPacket(st *flowState) {
 func (e *Engine) nextChunk(f *flow.Flow) {
 	d := e.ctx.Dir
 	data, base := f.TCP.Inspectable(d)
-	e.streams[d] = chunk{data, int(base)}
-	if len(data) == 0 {
-		e.streams[d].data = nil
+	if e.chunk = (chunk{data, int(base)}); len(data) == 0 {
+		e.chunk.data = nil
 		return
 	}
 	e.byPort(&e.rules.streamsAll[d], e.ctx.Packet)
@@ -145,7 +148,7 @@ func (e *Engine) evaluate(payload []byte) {
 func (e *Engine) payload(s *keyword.Signature, payload []byte) (Where, bool) {
 	x := &e.ctx
 	if s.NeedStream {
-		if c := &e.streams[x.Dir]; c.data != nil && s.MatchPayload(x, c.data, c.base, true) {
+		if c := &e.chunk; c.data != nil && s.MatchPayload(x, c.data, c.base, true) {
 			return InStream, true
 		}
 		if x.Result.InStream && !s.NeedPacket {

@@ -30,17 +30,16 @@ type txRule struct {
 // payloadBit marks the payload items of a rule that has groups as well.
 const payloadBit = 63
 
-// byTx evaluates the rules about transactions.
+// byTx evaluates the rules about transactions, in the packet's direction alone: what the other side has acknowledged is
+// looked at with the next packet of its sender.
 func (e *Engine) byTx(f *flow.Flow) {
+	d := e.ctx.Dir
 	for _, tx := range f.Parser.Txs() {
-		b := tx.Base()
-		for d := app.ToServer; d <= app.ToClient; d++ {
-			if b.Touched[d] || b.Complete[d] && !b.Tried[d] {
-				e.inspectTx(f, tx, d)
-			}
+		if b := tx.Base(); b.Touched[d] || b.Complete[d] && !b.Tried[d] {
+			e.inspectTx(f, tx, d)
 		}
 	}
-	e.ctx.Turn(e.ctx.Result.Dir)
+	e.ctx.Turn(d)
 	e.ctx.Tx = nil
 }
 

@@ -24,7 +24,7 @@ func (j *byteJump) match(in *Inspection) bool {
 	if j.reader.relative {
 		end += in.pos
 	}
-	if j.count > 0 || j.countVar.set {
+	if j.count > 0 || j.countVar.set && j.countVar.get(in) > 0 {
 		var ok bool
 		if v, end, ok = j.read(in); !ok {
 			return false

@@ -106,9 +106,6 @@ func parseDigits(b []byte, base int) (v uint64, used int, ok bool) {
 	return v, len(b), i > from
 }
 
-// dceLittle reports the byte order of the DCERPC message under inspection; without one it is little endian, as nearly all are.
-func (c *Context) dceLittle() bool { return true }
-
 // option applies one of the words that the four keywords share; false when it is none of them.
 func (r *reader) option(word string) (bool, error) {
 	name, arg, _ := strings.Cut(word, " ")

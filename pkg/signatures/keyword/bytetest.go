@@ -73,7 +73,7 @@ var byteTestKeyword = Keyword{
 		} else {
 			return fmt.Errorf("value %q is neither a number nor a variable", w[2])
 		}
-		if t.offset, err = c.number(w[3], -65535, 65535); err != nil {
+		if t.offset, err = c.number(w[3], -1<<31, 1<<31-1); err != nil {
 			return fmt.Errorf("offset: %w", err)
 		}
 		for _, word := range w[4:] {

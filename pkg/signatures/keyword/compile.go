@@ -66,6 +66,9 @@ func Compile(r *syntax.Rule, env *Env) (*Signature, []error, error) {
 		errs = append(errs, &syntax.Error{Pos: pos, Keyword: name, Err: err})
 	}
 	c.header(fail)
+	if err := c.hook(); err != nil {
+		fail(r.Header.Proto.Pos, "", err)
+	}
 	for i := range r.Options {
 		o := &r.Options[i]
 		k := Lookup(o.Name)
@@ -232,7 +235,7 @@ func (c *compiler) need(b *Buffer) error {
 // narrow keeps those protocols of the rule that have the buffer.
 func (c *compiler) narrow(set AppSet) error {
 	if c.sig.AppName != "" && c.sig.Apps == 0 {
-		return fmt.Errorf("the buffer does not exist in %s", c.sig.AppName)
+		return nil // a protocol that is not parsed: whatever the rule asks of it, it never matches
 	}
 	if c.sig.Apps == 0 {
 		c.sig.Apps = set

@@ -1,8 +1,11 @@
 package keyword
 
 import (
+	"fmt"
+
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/flow/http1"
+	"github.com/weir-ips/weir/pkg/signatures/syntax"
 )
 
 // fileMinInspect is how many bytes of a growing file are waited for when inspection is not inline.
@@ -40,7 +43,7 @@ const last = 255
 var fileData = &Buffer{Name: "file.data", Multi: true, Sources: []Source{
 	body(app.ToClient),
 	files(app.HTTP1, app.ToServer, http1.Trailer),
-	files(app.HTTP2, app.ToServer, last), files(app.HTTP2, app.ToClient, last),
+	files(app.HTTP2, app.ToServer, last), body2(app.ToClient),
 	files(app.SMTP, app.ToServer, last),
 	files(app.FTPData, app.ToServer, last), files(app.FTPData, app.ToClient, last),
 	files(app.SMB, app.ToServer, last), files(app.SMB, app.ToClient, last),
@@ -71,4 +74,32 @@ func fileSources(get func(*Context, *app.File) []byte) []Source {
 		}})
 	}
 	return sources
+}
+
+// fileDataKeyword is file.data; an argument says of which side's files, which matters for rules with =>.
+var fileDataKeyword = Keyword{
+	Name: "file.data", Aliases: []string{"file_data"}, Family: FamilyBuffer, Arg: "to_server|to_client", Optional: true,
+	Doc: "content of a file: body, attachment, transfer",
+	setup: func(c *compiler, o *syntax.Option) error {
+		switch o.Value {
+		case "":
+			return c.stick(fileData)
+		case "to_client":
+			return c.stick(fileDataOf(app.ToClient))
+		case "to_server":
+			return c.stick(fileDataOf(app.ToServer))
+		}
+		return fmt.Errorf("%q is not to_server or to_client", o.Value)
+	},
+}
+
+// fileDataOf is file.data of one side alone.
+func fileDataOf(dir app.Direction) *Buffer {
+	b := &Buffer{Name: fileData.Name + map[app.Direction]string{app.ToServer: ":to_server", app.ToClient: ":to_client"}[dir], Multi: true}
+	for _, s := range fileData.Sources {
+		if s.Dir == dir {
+			b.Sources = append(b.Sources, s)
+		}
+	}
+	return b
 }

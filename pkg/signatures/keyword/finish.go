@@ -173,7 +173,7 @@ func (c *compiler) kind() Type {
 			return TypeStream
 		}
 		return TypePacket
-	case c.appKeyword && s.AppName == "" && c.stateTests == 0 && !c.flowSeen:
+	case c.appKeyword && s.AppName == "" && c.stateTests == 0:
 		return TypeProtocolOnly
 	case s.AppName != "" || c.appKeyword:
 		if c.stateTests > 0 && s.AppName == "" {

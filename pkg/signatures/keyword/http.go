@@ -134,9 +134,9 @@ var (
 
 	httpResponseHeader = &Buffer{Name: "http.response_header", Multi: true, Sources: append([]Source{eachHeader(app.ToClient)}, http2EachHeader(app.ToClient)...)}
 
-	httpRequestBody = &Buffer{Name: "http.request_body", Sources: []Source{body(app.ToServer)}}
+	httpRequestBody = &Buffer{Name: "http.request_body", Sources: []Source{body(app.ToServer), body2(app.ToServer)}}
 
-	httpResponseBody = &Buffer{Name: "http.response_body", Sources: []Source{body(app.ToClient)}}
+	httpResponseBody = &Buffer{Name: "http.response_body", Sources: []Source{body(app.ToClient), body2(app.ToClient)}}
 )
 
 // build appends to scratch memory of the packet.

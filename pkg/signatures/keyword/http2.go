@@ -2,9 +2,12 @@ package keyword
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/flow/http2"
+	"github.com/weir-ips/weir/pkg/signatures/syntax"
 )
 
 func h2(dir app.Direction, step uint8, get func(x *Context, t *http2.Tx) []byte) []Source {
@@ -96,6 +99,22 @@ func http2Field(dir app.Direction, name string) []Source {
 	})
 }
 
+// body2 is the source of a body of HTTP/2.
+func body2(dir app.Direction) Source {
+	return Source{Proto: app.HTTP2, Dir: dir, Progress: http2.Body, Final: http2.Trailer, Get: func(x *Context, tx app.Tx, i int) (Bytes, bool) {
+		t, ok := tx.(*http2.Tx)
+		if !ok || i > 0 {
+			return Bytes{}, false
+		}
+		m := t.Of(dir)
+		if len(m.Body) == 0 {
+			return Bytes{}, false
+		}
+		done := m.Done || m.BodySize > uint64(len(m.Body)) || t.Complete[dir] || t.Progress[dir] >= http2.Trailer
+		return Bytes{Data: m.Body, More: !done, Wait: !done && !x.Inline && len(m.Body) < minInspect[dir]}, true
+	}}
+}
+
 func http2EachHeader(dir app.Direction) []Source {
 	return []Source{{Proto: app.HTTP2, Dir: dir, Progress: http2.Headers, Get: func(x *Context, tx app.Tx, i int) (Bytes, bool) {
 		t, ok := tx.(*http2.Tx)
@@ -119,6 +138,44 @@ func h2Values(get func(m *http2.Message, i int) (uint64, bool)) []valueSource {
 		}}
 	}
 	return []valueSource{of(app.ToServer), of(app.ToClient)}
+}
+
+// Settings of RFC 9113 §6.5.2 and RFC 8441 §3.
+var h2SettingNames = map[string]uint16{"settings_header_table_size": 1, "settings_enable_push": 2, "settings_max_concurrent_streams": 3,
+	"settings_initial_window_size": 4, "settings_max_frame_size": 5, "settings_max_header_list_size": 6, "settings_enable_connect_protocol": 8}
+
+var h2Settings = Keyword{
+	Name: "http2.settings", Family: FamilyPacket, Arg: "NAME[<|>|=N]", Doc: "a parameter of SETTINGS",
+	setup: func(c *compiler, o *syntax.Option) error {
+		name, arg := o.Value, ""
+		if i := strings.IndexAny(o.Value, "<>=! "); i >= 0 {
+			name, arg = o.Value[:i], strings.TrimSpace(o.Value[i:])
+		}
+		id, ok := h2SettingNames[strings.ToLower(name)]
+		if !ok {
+			return fmt.Errorf("%q is not the name of a setting", name)
+		}
+		holds := func(uint64) bool { return true }
+		if arg != "" {
+			t, err := parseCompare(arg, 1<<32-1, nil)
+			if err != nil {
+				return err
+			}
+			holds = t.holds
+		}
+		return c.values("http2.settings", h2Values(func(m *http2.Message, i int) (uint64, bool) {
+			for _, s := range m.Settings {
+				if s.ID != id {
+					continue
+				}
+				if i == 0 {
+					return uint64(s.Value), true
+				}
+				i--
+			}
+			return 0, false
+		}), holds)
+	},
 }
 
 var h2FrameTypes = map[string]uint64{"data": 0, "headers": 1, "priority": 2, "rststream": 3, "rst_stream": 3, "settings": 4, "pushpromise": 5, "push_promise": 5,

@@ -1,12 +1,16 @@
 package keyword
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/flow/ftp"
 	"github.com/weir-ips/weir/pkg/flow/quic"
 	"github.com/weir-ips/weir/pkg/flow/smb"
 	"github.com/weir-ips/weir/pkg/flow/smtp"
 	"github.com/weir-ips/weir/pkg/flow/ssh"
+	"github.com/weir-ips/weir/pkg/signatures/syntax"
 )
 
 // of makes a source of a buffer that a transaction has once.
@@ -157,6 +161,30 @@ var (
 	ftpReplyReceived = txField("ftp.reply_received", "whether the command was answered", 1, map[string]uint64{"no": 0, "false": 0, "off": 0, "yes": 1, "true": 1, "on": 1},
 		ftpValues(func(t *ftp.Tx) (uint64, bool) { return uint64(boolInt(len(t.Replies) > 0)), true })[1:])
 )
+
+// ftpDataCommand is what a data connection was opened for.
+var ftpDataCommand = Keyword{
+	Name: "ftpdata_command", Family: FamilyPacket, Arg: "stor|retr", Doc: "FTP command that the data connection belongs to",
+	setup: func(c *compiler, o *syntax.Option) error {
+		want := strings.ToUpper(o.Value)
+		if want != "STOR" && want != "RETR" {
+			return fmt.Errorf("%q is not stor or retr", o.Value)
+		}
+		is := func(_ *Context, t *ftp.DataTx) []byte {
+			if !strings.EqualFold(string(t.Command), want) {
+				return nil
+			}
+			return []byte{1}
+		}
+		b := &Buffer{Name: "ftpdata_command", Weak: true, Sources: []Source{of(app.FTPData, app.ToServer, 0, is), of(app.FTPData, app.ToClient, 0, is)}}
+		if err := c.need(b); err != nil {
+			return err
+		}
+		g := c.group(b, nil)
+		g.Items = append(g.Items, &valueItem{func(uint64) bool { return true }})
+		return nil
+	},
+}
 
 // SMB and DCERPC.
 

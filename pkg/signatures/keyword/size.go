@@ -74,7 +74,10 @@ var dsize = Keyword{
 			return err
 		}
 		c.props([]prop{ofPacket})
-		c.test(func(x *Context) bool { return x.Packet.L4 != nil && t.holds(uint64(len(x.Packet.Payload))) })
+		c.test(func(x *Context) bool {
+			n := len(x.Packet.Payload)
+			return x.Packet.L4 != nil && t.holds(uint64(n)) && (n > 0 || t.op != opNot && t.op != opNotBetween) // as Suricata: "not" needs a payload
+		})
 		return nil
 	},
 }

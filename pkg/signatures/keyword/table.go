@@ -23,10 +23,10 @@ func rows() []*Keyword {
 	// content
 	add(content, uricontent, nocase, offset, depth, distance, within, startswith, endswith, rawbytes, fastPattern, prefilter, replace,
 		isdataat, pcreKeyword, byteTestKeyword, byteJumpKeyword, byteExtractKeyword, byteMathKeyword, bsize, urilen, asn1, base64DecodeKeyword,
-		absent, dataset, datarep)
+		absent, entropy, dataset, datarep)
 	// transforms
 	add(dotprefix, toLowercase, toUppercase, stripWhitespace, compressWhitespace, urlDecode, headerLowercase, stripPseudoHeaders,
-		toMD5, toSHA1, toSHA256, domain, tld, xor, subslice, fromBase64)
+		toMD5, toSHA1, toSHA256, domain, tld, xor, subslice, pcreXform, fromBase64)
 	// state
 	add(flowbits, flowint, xbits, hostbits, thresholdKeyword, detectionFilter, tag, bypass, configKeyword, filestore)
 	// buffers
@@ -69,7 +69,7 @@ func httpBuffers() []Keyword {
 		buffer(httpResponseHeader, "one header field of the response", "http_response_header"),
 		buffer(httpRequestBody, "body of the request"), modifierOf("http_client_body", httpRequestBody),
 		buffer(httpResponseBody, "body of the response, decoded"), modifierOf("http_server_body", httpResponseBody),
-		h2FrameType, h2ErrorCode, h2Window, h2SizeUpdate,
+		h2FrameType, h2ErrorCode, h2Window, h2SizeUpdate, h2Settings,
 	}
 }
 
@@ -100,7 +100,7 @@ func tlsBuffers() []Keyword {
 
 func otherBuffers() []Keyword {
 	return []Keyword{
-		buffer(fileData, "content of a file: body, attachment, transfer", "file_data"), buffer(fileName, "name of a file"), buffer(fileMagic, "what the content of a file is"),
+		fileDataKeyword, buffer(fileName, "name of a file"), buffer(fileMagic, "what the content of a file is"),
 		filename, fileext, filesize, filemagic, filemd5, filesha1, filesha256,
 		buffer(sshProto, "SSH protocol version", "ssh_proto"), buffer(sshSoftware, "SSH software", "ssh_software"),
 		buffer(sshHassh, "HASSH of the client"), buffer(sshHasshServer, "HASSH of the server"),
@@ -111,9 +111,9 @@ func otherBuffers() []Keyword {
 		buffer(emailDate, "Date of a mail"), buffer(emailMessageID, "Message-ID of a mail"), buffer(emailMailer, "X-Mailer of a mail"),
 		buffer(emailURL, "a link in a mail"), buffer(emailReceived, "a Received of a mail"), buffer(emailBodyMD5, "MD5 of a mail's body"),
 		buffer(ftpCommand, "FTP command"), buffer(ftpCommandData, "argument of an FTP command"), buffer(ftpReply, "text of an FTP reply"),
-		buffer(ftpCompletionCode, "code of an FTP reply"), ftpDynamicPort, ftpMode, ftpReplyReceived, ftpbounce,
+		buffer(ftpCompletionCode, "code of an FTP reply"), ftpDynamicPort, ftpMode, ftpReplyReceived, ftpDataCommand, ftpbounce,
 		buffer(smbShare, "share that is connected to", "smb_share"), buffer(smbNamedPipe, "named pipe", "smb_named_pipe"), buffer(smbNTLMUser, "user that logs on"),
-		buffer(smbNTLMDomain, "domain that a user logs on to"), smbVersion,
+		buffer(smbNTLMDomain, "domain that a user logs on to"), smbVersion, dceIface, dceOpnum, buffer(dceStubData, "stub data of a DCE/RPC call", "dce_stub_data"),
 		buffer(quicSNIBuffer, "server name that the client asks for"), buffer(quicUA, "user agent of Google QUIC"), buffer(quicVersion, "QUIC version"),
 		buffer(quicCYUHash, "CYU of Google QUIC"), buffer(quicCYUString, "what CYU is the hash of"),
 	}

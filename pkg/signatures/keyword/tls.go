@@ -141,8 +141,10 @@ var sslVersion = Keyword{
 	Name: "ssl_version", Family: FamilyPacket, Arg: "[!]sslv2|sslv3|tls1.0|tls1.1|tls1.2|tls1.3[, …]", Doc: "one of these versions",
 	setup: func(c *compiler, o *syntax.Option) error {
 		var yes, no []uint64
+		negated := false
 		for _, w := range words(o.Value) {
-			name, negated := strings.CutPrefix(w, "!")
+			name, isNegated := strings.CutPrefix(w, "!")
+			negated = negated || isNegated // for all that follow
 			v, ok := tlsVersions[strings.ToLower(strings.TrimSpace(name))]
 			if !ok {
 				return fmt.Errorf("%q is not sslv2, sslv3, tls1.0, tls1.1, tls1.2 or tls1.3", name)

@@ -5,10 +5,12 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/weir-ips/weir/pkg/signatures/regex"
 	"github.com/weir-ips/weir/pkg/signatures/syntax"
 )
 
@@ -205,6 +207,31 @@ var subslice = withArgument("subslice", "OFFSET[, BYTES[, truncate]]", "a part o
 	}
 	return func(_ *Context, b []byte) []byte { return slice(b, from, count, hasCount, truncate) }, nil
 })
+
+var pcreXform = withArgument("pcrexform", `"expression"`, "what the first group of an expression captures; without a match the bytes as they are", false, func(arg string) (func(*Context, []byte) []byte, error) {
+	re, err := regex.Compile(unslash(strings.Trim(arg, `"`)), 0)
+	if err != nil {
+		return nil, err
+	}
+	if re.Groups() == 0 {
+		return nil, errors.New("the expression has no group")
+	}
+	return func(x *Context, b []byte) []byte {
+		ok, err := x.machine.Match(re, b, 0, x.MatchLimit)
+		if err != nil || !ok || x.machine.Groups[2] < 0 {
+			return b
+		}
+		return b[x.machine.Groups[2]:x.machine.Groups[3]]
+	}, nil
+})
+
+// unslash takes off the slashes that some write around an expression.
+func unslash(s string) string {
+	if len(s) > 2 && s[0] == '/' && s[len(s)-1] == '/' {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
 
 // slice cuts b[from:from+count]; what lies outside gives nothing, with truncate what there is.
 func slice(b []byte, from, count int, hasCount, truncate bool) []byte {

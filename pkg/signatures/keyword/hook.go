@@ -1,0 +1,98 @@
+package keyword
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/flow/http1"
+	"github.com/weir-ips/weir/pkg/flow/ssh"
+	"github.com/weir-ips/weir/pkg/flow/tls"
+)
+
+// step is a place in a transaction's progress that a rule can hook on to: "http1:request_line", "tls:client_hello_done".
+type step struct {
+	dir      app.Direction
+	progress uint8
+}
+
+// complete is a step that only the end of a direction reaches.
+const complete = 255
+
+// hookStep finds the step that a hook names.
+func hookStep(p app.Proto, hook string) (step, error) {
+	switch p {
+	case app.TLS:
+		for i, name := range [...]string{"client_in_progress", "client_hello_done", "client_cert_done", "client_handshake_done", "client_finished"} {
+			if name == hook {
+				return step{app.ToServer, uint8(i)}, nil
+			}
+		}
+		for name, at := range map[string]uint8{"server_in_progress": tls.ServerInProgress, "server_hello": tls.ServerHello, "server_cert_done": tls.ServerCertDone,
+			"server_hello_done": tls.ServerHelloDone, "server_handshake_done": tls.ServerHandshakeDone, "server_finished": tls.ServerFinished} {
+			if name == hook {
+				return step{app.ToClient, at}, nil
+			}
+		}
+	}
+	side, name, _ := strings.Cut(hook, "_")
+	var s step
+	switch side {
+	case "request":
+	case "response":
+		s.dir = app.ToClient
+	default:
+		return s, fmt.Errorf("hook %q is not known", hook)
+	}
+	at, ok := stepsOf(p)[name]
+	if !ok {
+		return s, fmt.Errorf("hook %q is not known", hook)
+	}
+	s.progress = at
+	return s, nil
+}
+
+func stepsOf(p app.Proto) map[string]uint8 {
+	switch p {
+	case app.HTTP1:
+		return map[string]uint8{"started": http1.Started, "line": http1.Line, "headers": http1.Headers, "body": http1.Body, "trailer": http1.Trailer, "complete": http1.Complete}
+	case app.SSH:
+		return map[string]uint8{"started": ssh.InProgress, "banner_done": ssh.BannerDone, "finished": ssh.Finished, "complete": ssh.Finished}
+	}
+	return map[string]uint8{"started": 0, "complete": complete}
+}
+
+// hook adds what the header's hook asks for.
+func (c *compiler) hook() error {
+	s := c.sig
+	switch s.Hook {
+	case "":
+		return nil
+	case "flow_start":
+		c.stateTests++
+		s.NeedPacket = true
+		c.test(func(x *Context) bool { return x.Flow != nil && x.Result.New })
+		return nil
+	case "all", "pre_flow", "pre_stream":
+		c.stateTests++
+		return nil
+	}
+	b := &Buffer{Name: "hook:" + s.Hook, Weak: true}
+	for p := app.HTTP1; p < app.NumProtos; p++ {
+		if !s.Apps.Has(p) {
+			continue
+		}
+		at, err := hookStep(p, s.Hook)
+		if err != nil {
+			return err
+		}
+		b.Sources = append(b.Sources, Source{Proto: p, Dir: at.dir, Progress: at.progress, Get: func(_ *Context, _ app.Tx, i int) (Bytes, bool) {
+			return Bytes{Data: []byte{1}}, i == 0
+		}})
+	}
+	if len(b.Sources) == 0 {
+		return fmt.Errorf("hook %q is not known", s.Hook)
+	}
+	c.group(b, nil).Items = []item{&valueItem{func(uint64) bool { return true }}}
+	return nil
+}
