@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -379,6 +380,63 @@ func TestKill(t *testing.T) {
 	}
 	for _, src := range acknowledged {
 		eventually(t, src+" is on the sensor", func() bool { return s.has(src) })
+	}
+	p.stop()
+}
+
+func TestRulesReachTheSensor(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, "--config", config(t, dir, ""))
+	loaded := make(chan string, 10)
+	var broken atomic.Bool
+	u, err := uplink.New(uplink.Options{
+		Sensor: "edge", URL: "nats://" + p.bus, Dir: filepath.Join(dir, "edge"), Applier: &holder{},
+		Reload: func() error {
+			text, err := os.ReadFile(uplink.RulesPath(filepath.Join(dir, "edge")))
+			if broken.Load() {
+				err = errors.New("no such variable")
+			}
+			loaded <- string(text)
+			return err
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- u.Run(ctx) }()
+	put := func(rules string) (status int) {
+		return p.call(http.MethodPut, "/api/v1/rules", map[string]string{"rules": rules}, nil)
+	}
+	if status := put("alert tcp any any -> any any (msg:\"x\"; sid:1"); status != http.StatusUnprocessableEntity {
+		t.Errorf("PUT of a broken rule: %d", status)
+	}
+	rule := "alert tcp any any -> any any (msg:\"x\"; sid:1;)\n"
+	many := strings.Repeat(rule, 40_000) // several parts
+	for _, text := range []string{rule, many, rule} {
+		if status := put(text); status != http.StatusOK {
+			t.Fatalf("PUT: %d", status)
+		}
+		select {
+		case got := <-loaded:
+			if got != text {
+				t.Fatalf("loaded %d bytes, want %d", len(got), len(text))
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%d bytes of rules did not reach the sensor", len(text))
+		}
+	}
+	broken.Store(true)
+	put(many)
+	<-loaded
+	eventually(t, "the former rules are back", func() bool {
+		text, err := os.ReadFile(uplink.RulesPath(filepath.Join(dir, "edge")))
+		return err == nil && string(text) == rule
+	})
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 	p.stop()
 }

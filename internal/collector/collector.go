@@ -6,6 +6,7 @@ package collector
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -59,6 +60,8 @@ type collector struct {
 	registrations *bus.Registrations
 	server        *bus.Server
 	conn          *nats.Conn
+	key           ed25519.PrivateKey
+	rules         *rules
 	log           *vlog.Log
 	sensors       *bus.Sensors
 	govern        *governor
@@ -130,6 +133,10 @@ func (c *collector) openLog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.key = key
+	if c.rules, err = openRules(c.cfg.Data); err != nil {
+		return err
+	}
 	js, err := jetstream.New(c.conn)
 	if err != nil {
 		return fmt.Errorf("bus: %w", err)
@@ -137,7 +144,9 @@ func (c *collector) openLog(ctx context.Context) error {
 	if err := bus.EnsureStreams(ctx, js); err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
-	if c.log, err = vlog.Open(ctx, vlog.Options{Conn: c.conn, Key: key, Log: c.o.Log.With("part", "verdict log")}); err != nil {
+	if c.log, err = vlog.Open(ctx, vlog.Options{
+		Conn: c.conn, Key: key, Rules: c.rules.version, Log: c.o.Log.With("part", "verdict log"),
+	}); err != nil {
 		return err
 	}
 	c.govern = &governor{
@@ -154,13 +163,9 @@ func (c *collector) openAPI(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("api.tls: %w", err)
 	}
-	rules, err := openRules(c.cfg.Data)
-	if err != nil {
-		return err
-	}
 	c.register()
 	c.api, err = api.New(api.Options{
-		Alerts: c.store, Audit: c.audit, Verdicts: c.govern, Sensors: &fleet{sensors: c.sensors, log: c.log}, Rules: rules,
+		Alerts: c.store, Audit: c.audit, Verdicts: c.govern, Sensors: &fleet{sensors: c.sensors, log: c.log}, Rules: c.rules,
 		Console: c.o.Console, Metrics: c.metrics, Ready: c.ready, Log: c.o.Log.With("part", "api"),
 		User: c.cfg.API.User, TLS: secure, Insecure: c.cfg.API.InsecureHTTP,
 	})
@@ -182,6 +187,9 @@ func (c *collector) run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context) error{
 		c.log.Run, c.engine.Run, c.ingest.Run, c.watchRegistrations,
+		func(ctx context.Context) error {
+			return c.rules.serve(ctx, c.conn, c.key, c.o.Log.With("part", "rules"))
+		},
 		func(ctx context.Context) error { return c.api.Serve(ctx, c.listener) },
 	} {
 		parts.Go(func() {

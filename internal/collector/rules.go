@@ -2,28 +2,32 @@ package collector
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/weir-ips/weir/internal/collector/api"
 	"github.com/weir-ips/weir/internal/collector/bus"
 	"github.com/weir-ips/weir/pkg/signatures/syntax"
+	"github.com/weir-ips/weir/pkg/wire"
 )
 
-// rules is api.Rules: one rule text in a file.
+// rules is api.Rules: one rule text in a file, which sensors learn of by the beacon and fetch.
 type rules struct {
 	path string
 
-	mu  sync.RWMutex
-	set api.RuleSet
+	mu    sync.RWMutex
+	set   api.RuleSet
+	parts []wire.SyncPart // of set, once a sensor has asked
 }
 
 func openRules(data string) (*rules, error) {
@@ -42,8 +46,7 @@ func openRules(data string) (*rules, error) {
 }
 
 func newRuleSet(text string, count int) api.RuleSet {
-	sum := sha256.Sum256([]byte(text))
-	return api.RuleSet{Version: hex.EncodeToString(sum[:]), Rules: text, Count: count}
+	return api.RuleSet{Version: wire.RulesVersion([]byte(text)), Rules: text, Count: count}
 }
 
 // Current returns the rules in force.
@@ -77,6 +80,62 @@ func (r *rules) Replace(_ context.Context, text, actor string) (api.RuleSet, err
 	if err := bus.WriteFile(r.path, data); err != nil {
 		return api.RuleSet{}, fmt.Errorf("rules: %w", err)
 	}
-	r.set = set
+	r.set, r.parts = set, nil
 	return set, nil
+}
+
+// version is what the beacon names.
+func (r *rules) version() string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.set.Version
+}
+
+// serve answers sensors until ctx ends.
+func (r *rules) serve(ctx context.Context, nc *nats.Conn, key ed25519.PrivateKey, log *slog.Logger) error {
+	sub, err := nc.QueueSubscribe(wire.SubjectRules, "collector", func(m *nats.Msg) {
+		if err := r.answer(m, nc, key); err != nil {
+			log.Warn("rules request not answered", "error", err)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("rules: answer %s: %w", wire.SubjectRules, err)
+	}
+	<-ctx.Done()
+	return sub.Unsubscribe()
+}
+
+func (r *rules) answer(m *nats.Msg, nc *nats.Conn, key ed25519.PrivateKey) error {
+	req, err := wire.DecodeRulesRequest(m.Data)
+	if err != nil {
+		return err
+	}
+	parts, err := r.partsOf(req.Version)
+	if err != nil || m.Reply == "" {
+		return err
+	}
+	for _, p := range parts { // a copy: the parts are shared
+		p.Nonce = req.Nonce
+		msg, err := p.Seal(key)
+		if err == nil {
+			err = nc.Publish(m.Reply, msg)
+		}
+		if err != nil {
+			return fmt.Errorf("to sensor %q: %w", req.Sensor, err)
+		}
+	}
+	return nil
+}
+
+// partsOf is empty for any other version than the current one.
+func (r *rules) partsOf(version string) (parts []wire.SyncPart, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if version != r.set.Version || version == "" {
+		return nil, nil
+	}
+	if r.parts == nil {
+		r.parts, err = wire.RulesParts([]byte(r.set.Rules))
+	}
+	return r.parts, err
 }

@@ -12,10 +12,11 @@ import (
 type Beacon struct {
 	Epoch uint64            `json:"epoch"`
 	Seq   uint64            `json:"seq"`
-	Count int               `json:"count"` // verdicts in the set
-	Hash  uint64            `json:"hash"`  // of the set: see Set.Hash
-	Time  time.Time         `json:"time"`  // the collector's clock
-	Key   ed25519.PublicKey `json:"key"`   // the collector's, for a sensor that meets it for the first time
+	Count int               `json:"count"`           // verdicts in the set
+	Hash  uint64            `json:"hash"`            // of the set: see Set.Hash
+	Time  time.Time         `json:"time"`            // the collector's clock
+	Rules string            `json:"rules,omitempty"` // RulesVersion of the collector's rules, "" if it has none
+	Key   ed25519.PublicKey `json:"key"`             // the collector's, for a sensor that meets it for the first time
 }
 
 const maxBeacon = 1024

@@ -24,13 +24,15 @@ type Health struct {
 
 	Verdicts uint64 `json:"verdicts"` // in force on the sensor, its own included
 
-	Ruleset  string             `json:"ruleset"` // SHA-256 of the loaded rules, hex
-	Rules    int                `json:"rules"`
-	Packets  uint64             `json:"packets"`
-	Bytes    uint64             `json:"bytes"`
-	Counters map[string]uint64  `json:"counters,omitempty"` // any other totals, by metric name; at most MaxCounters
-	Drops    map[string]uint64  `json:"drops,omitempty"`    // packets by reason; at most MaxCounters
-	Maps     map[string]MapFill `json:"maps,omitempty"`     // by map name; at most MaxCounters
+	Ruleset     string             `json:"ruleset"` // SHA-256 of the loaded rules, hex
+	Rules       int                `json:"rules"`
+	Bundle      string             `json:"bundle,omitempty"`       // version of the collector's rules that are loaded
+	BundleError string             `json:"bundle_error,omitempty"` // why the version that the collector has is not
+	Packets     uint64             `json:"packets"`
+	Bytes       uint64             `json:"bytes"`
+	Counters    map[string]uint64  `json:"counters,omitempty"` // any other totals, by metric name; at most MaxCounters
+	Drops       map[string]uint64  `json:"drops,omitempty"`    // packets by reason; at most MaxCounters
+	Maps        map[string]MapFill `json:"maps,omitempty"`     // by map name; at most MaxCounters
 
 	Hits       []Hit     `json:"hits,omitempty"`       // verdicts with hits, most recent first; at most MaxHits
 	Refusals   []Refusal `json:"refusals,omitempty"`   // verdicts the guard refused; at most MaxRefusals

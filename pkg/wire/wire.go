@@ -11,7 +11,8 @@
 //	v.sync            sensor → collector (request)     SyncRequest, answered by SyncParts
 //	v.beacon          collector → every sensor, 1 s    Beacon
 //	h.<sensor>        sensor → collector, 5 s          Health
-//	cfg.<sensor>.>    collector → sensor               configuration
+//	cfg.rules         sensor → collector (request)     RulesRequest, answered by SyncParts
+//	cfg.<sensor>.>    collector → sensor               reserved
 package wire
 
 import (

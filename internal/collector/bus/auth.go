@@ -106,7 +106,7 @@ func sensorUser(id string) *server.User {
 		Username: id,
 		Permissions: &server.Permissions{
 			Publish: &server.SubjectPermission{Allow: []string{
-				wire.AlertsSubject(id), wire.HealthSubject(id), wire.SubjectSync,
+				wire.AlertsSubject(id), wire.HealthSubject(id), wire.SubjectSync, wire.SubjectRules,
 			}},
 			Subscribe: &server.SubjectPermission{Allow: []string{
 				wire.SubjectDeltas, wire.SubjectBeacon, wire.ConfigSubject(id, ">"), wire.InboxPrefix(id) + ".>",

@@ -36,6 +36,7 @@ type Options struct {
 	Key          ed25519.PrivateKey
 	Max          int              // verdicts in force; 1,000,000 if 0
 	CompactAfter int              // deltas in the stream before a snapshot replaces them; 50,000 if 0
+	Rules        func() string    // version of the rules that the beacon names; nil: none
 	Now          func() time.Time // nil: time.Now
 	Log          *slog.Logger     // nil: slog.DiscardHandler
 }
@@ -206,6 +207,9 @@ func (l *Log) beacon() error {
 	l.mu.RLock()
 	b := wire.Beacon{Epoch: l.epoch, Seq: l.seq, Count: l.set.Len(), Hash: l.set.Hash(), Time: l.o.Now()}
 	l.mu.RUnlock()
+	if l.o.Rules != nil {
+		b.Rules = l.o.Rules()
+	}
 	msg, err := b.Seal(l.o.Key)
 	if err != nil {
 		return err

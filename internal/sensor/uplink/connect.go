@@ -54,6 +54,13 @@ func (u *Uplink) connect(inbox chan *nats.Msg, joined chan struct{}) (*nats.Conn
 		}
 		return nc.PublishRequest(wire.SubjectSync, replies, msg)
 	}
+	u.rules.request = func(r *wire.RulesRequest) error {
+		msg, err := r.Encode()
+		if err != nil {
+			return err
+		}
+		return nc.PublishRequest(wire.SubjectRules, replies, msg)
+	}
 	return nc, nil
 }
 

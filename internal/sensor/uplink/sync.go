@@ -45,6 +45,12 @@ func (f *follower) part(msg []byte) {
 		f.bad(err)
 		return
 	}
+	if p.Kind == wire.PartRules {
+		if err := f.rules.part(p); err != nil {
+			f.bad(err)
+		}
+		return
+	}
 	a := &f.answer
 	if f.asked.IsZero() || p.Nonce != a.nonce || p.Part != a.next {
 		return // of an earlier request

@@ -51,6 +51,7 @@ type Options struct {
 	Dir         string // the spool's: kept over restarts, used by one process at a time
 	SpoolBytes  int64  // bound of the spool on disk; 256 MB if 0
 	Applier     Applier
+	Reload      func() error       // loads the rules again, RulesPath among them; nil: this sensor wants no rules of the collector
 	Health      func(*wire.Health) // fills in what the sensor knows; identity, log position and uplink counters are set already
 	Log         *slog.Logger       // nil: slog.DiscardHandler
 }
@@ -65,6 +66,7 @@ type Uplink struct {
 	intake   *intake
 	sender   *sender
 	follower *follower
+	rules    *rulesKeeper
 	subs     []*nats.Subscription
 
 	started    time.Time
@@ -96,11 +98,15 @@ func New(o Options) (*Uplink, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("uplink: %w", err), sp.close())
 	}
+	rules, err := newRulesKeeper(&o)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("uplink: %w", err), sp.close())
+	}
 	in := newIntake(o.Sensor, sp, o.Log)
 	return &Uplink{
 		o: o, creds: creds, spool: sp, intake: in, started: time.Now(),
 		sender:   &sender{sensor: o.Sensor, spool: sp, stored: in.stored, log: o.Log},
-		follower: newFollower(&o, keys),
+		follower: newFollower(&o, keys, rules), rules: rules,
 	}, nil
 }
 
@@ -124,6 +130,9 @@ func (u *Uplink) Publish(e wire.Event) { u.intake.put(e) }
 
 // Boot names this run of the sensor.
 func (u *Uplink) Boot() string { return u.intake.boot }
+
+// RulesPath is the file of the collector's rules in dir, which is Options.Dir; there is none before the collector has any.
+func RulesPath(dir string) string { return filepath.Join(dir, rulesFile) }
 
 // Connected reports whether the collector's bus is reached now.
 func (u *Uplink) Connected() bool { return u.connected.Load() }
@@ -161,6 +170,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	})
 	down.Go(func() { u.follow(ctx, inbox, joined) })
 	down.Go(func() { u.reportHealth(ctx, nc) })
+	down.Go(func() { u.rules.run(ctx) })
 	<-ctx.Done()
 	up.Wait()
 	u.drain()
@@ -212,6 +222,7 @@ func (u *Uplink) Stats() wire.UplinkStats {
 func (u *Uplink) health() *wire.Health {
 	h := &wire.Health{Sensor: u.o.Sensor, Group: u.o.Group, Boot: u.intake.boot, Started: u.started, Time: time.Now()}
 	u.follower.report(h)
+	u.rules.report(h)
 	s, in := u.spool.stats(), u.intake
 	in.mu.Lock()
 	for l := range s.shed {
