@@ -256,10 +256,16 @@ func (l *Logger) payload(e *encoder, opt *AlertOptions, a *AlertRecord) {
 	e.num("stream", stream)
 }
 
-// packet writes the frame; a packet from a tunnel begins at its IP header.
+// linkTunnel is the link type that EVE gives to packets from tunnels, whatever they begin with: DLT_RAW of Linux.
+const linkTunnel = 12
+
+// packet writes the frame.
 func (e *encoder) packet(p *decode.Packet) {
-	data, link := p.Data, p.Link
-	e.base64("packet", data)
+	link := p.Link
+	if p.Depth > 0 {
+		link = linkTunnel
+	}
+	e.base64("packet", p.Data)
 	e.open("packet_info")
 	e.num("linktype", uint64(link))
 	e.strIf("linktype_name", linkName(link))
@@ -274,7 +280,7 @@ func linkName(l decode.LinkType) string {
 		return "EN10MB"
 	case decode.LinkPPP:
 		return "PPP"
-	case 12, 14, decode.LinkRaw:
+	case linkTunnel, 14, decode.LinkRaw:
 		return "RAW"
 	case decode.LinkCHDLC:
 		return "C_HDLC"

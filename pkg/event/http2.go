@@ -7,6 +7,16 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/http2"
 )
 
+// http2Selected leaves out streams of which there is nothing to say: pings, window updates.
+func http2Selected(t *http2.Tx) bool {
+	for _, m := range [...]*http2.Message{&t.Request, &t.Response} {
+		if len(m.Headers) > 0 || len(m.SizeUpdates) > 0 || len(m.Settings) > 0 || m.HasError {
+			return true
+		}
+	}
+	return t.HasPriority
+}
+
 // http2 writes the members of "http" for a stream of HTTP/2.
 func (e *encoder) http2(t *http2.Tx) {
 	if len(t.Request.Headers) > 0 || len(t.Request.SizeUpdates) > 0 {

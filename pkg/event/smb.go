@@ -67,7 +67,7 @@ func (e *encoder) smbNegotiate(t *smb.Tx) {
 		e.end()
 	}
 	if len(t.ServerGUID) == 16 {
-		e.guid("server_guid", t.ServerGUID)
+		e.windowsGUID("server_guid", t.ServerGUID)
 	}
 }
 
@@ -99,7 +99,7 @@ func (e *encoder) smbFile(t *smb.Tx) {
 	}
 	switch len(t.FUID) {
 	case 16:
-		e.guid("fuid", t.FUID)
+		e.windowsGUID("fuid", t.FUID)
 	case 0:
 	default:
 		e.hex("fuid", t.FUID)
@@ -132,6 +132,14 @@ func (e *encoder) smbSetup(t *smb.Tx) {
 			e.close()
 		}
 	}
+}
+
+// windowsGUID writes 16 bytes as Windows does a GUID (MS-DTYP §2.3.4): the first three groups are little-endian numbers.
+func (e *encoder) windowsGUID(name string, v []byte) {
+	g := [16]byte(v)
+	g[0], g[1], g[2], g[3] = g[3], g[2], g[1], g[0]
+	g[4], g[5], g[6], g[7] = g[5], g[4], g[7], g[6]
+	e.guid(name, g[:])
 }
 
 // guid writes 16 bytes in the groups 8-4-4-4-12, in their order.

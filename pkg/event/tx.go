@@ -80,6 +80,8 @@ func (l *Logger) selected(o *Output, tx app.Tx) bool {
 		return tlsSelected(&o.TLS, t)
 	case *smb.Tx:
 		return smbSelected(&o.SMB, t)
+	case *http2.Tx:
+		return http2Selected(t)
 	}
 	return true
 }

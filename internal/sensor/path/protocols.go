@@ -52,7 +52,7 @@ func (p Parsers) Protocols() []flow.Protocol {
 		{Proto: app.DCERPC, TCP: true, Probe: ported(dcerpc.Probe), New: func() app.Parser { return dcerpc.New() }},
 		{Proto: app.DNS, UDP: true, Probe: ported(dns.Probe), New: func() app.Parser { return dns.New(dns.Config{}) }},
 		{Proto: app.DNS, TCP: true, Probe: ported(dns.ProbeTCP), New: func() app.Parser { return dns.New(dns.Config{TCP: true}) }},
-		{Proto: app.QUIC, UDP: true, Probe: ported(quic.Probe), New: func() app.Parser { return quic.New(quic.Config(p.TLS)) }},
+		{Proto: app.QUIC, UDP: true, Probe: ported(quic.Probe), New: func() app.Parser { return quic.New(quic.Config{JA3: p.TLS.JA3, JA4: true}) }},
 	}
 	out := all[:0]
 	for _, q := range all {
