@@ -12,7 +12,7 @@ import (
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
-// ackTimeout is how long one append may take to reach the disk.
+// ackTimeout is how long the next message may take to reach the disk.
 const ackTimeout = 10 * time.Second
 
 // window is how many writes may be under way at once.
@@ -32,7 +32,7 @@ func (l *Log) append(ctx context.Context, ds []wire.Delta) error {
 	if err != nil {
 		return err
 	}
-	err = l.publish(ctx, ds, sealed)
+	err = l.publish(ds, sealed)
 	if err == nil {
 		return l.commit(ds, sealed)
 	}
@@ -66,9 +66,7 @@ func (l *Log) seal(ds []wire.Delta) ([][]byte, error) {
 }
 
 // publish writes the messages one behind the other, window of them under way at once.
-func (l *Log) publish(ctx context.Context, ds []wire.Delta, sealed [][]byte) (err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTimeout)
-	defer cancel()
+func (l *Log) publish(ds []wire.Delta, sealed [][]byte) (err error) {
 	l.mu.RLock()
 	last := l.streamSeq
 	scopes := make([]string, len(ds))
@@ -79,7 +77,7 @@ func (l *Log) publish(ctx context.Context, ds []wire.Delta, sealed [][]byte) (er
 	acks := make([]jetstream.PubAckFuture, len(ds))
 	for i := range ds {
 		if i >= window {
-			if err := wait(ctx, acks[i-window]); err != nil {
+			if err := wait(acks[i-window]); err != nil {
 				return fmt.Errorf("write delta %d: %w", ds[i-window].Seq, err)
 			}
 		}
@@ -90,21 +88,21 @@ func (l *Log) publish(ctx context.Context, ds []wire.Delta, sealed [][]byte) (er
 		}
 	}
 	for i := max(0, len(ds)-window); i < len(ds); i++ {
-		if err := wait(ctx, acks[i]); err != nil {
+		if err := wait(acks[i]); err != nil {
 			return fmt.Errorf("write delta %d: %w", ds[i].Seq, err)
 		}
 	}
 	return nil
 }
 
-func wait(ctx context.Context, ack jetstream.PubAckFuture) error {
+func wait(ack jetstream.PubAckFuture) error {
 	select {
 	case <-ack.Ok():
 		return nil
 	case err := <-ack.Err():
 		return err
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-time.After(ackTimeout):
+		return errors.New("the stream does not answer")
 	}
 }
 

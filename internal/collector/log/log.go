@@ -111,7 +111,8 @@ func (l *Log) Add(ctx context.Context, v verdict.Verdict) (verdict.Verdict, erro
 	return vs[0], nil
 }
 
-// AddAll is Add for many, written together: all of them or, if any cannot be, none.
+// AddAll is Add for many, written together. What cannot be in force refuses all; when the writing itself fails, the first of
+// them may be in force.
 func (l *Log) AddAll(ctx context.Context, vs []verdict.Verdict) ([]verdict.Verdict, error) {
 	l.write.Lock()
 	defer l.write.Unlock()
