@@ -8,11 +8,8 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/smb"
 )
 
-// smbSelected reports whether the output asks for this command; a transaction that only carries a file has no record.
+// smbSelected reports whether the output asks for this command.
 func smbSelected(opt *SMBOptions, t *smb.Tx) bool {
-	if t.IsFile {
-		return false
-	}
 	if len(opt.Commands) == 0 {
 		return true
 	}
@@ -134,11 +131,13 @@ func (e *encoder) smbSetup(t *smb.Tx) {
 	}
 }
 
-// windowsGUID writes 16 bytes as Windows does a GUID (MS-DTYP §2.3.4): the first three groups are little-endian numbers.
+// windowsGUID writes 16 bytes as EVE does a GUID or file id of SMB: every group but the last is a little-endian number.
 func (e *encoder) windowsGUID(name string, v []byte) {
 	g := [16]byte(v)
 	g[0], g[1], g[2], g[3] = g[3], g[2], g[1], g[0]
-	g[4], g[5], g[6], g[7] = g[5], g[4], g[7], g[6]
+	for i := 4; i < 10; i += 2 {
+		g[i], g[i+1] = g[i+1], g[i]
+	}
 	e.guid(name, g[:])
 }
 

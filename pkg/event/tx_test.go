@@ -104,7 +104,7 @@ func TestTransactions(t *testing.T) {
 		{"smb", nil, &smb.Tx{Version: 2, ID: 3, Dialect: "2.10", Command: "SMB2_COMMAND_CREATE", Status: "STATUS_OBJECT_NAME_NOT_FOUND", StatusCode: 0xc0000034,
 			SessionID: 9, TreeID: 1, FileName: []byte(`a\b`), FUID: uuid[:], Create: &smb.Create{Disposition: "FILE_OPEN", Access: "normal"}},
 			`"smb":{"id":3,"dialect":"2.10","command":"SMB2_COMMAND_CREATE","status":"STATUS_OBJECT_NAME_NOT_FOUND","status_code":"0xc0000034","session_id":9,"tree_id":1,` +
-				`"filename":"a\\b","disposition":"FILE_OPEN","access":"normal","created":0,"accessed":0,"modified":0,"changed":0,"size":0,"fuid":"78573412-3412-cdab-ef00-0123456789ac"}`},
+				`"filename":"a\\b","disposition":"FILE_OPEN","access":"normal","created":0,"accessed":0,"modified":0,"changed":0,"size":0,"fuid":"78573412-3412-cdab-00ef-0123456789ac"}`},
 		{"smb1, DOS error", nil, &smb.Tx{Version: 1, Command: "SMB1_COMMAND_LOGOFF_ANDX", Status: "SRV_BADUID", StatusCode: 0x5b}, `"status":"SRV_BADUID","status_code":"0x005b"`},
 		{"dcerpc bind", nil, &dcerpc.Tx{Call: &rpc.Call{Version: [2]uint8{5, 0}, HasReq: true, ReqType: rpc.Bind, CallID: 2,
 			Interfaces: []rpc.Interface{{UUID: uuid, Major: 1, Answered: true}}}},
@@ -149,7 +149,7 @@ func TestTransactionsLeftOut(t *testing.T) {
 		{"dns answers are not wanted", func(o *Options) { o.DNS.Responses = false }, dnsAnswer()},
 		{"dns of another type", func(o *Options) { o.DNS.RRTypes = []string{"MX"} }, dnsAnswer()},
 		{"resumed session in basic records", func(o *Options) { o.TLS.Extended = false }, &tls.Tx{Resumed: true}},
-		{"a file's own transaction", nil, &smb.Tx{IsFile: true}},
+		{"stream of HTTP/2 with a window update", nil, &http2.Tx{Request: http2.Message{WindowUpdates: []uint32{1}}}},
 		{"smb command that is not listed", func(o *Options) { o.SMB.Commands = []string{"tree_connect"} }, &smb.Tx{Command: "SMB2_COMMAND_CREATE"}},
 		{"type that is off", func(o *Options) { o.Types = Set(Flow) }, &http1.Tx{}},
 	} {
