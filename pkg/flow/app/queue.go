@@ -23,6 +23,16 @@ func (q *Queue) Len() int { return len(q.txs) }
 // Seen is how many transactions there have been.
 func (q *Queue) Seen() uint64 { return q.next }
 
+// Close makes one direction of all transactions complete: nothing more will come.
+func (q *Queue) Close(dir Direction) {
+	for _, t := range q.txs {
+		if b := t.Base(); !b.Complete[dir] {
+			b.Complete[dir] = true
+			b.Touched[dir] = true
+		}
+	}
+}
+
 // Free drops the oldest n.
 func (q *Queue) Free(n int) {
 	n = min(n, len(q.txs))

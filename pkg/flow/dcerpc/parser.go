@@ -133,10 +133,5 @@ func (p *Parser) Gap(dir app.Direction, _ int) {
 // Close ends one direction: calls without answer stay so.
 func (p *Parser) Close(dir app.Direction) {
 	p.streams[dir].Reset()
-	for _, t := range p.txs.All() {
-		if b := t.Base(); !b.Complete[dir] {
-			b.Complete[dir] = true
-			b.Touched[dir] = true
-		}
-	}
+	p.txs.Close(dir)
 }

@@ -240,12 +240,6 @@ func (p *Parser) Close(dir app.Direction) {
 	if len(p.sides[dir].part) > 0 && !p.tls {
 		_ = p.Feed(dir, []byte("\n"), p.now)
 	}
-	for _, t := range p.txs.All() {
-		b := t.Base()
-		if !b.Complete[dir] {
-			b.Complete[dir] = true
-			b.Touched[dir] = true
-		}
-	}
+	p.txs.Close(dir)
 	p.sides[dir] = side{}
 }

@@ -39,8 +39,11 @@ func (p *Parser) bodyStep(s *side) bool {
 // chunkLine reads a chunk's size (RFC 9112 §7.1). Empty lines before it are skipped; a response whose size is no number
 // is read as a body until the connection closes.
 func (p *Parser) chunkLine(s *side) bool {
-	if len(s.part) == 0 && s.dir == app.ToClient && !probeChunk(s.in) {
-		return p.badChunk(s, nil)
+	if s.dir == app.ToClient && bytes.IndexByte(s.in, '\n') < 0 {
+		if start := append(s.part, s.in...); !probeChunk(start) {
+			s.part, s.in = nil, nil
+			return p.badChunk(s, start)
+		}
 	}
 	raw, ok := p.line(s, false)
 	if !ok {

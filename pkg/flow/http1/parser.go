@@ -82,16 +82,9 @@ func (p *Parser) Proto() app.Proto { return app.HTTP1 }
 // Txs returns the live transactions.
 func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 
-// Free drops the oldest n transactions.
+// Free drops the oldest n transactions. One that is still being read is read on, unseen.
 func (p *Parser) Free(n int) {
 	n = min(n, p.txs.Len())
-	for _, t := range p.txs.All()[:n] {
-		for d := range p.sides {
-			if p.sides[d].tx == t {
-				p.sides[d].tx = nil
-			}
-		}
-	}
 	p.txs.Free(n)
 	p.answer = max(0, p.answer-n)
 }
@@ -211,12 +204,9 @@ func (p *Parser) Close(dir app.Direction) {
 	} else if s.tx != nil && !s.tx.Complete[dir] {
 		p.endMessage(s, false)
 	}
-	for _, t := range p.txs.All() {
-		b := t.Base()
-		if !b.Complete[dir] && (dir == app.ToClient || p.sides[app.ToClient].closed) {
-			b.Complete[dir] = true
-			b.Touched[dir] = true
-		}
+	p.txs.Close(dir)
+	if p.sides[app.ToClient].closed { // requests that came after the server's end will not be answered
+		p.txs.Close(app.ToClient)
 	}
 	s.part, s.held = nil, nil
 }

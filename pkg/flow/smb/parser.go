@@ -303,12 +303,7 @@ func (p *Parser) Close(dir app.Direction) {
 			delete(p.files, k)
 		}
 	}
-	for _, t := range p.txs.All() {
-		if b := t.Base(); !b.Complete[dir] {
-			b.Complete[dir] = true
-			b.Touched[dir] = true
-		}
-	}
+	p.txs.Close(dir)
 }
 
 // Probe tells SMB by the first session message.

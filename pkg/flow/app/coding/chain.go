@@ -29,6 +29,7 @@ const bombRatio = 2048
 type Chain struct {
 	layers []*layer
 	bomb   int64
+	in     int64 // bytes written so far
 	event  func(string)
 }
 
@@ -83,7 +84,10 @@ func formatsOf(token []byte) ([]format, bool) {
 }
 
 // Write decodes data and hands the result to sink in pieces, which are lent, until sink returns false.
-func (c *Chain) Write(data []byte, sink func([]byte) bool) { c.write(0, data, sink) }
+func (c *Chain) Write(data []byte, sink func([]byte) bool) {
+	c.in += int64(len(data))
+	c.write(0, data, sink)
+}
 
 func (c *Chain) write(i int, data []byte, sink func([]byte) bool) bool {
 	if i >= len(c.layers) {
@@ -117,7 +121,7 @@ type layer struct {
 	formats []format
 	dec     decoder
 	head    []byte // what was fed before anything came out
-	out, in int64
+	out     int64
 	pass    bool
 }
 
@@ -125,7 +129,6 @@ type layer struct {
 const maxHead = 64 << 10
 
 func (l *layer) write(c *Chain, data []byte, out func([]byte) bool) {
-	l.in += int64(len(data))
 	if l.pass {
 		out(data)
 		return
@@ -154,12 +157,12 @@ func (l *layer) write(c *Chain, data []byte, out func([]byte) bool) {
 	}
 }
 
-// counted watches how much comes out, to end compression bombs.
+// counted watches how much comes out of what the chain was given, to end compression bombs.
 func (l *layer) counted(c *Chain, out func([]byte) bool) func([]byte) bool {
 	return func(d []byte) bool {
 		l.out += int64(len(d))
 		l.head = nil
-		if c.bomb > 0 && l.out > c.bomb && l.out/bombRatio > l.in {
+		if c.bomb > 0 && l.out > c.bomb && l.out/bombRatio > c.in {
 			c.event(Bomb)
 			return false
 		}
