@@ -4,6 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -339,16 +342,6 @@ func TestEveryAnswerCarriesThePolicy(t *testing.T) {
 	}
 }
 
-func TestPlainHTTPStaysOnThisMachine(t *testing.T) {
-	ln, err := net.Listen("tcp", "0.0.0.0:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := start(t).api.Serve(t.Context(), ln); err == nil || !strings.Contains(err.Error(), "--insecure-http") {
-		t.Errorf("served on %s: %v", ln.Addr(), err)
-	}
-}
-
 func TestServeEndsWithItsContext(t *testing.T) {
 	f := start(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -496,4 +489,48 @@ func FuzzReadVerdict(f *testing.F) {
 			t.Errorf("verdict from %s to %s", v.CreatedAt, v.ExpiresAt)
 		}
 	})
+}
+
+func TestOtherMachinesNeedACertificate(t *testing.T) {
+	for name, c := range map[string]struct {
+		tls      *tls.Config
+		insecure bool
+		refused  bool
+	}{
+		"plain":               {nil, false, true},
+		"plain, as told":      {nil, true, false},
+		"server certificate":  {&tls.Config{}, false, true},
+		"optional":            {&tls.Config{ClientAuth: tls.VerifyClientCertIfGiven}, false, true},
+		"client certificates": {&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}, false, false},
+	} {
+		s := start(t).api
+		s.opt.TLS, s.opt.Insecure = c.tls, c.insecure
+		ln, err := net.Listen("tcp", "0.0.0.0:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if err := s.Serve(ctx, ln); (err != nil) != c.refused {
+			t.Errorf("%s: %v, want refused %v", name, err, c.refused)
+		}
+		cancel()
+	}
+}
+
+func TestActorIsTheCertificatesName(t *testing.T) {
+	s := &Server{opt: Options{User: "local"}}
+	cert := &x509.Certificate{Subject: pkix.Name{CommonName: "ana"}}
+	r := httptest.NewRequest("GET", "/", nil)
+	for _, c := range []struct {
+		state *tls.ConnectionState
+		want  string
+	}{
+		{nil, "local"},
+		{&tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}}, "local"}, // not verified
+		{&tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}, VerifiedChains: [][]*x509.Certificate{{cert}}}, "ana"},
+	} {
+		if r.TLS = c.state; s.actor(r) != c.want {
+			t.Errorf("%+v: %s, want %s", c.state, s.actor(r), c.want)
+		}
+	}
 }

@@ -495,3 +495,18 @@ func TestAfterKeepsTheMostSevere(t *testing.T) {
 		t.Error("not newest first")
 	}
 }
+
+func FuzzFrame(f *testing.F) {
+	c, err := newCodec()
+	if err != nil {
+		f.Fatal(err)
+	}
+	frame, _ := c.encode([]item{{Alert: sample(1)}, {Alert: sample(2)}})
+	f.Add(frame, uint64(1))
+	f.Add(frame[:len(frame)-1], uint64(0))
+	f.Fuzz(func(t *testing.T, frame []byte, i uint64) {
+		if _, err := c.decode(frame, i); err != nil && !errors.Is(err, errFrame) {
+			t.Errorf("%v is not errFrame", err)
+		}
+	})
+}
