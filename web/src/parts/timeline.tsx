@@ -70,7 +70,7 @@ function Span() {
   const p = place.value;
   return (
     <div class="segments" role="group" aria-label={text.spanLabel}>
-      {past.value && <button class="chip on" onClick={() => go({ since: "", until: "" }, "push")}>{text.live.back}</button>}
+      {past.value && <span class="on chosen">{when(p.since).slice(0, -3)}–{when(p.until).slice(0, -3)}</span>}
       {allSpans.map((s) => (
         <button key={s} aria-pressed={!past.value && p.span === s} title={text.spans[s]} onClick={() => go({ span: s, since: "", until: "" }, "push")}>{text.spanShort[s]}</button>
       ))}
