@@ -25,7 +25,8 @@ func (c Clock) Tick(mono time.Duration) uint32 {
 
 // Time is the CLOCK_MONOTONIC time at which tick begins.
 func (c Clock) Time(tick uint32) time.Duration {
-	return time.Duration(int64(tick)<<c.shift-c.zero) * time.Second / time.Duration(c.hz)
+	jiffies := int64(tick)<<c.shift - c.zero
+	return time.Duration(jiffies/c.hz)*time.Second + time.Duration(jiffies%c.hz)*time.Second/time.Duration(c.hz)
 }
 
 // Length is how long a tick lasts.
