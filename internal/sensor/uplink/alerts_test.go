@@ -113,8 +113,11 @@ func TestShedsLeastSevereFirst(t *testing.T) {
 		}
 	}
 	eventually(t, "all is in the spool or given up", func() bool {
+		s.intake.mu.Lock()
+		waiting := s.intake.count
+		s.intake.mu.Unlock()
 		u := s.Stats()
-		return u.Events == each*4 && uint64(u.SpoolEvents)+u.Shed["1"]+u.Shed["2"]+u.Shed["3"]+u.Shed["4"] == each*4
+		return waiting == 0 && u.Events == each*4 && uint64(u.SpoolEvents)+u.Shed["1"]+u.Shed["2"]+u.Shed["3"]+u.Shed["4"] == each*4
 	})
 	u := s.Stats()
 	if u.SpoolBytes > 256<<10 {

@@ -213,7 +213,7 @@ func (g *segment) close() error {
 	if g.file == nil {
 		return nil
 	}
-	err := errors.Join(g.file.Sync(), g.file.Close())
+	err := g.file.Close()
 	g.file = nil
 	return err
 }

@@ -25,7 +25,8 @@ func laneOf(severity uint8) int {
 // exceed the bound, the oldest segment of the least severe lane goes. A file goes too when all its batches are delivered, so
 // after a crash some are sent twice: the stream and the store recognise them.
 //
-// What is appended survives a crash of the process at once, and of the machine when its segment is full.
+// What is appended survives a crash of the process at once, and of the machine when the kernel has written it back, half a
+// minute later: waiting for the disk here would cost alerts whenever it is slow.
 type spool struct {
 	dir     string
 	max     int64 // bytes of all segments

@@ -100,12 +100,45 @@ func TestRefusalIsReported(t *testing.T) {
 	}
 }
 
+func TestRefusalsOfASnapshot(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	for i := range 4 {
+		w.add(drop(fmt.Sprintf("v%d", i), fmt.Sprintf("203.0.113.%d/32", i)))
+	}
+	s := w.sensor("edge", func(o *Options) { o.Applier = &choosy{table: newTable()} })
+	eventually(t, "both refusals reach the collector, and the set is still the collector's", func() bool {
+		r := w.sensors.Get("edge")
+		return r != nil && len(r.Refusals) == 2 && r.Refused == 2 && r.Hash == w.log.Hash()
+	})
+	if _, err := w.log.Remove(context.Background(), "v1", "ann"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a refused verdict that ends is refused no more", func() bool {
+		r := w.sensors.Get("edge")
+		return w.inSync(s) && len(r.Refusals) == 1 && r.Refusals[0].ID == "v3"
+	})
+}
+
+// choosy refuses every second verdict of a snapshot.
+type choosy struct{ *table }
+
+func (c *choosy) Replace(epoch, seq uint64, vs []verdict.Verdict) error {
+	var errs []error
+	for _, v := range vs {
+		if v.ID == "v1" || v.ID == "v3" {
+			errs = append(errs, &Refusal{ID: v.ID, Err: errors.New("odd")})
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func TestMissedDeltasAreFetched(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	s := w.sensor("edge", nil)
 	eventually(t, "sync", func() bool { return w.inSync(s) })
-	replaced := s.replaced
+	replaced := s.replacements()
 
 	sub := s.subscription(t, wire.SubjectDeltas)
 	if err := sub.Unsubscribe(); err != nil { // deltas are lost on the way from now on
@@ -115,7 +148,7 @@ func TestMissedDeltasAreFetched(t *testing.T) {
 		w.add(drop(fmt.Sprintf("v%d", i), "203.0.113.9/32"))
 	}
 	eventually(t, "the beacon shows the gap and it is closed", func() bool { return w.inSync(s) && s.len() == 10 })
-	if s.replaced != replaced {
+	if s.replacements() != replaced {
 		t.Error("a gap of ten deltas was closed by a snapshot")
 	}
 	if u := s.Stats(); u.Gaps == 0 || u.Syncs < 2 {

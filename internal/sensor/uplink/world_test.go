@@ -184,6 +184,12 @@ func (t *table) has(id string) bool {
 	return ok
 }
 
+func (t *table) replacements() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.replaced
+}
+
 func (t *table) len() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
