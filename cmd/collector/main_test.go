@@ -34,14 +34,14 @@ func TestMain(m *testing.M) {
 
 // process is a running `collector run` and its client.
 type process struct {
-	t            *testing.T
+	t            testing.TB
 	args         []string
 	console, bus string
 	cmd          *exec.Cmd
 	stderr       bytes.Buffer
 }
 
-func start(t *testing.T, args ...string) *process {
+func start(t testing.TB, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, args: args}
 	p.start()
@@ -188,7 +188,7 @@ type sensor struct {
 	holder
 }
 
-func connect(t *testing.T, id, bus, dir, creds string) *sensor {
+func connect(t testing.TB, id, bus, dir, creds string) *sensor {
 	t.Helper()
 	s := &sensor{holder: holder{m: map[netip.Prefix]verdict.Verdict{}}}
 	u, err := uplink.New(uplink.Options{
@@ -231,7 +231,7 @@ func alert(sid uint32, severity uint8, src string, handshake bool) wire.Event {
 	}
 }
 
-func config(t *testing.T, dir, more string) string {
+func config(t testing.TB, dir, more string) string {
 	t.Helper()
 	path := filepath.Join(dir, "collector.yaml")
 	text := fmt.Sprintf("data: %s\napi: {listen: \"127.0.0.1:0\"}\nbus: {listen: \"127.0.0.1:0\"}\n%s", filepath.Join(dir, "data"), more)
