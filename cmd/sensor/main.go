@@ -21,8 +21,13 @@ type command struct {
 // commands are the sub-commands in the order of the help text.
 func commands() []command {
 	return []command{
+		{"run", "inspect and protect, as the configuration says", runCommand},
+		{"status", "say how the running sensor is", statusCommand},
+		{"verdicts", "list, add and remove what the running sensor blocks", verdictsCommand},
+		{"detach", "take a stopped sensor's program and verdicts out of the kernel", detachCommand},
 		{"replay", "run capture files through the rules and write what they hold", replayCommand},
 		{"rules", "check rule files", rulesCommand},
+		{"version", "say which build this is", versionCommand},
 	}
 }
 

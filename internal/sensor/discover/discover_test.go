@@ -44,3 +44,12 @@ func TestCollector(t *testing.T) {
 		t.Error("an unknown name was accepted")
 	}
 }
+
+func TestQueues(t *testing.T) {
+	if n, err := Queues("lo"); err != nil || n != 1 {
+		t.Errorf("lo has %d queues, %v; want 1", n, err)
+	}
+	if _, err := Queues("nonesuch0"); err == nil {
+		t.Error("an interface that does not exist has queues")
+	}
+}

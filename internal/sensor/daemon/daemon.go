@@ -1,0 +1,305 @@
+// Package daemon is `sensor run`: it puts the XDP program on its interfaces, inspects what comes, keeps the verdicts, and
+// talks to the collector.
+//
+// Everything that can be refused is refused before anything is attached. What is attached stays when the process ends:
+// verdicts go on dropping until they expire, and the next process takes over.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-ips/weir/bpf"
+	"github.com/weir-ips/weir/internal/sensor/config"
+	"github.com/weir-ips/weir/internal/sensor/control"
+	"github.com/weir-ips/weir/internal/sensor/discover"
+	"github.com/weir-ips/weir/internal/sensor/uplink"
+	"github.com/weir-ips/weir/internal/telemetry"
+	"github.com/weir-ips/weir/pkg/event"
+	"github.com/weir-ips/weir/pkg/verdict"
+	"github.com/weir-ips/weir/pkg/verdict/enforce"
+)
+
+// Daemon is one running sensor.
+type Daemon struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	version string
+	started time.Time
+
+	kernel   *bpf.Sensor
+	enforcer *enforce.Enforcer
+	attached atomic.Value // string: native or generic, once attached
+	workers  []*worker
+	shared   shared
+	uplink   *uplink.Uplink // nil without a collector
+	eve      *event.File    // nil without an output file
+	floods   *floods
+	socket   net.Listener
+
+	refusalLog telemetry.Throttle
+
+	failures chan error // the first ends the sensor
+}
+
+// Run runs the sensor until ctx ends. reload carries requests to read the rules again (SIGHUP).
+func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger, reload <-chan os.Signal) (err error) {
+	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), floods: newFloods(cfg.Floods), failures: make(chan error, 8)}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.prepare(ctx); err != nil {
+		return err
+	}
+	return d.serve(ctx, reload)
+}
+
+// prepare does all that can fail because of what somebody configured, in an order that attaches last.
+func (d *Daemon) prepare(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		d.loadFirstRules, d.openOutputs, d.openControl, d.openKernel, d.openUplink, d.openWorkers, d.listen, d.attach,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) loadFirstRules(context.Context) error {
+	rs, err := loadRules(d.cfg, nil)
+	if err != nil {
+		return err
+	}
+	d.shared.set(rs)
+	return nil
+}
+
+func (d *Daemon) openOutputs(context.Context) (err error) {
+	if d.cfg.Output.EVE != "" {
+		d.eve, err = event.Create(d.cfg.Output.EVE, true)
+	}
+	return err
+}
+
+func (d *Daemon) openControl(context.Context) (err error) {
+	if d.cfg.Control != "" {
+		d.socket, err = control.Listen(d.cfg.Control)
+	}
+	return err
+}
+
+// openKernel loads the program and its maps, or adopts those of an earlier process.
+func (d *Daemon) openKernel(context.Context) (err error) {
+	if d.kernel, err = bpf.Load(kernelOptions(d.cfg)); err != nil {
+		return err
+	}
+	protected, err := d.protected()
+	if err != nil {
+		return err
+	}
+	if d.enforcer, err = enforce.New(d.kernel, enforce.Options{}); err != nil {
+		return err
+	}
+	d.enforcer.SetObserve(!d.cfg.Enforcing())
+	d.enforcer.SetFailure(enforce.Failure{Policy: failures[d.cfg.OnFailure], Lease: lease, Hold: hold})
+	d.enforcer.SetCapture(d.cfg.Mode != config.GWLB)
+	return d.enforcer.Protect(protected)
+}
+
+func kernelOptions(c *config.Config) bpf.Options {
+	o := bpf.Options{Mode: modes[c.Mode], Name: c.ID, BPFFS: c.BPFFS}
+	if c.Mode != config.GWLB {
+		o.Rings = max(c.Workers, 1)
+	}
+	return o
+}
+
+var modes = map[config.Mode]bpf.Mode{config.Host: bpf.ModeHost, config.GWLB: bpf.ModeGWLB, config.Mirror: bpf.ModeMirror}
+
+var failures = map[string]bpf.OnFailure{"open": bpf.FailOpen, "static": bpf.FailStatic, "closed": bpf.FailClosed}
+
+// Without a heartbeat for a lease nobody inspects, and on-failure decides. Verdicts are held much longer, so that a restart or an
+// upgrade, however slow, lets nobody in.
+const (
+	lease = 2 * time.Second
+	hold  = 5 * time.Minute
+)
+
+// protected gathers what must never be blocked: found on the host, the collector, and the operator's list.
+func (d *Daemon) protected() ([]verdict.Protected, error) {
+	list, err := discover.Host()
+	if err != nil {
+		return nil, err
+	}
+	collector, err := discover.Collector(d.cfg.Collector.URL)
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, collector...)
+	for _, s := range d.cfg.NeverBlock {
+		p, err := config.ParsePrefix(s)
+		if err != nil {
+			return nil, fmt.Errorf("never-block: %w", err)
+		}
+		list = append(list, verdict.Protected{Prefix: p, Why: "never-block in the configuration"})
+	}
+	return list, nil
+}
+
+func (d *Daemon) openUplink(context.Context) (err error) {
+	if d.cfg.Collector.URL == "" {
+		return nil
+	}
+	dir := filepath.Join(d.cfg.State, "uplink")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	d.uplink, err = uplink.New(uplink.Options{
+		Sensor: d.cfg.ID, Group: d.cfg.Group, URL: d.cfg.Collector.URL, Credentials: d.cfg.Collector.Credentials, Dir: dir,
+		Applier: (*applier)(d), Health: d.reportHealth, Log: d.log,
+	})
+	return err
+}
+
+// listen opens what others connect to.
+func (d *Daemon) listen(ctx context.Context) error {
+	failed := func(err error) { d.fail(err) }
+	if err := serve(ctx, "metrics", d.cfg.Metrics.Listen, metricsHandler(d.registry()), failed); err != nil {
+		return err
+	}
+	return serve(ctx, "health", d.cfg.Health.Listen, healthHandler(d.unhealthy), failed)
+}
+
+// attach puts the program on the interfaces: from here on packets are judged.
+func (d *Daemon) attach(context.Context) error {
+	for _, name := range d.cfg.Interfaces {
+		mode, err := d.kernel.Attach(name)
+		if err != nil {
+			return err
+		}
+		d.attached.Store(mode)
+	}
+	return nil
+}
+
+// mode is how the program is attached; "" while it is not.
+func (d *Daemon) mode() string {
+	mode, _ := d.attached.Load().(string)
+	return mode
+}
+
+// serve runs all parts until ctx ends or one of them fails.
+func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	start := func(part func(context.Context) error) {
+		wg.Go(func() {
+			if err := part(ctx); err != nil && ctx.Err() == nil {
+				d.fail(err)
+			}
+		})
+	}
+	for _, w := range d.workers {
+		start(w.run)
+	}
+	start(d.watch)
+	if d.cfg.Mode == config.Host {
+		start(func(ctx context.Context) error { peers(ctx, d.enforcer.MarkGood); return nil })
+	}
+	if d.uplink != nil {
+		start(d.uplink.Run)
+	}
+	if d.socket != nil {
+		start(func(ctx context.Context) error { return control.Serve(ctx, d.socket, (*service)(d)) })
+	}
+	d.log.Info("sensor is up", "id", d.cfg.ID, "mode", d.cfg.Mode, "policy", d.cfg.Policy, "interfaces", d.cfg.Interfaces,
+		"xdp", d.mode(), "adopted", d.kernel.Adopted(), "rules", d.shared.get().Counts().Loaded)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-d.failures:
+			return err
+		case <-reload:
+			if err := d.Reload(); err != nil {
+				d.log.Error("rules not reloaded; the old ones stay", "error", err)
+			}
+		}
+	}
+}
+
+func (d *Daemon) fail(err error) {
+	select {
+	case d.failures <- err:
+	default: // one failure ends the sensor; more of them tell nothing
+	}
+}
+
+// Reload reads the rules again and swaps them in; on error the old ones stay. Flows keep their state, no packet is lost.
+func (d *Daemon) Reload() error {
+	rs, err := loadRules(d.cfg, d.shared.get().Ruleset)
+	if err != nil {
+		return err
+	}
+	for _, w := range d.workers {
+		w.path.Swap(rs.Ruleset)
+	}
+	d.shared.set(rs)
+	if d.eve != nil {
+		err = d.eve.Reopen()
+	}
+	d.log.Info("rules reloaded", "rules", rs.Counts().Loaded, "id", rs.id[:12])
+	return err
+}
+
+func (d *Daemon) close() error {
+	var errs []error
+	for _, w := range d.workers {
+		errs = append(errs, w.close())
+	}
+	if d.eve != nil {
+		errs = append(errs, d.eve.Close())
+	}
+	if d.socket != nil {
+		d.socket.Close()
+	}
+	if d.enforcer != nil {
+		errs = append(errs, d.enforcer.Close())
+	}
+	if d.kernel != nil {
+		errs = append(errs, d.kernel.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Detach removes what sensors of this configuration left in the kernel.
+func Detach(cfg *config.Config) error { return bpf.Unpin(cfg.BPFFS, cfg.ID) }
+
+// shared is the ruleset in force.
+type shared struct {
+	mu sync.Mutex
+	rs *rules
+}
+
+func (s *shared) get() *rules {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rs
+}
+
+func (s *shared) set(rs *rules) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rs = rs
+}

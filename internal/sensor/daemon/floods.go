@@ -1,0 +1,189 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weir-ips/weir/bpf"
+	"github.com/weir-ips/weir/internal/sensor/config"
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/event"
+	"github.com/weir-ips/weir/pkg/signatures"
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
+	"github.com/weir-ips/weir/pkg/threshold"
+	"github.com/weir-ips/weir/pkg/verdict/enforce"
+)
+
+// floods reads the kernel's counters of destinations, finds those under a flood, and arms them.
+type floods struct {
+	detector *threshold.Floods
+	seen     map[netip.Addr]enforce.Destination // counters at the last look
+	primed   bool
+
+	mu     sync.Mutex
+	active map[floodKey]threshold.FloodEvent
+}
+
+type floodKey struct {
+	dst   decode.Addr
+	class threshold.FloodClass
+}
+
+// classes are the kernel's names of the classes that have a floor.
+var classes = [threshold.NumFloodClasses]bpf.Class{
+	threshold.FloodSYN: bpf.ClassSYN, threshold.FloodUDP: bpf.ClassUDP, threshold.FloodICMP: bpf.ClassICMP,
+}
+
+func newFloods(c config.Floods) *floods {
+	return &floods{
+		detector: threshold.NewFloods(c.SYN, c.UDP, c.ICMP),
+		seen:     map[netip.Addr]enforce.Destination{},
+		active:   map[floodKey]threshold.FloodEvent{},
+	}
+}
+
+// armFor is how long a destination stays armed without being armed again: longer than a gap between pulses, and short enough that a
+// dead daemon's mitigation ends by itself.
+const armFor = 15 * time.Second
+
+// watch is the sensor's control loop: it shows the kernel that the sensor lives, ends what has expired, and looks for floods.
+func (d *Daemon) watch(ctx context.Context) error {
+	tick := time.NewTicker(config.HeartbeatEvery)
+	defer tick.Stop()
+	var swept time.Time
+	for {
+		now := time.Now()
+		d.enforcer.Heartbeat()
+		if err := d.look(now); err != nil {
+			return err
+		}
+		if now.Sub(swept) >= time.Second {
+			swept = now
+			if err := d.sweep(); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// sweep ends what has expired and says what the drop-share breaker has suspended.
+func (d *Daemon) sweep() error {
+	tripped, err := d.enforcer.Sweep()
+	if len(tripped) > 0 {
+		d.log.Error("the drop-share breaker has suspended verdicts: they count and drop nothing", "verdicts", tripped)
+	}
+	if d.eve != nil {
+		err = errors.Join(err, d.eve.Flush())
+	}
+	return err
+}
+
+// look feeds the counters' growth since the last look to the detector.
+func (d *Daemon) look(now time.Time) error {
+	f := d.floods
+	next := make(map[netip.Addr]enforce.Destination, len(f.seen))
+	for dst := range d.enforcer.Destinations() {
+		next[dst.Addr] = dst
+		was := f.seen[dst.Addr]
+		if was.Claims != dst.Claims {
+			was = enforce.Destination{} // counted from nothing since the last look
+		}
+		for class, kernel := range classes {
+			grown := dst.Packets[kernel] - was.Packets[kernel] // wraps as the counter does
+			if !f.primed {
+				grown = 0 // what was counted before this process began is no growth
+			}
+			if e, starts := f.detector.Add(decode.AddrFrom(dst.Addr), threshold.FloodClass(class), uint64(grown), now.UnixNano()); starts {
+				d.floodStarts(e)
+			}
+		}
+	}
+	f.seen, f.primed = next, true
+	for _, e := range f.detector.Tick(now.UnixNano()) {
+		d.floodEnds(e)
+	}
+	return d.rearm()
+}
+
+func (d *Daemon) floodStarts(e threshold.FloodEvent) {
+	d.floods.mu.Lock()
+	d.floods.active[floodKey{e.Dst, e.Class}] = e
+	d.floods.mu.Unlock()
+	d.log.Warn("flood", "dst", e.Dst.IP(), "class", e.Class.String(), "rate", e.Rate, "why", e.Explain())
+	d.publishFlood(e)
+}
+
+func (d *Daemon) floodEnds(e threshold.FloodEvent) {
+	d.floods.mu.Lock()
+	delete(d.floods.active, floodKey{e.Dst, e.Class})
+	d.floods.mu.Unlock()
+	d.enforcer.Disarm(e.Dst.IP(), classes[e.Class])
+	d.log.Info("flood is over", "dst", e.Dst.IP(), "class", e.Class.String(), "packets", e.Packets, "peak", e.Peak, "why", e.Explain())
+}
+
+// rearm keeps the destinations of running floods armed. What is above the floor is dropped; sources that have shown to be real come
+// first and are not counted.
+func (d *Daemon) rearm() error {
+	d.floods.mu.Lock()
+	defer d.floods.mu.Unlock()
+	for key, e := range d.floods.active {
+		if err := d.enforcer.Arm(key.dst.IP(), classes[key.class], uint32(e.Floor), armFor); err != nil {
+			return fmt.Errorf("arm %s: %w", key.dst.IP(), err)
+		}
+	}
+	return nil
+}
+
+// words lists the floods that are on.
+func (f *floods) words() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []string
+	for _, e := range f.active {
+		out = append(out, e.Explain())
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Floods have signatures of their own, so that they reach analysts as other alerts do.
+const floodSID = 1000100
+
+var floodSignatures = [threshold.NumFloodClasses]keyword.Signature{
+	threshold.FloodSYN:  floodSignature(threshold.FloodSYN),
+	threshold.FloodUDP:  floodSignature(threshold.FloodUDP),
+	threshold.FloodICMP: floodSignature(threshold.FloodICMP),
+}
+
+func floodSignature(c threshold.FloodClass) keyword.Signature {
+	return keyword.Signature{Action: keyword.Alert, Meta: keyword.Meta{
+		GID: 1, SID: floodSID + uint32(c), Rev: 1, Msg: "WEIR " + strings.ToUpper(c.String()) + " flood", Class: "attempted-dos",
+		Category: "Attempted Denial of Service", Priority: 2,
+	}}
+}
+
+// publishFlood writes the alert of a flood. Its packet has a destination and a protocol only: the sources are many and forged.
+func (d *Daemon) publishFlood(e threshold.FloodEvent) {
+	p := decode.Packet{Frame: decode.Frame{Time: e.Time}, IPVersion: 6, Dst: e.Dst, Proto: floodProtos[e.Class]}
+	if e.Dst.Is4() {
+		p.IPVersion, p.Src = 4, decode.AddrFrom(netip.IPv4Unspecified())
+	}
+	hit := signatures.Hit{Sig: &floodSignatures[e.Class], Action: keyword.Alert}
+	l := event.Logger{Outputs: d.outputs(), Iface: d.cfg.Interfaces[0], Sensor: d.cfg.ID, OnAlert: d.onAlert}
+	l.Alert(&event.AlertRecord{Subject: event.Subject{Time: e.Time, Packet: &p}, Hit: &hit})
+}
+
+var floodProtos = [threshold.NumFloodClasses]uint8{
+	threshold.FloodSYN: decode.ProtoTCP, threshold.FloodUDP: decode.ProtoUDP, threshold.FloodICMP: decode.ProtoICMP,
+}

@@ -1,0 +1,200 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/weir-ips/weir/bpf"
+	"github.com/weir-ips/weir/internal/sensor/config"
+	"github.com/weir-ips/weir/internal/sensor/discover"
+	"github.com/weir-ips/weir/internal/sensor/path"
+	"github.com/weir-ips/weir/pkg/capture"
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/event"
+	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/signatures"
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
+	"github.com/weir-ips/weir/pkg/verdict"
+	"github.com/weir-ips/weir/pkg/verdict/enforce"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// openWorkers opens the sources and builds a Path for each worker.
+func (d *Daemon) openWorkers(context.Context) error {
+	groups, err := d.sources()
+	if err != nil {
+		return err
+	}
+	shared := signatures.NewShared()
+	for _, sources := range groups {
+		d.workers = append(d.workers, newWorker(path.New(d.pathConfig(shared)), sources))
+	}
+	return nil
+}
+
+// sources opens what packets come from, grouped by worker. The kernel spreads copies over rings by a symmetric hash of the
+// inner packet, so each ring can have a worker of its own. Receive queues are spread by the outer header, which differs
+// between a flow's directions: they share one worker.
+func (d *Daemon) sources() ([][]capture.Source, error) {
+	if d.cfg.Mode == config.GWLB {
+		var all []capture.Source
+		for _, name := range d.cfg.Interfaces {
+			queues, err := d.queues(name)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, queues...)
+		}
+		return [][]capture.Source{all}, nil
+	}
+	var groups [][]capture.Source
+	for _, m := range d.kernel.Rings() {
+		ring, err := capture.OpenRing(m, nil)
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, []capture.Source{ring})
+	}
+	return groups, nil
+}
+
+// queues opens an AF_XDP socket on each receive queue of an interface.
+func (d *Daemon) queues(name string) ([]capture.Source, error) {
+	dev, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, fmt.Errorf("interface %s: %w", name, err)
+	}
+	n, err := discover.Queues(name)
+	if err != nil {
+		return nil, err
+	}
+	var out []capture.Source
+	for q := range n {
+		x, err := capture.OpenXSK(capture.XSKConfig{Ifindex: dev.Index, Queue: q, Sockets: d.kernel.Sockets(), Credit: d.kernel.Credit(q)})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+func (d *Daemon) pathConfig(shared *signatures.Shared) path.Config {
+	rs := d.shared.get()
+	c := path.Config{
+		Flow: d.flowConfig(), Decoder: d.decoder(), Rules: rs.Ruleset, Shared: shared, Outputs: d.outputs(),
+		IPS: inline(d.cfg), InnerOnly: d.cfg.Mode != config.Host, Iface: d.cfg.Interfaces[0], Sensor: d.cfg.ID,
+		Block: blocks(d.cfg),
+		Hooks: path.Hooks{Alert: d.onAlert, Decided: d.onDecided},
+	}
+	if d.cfg.Enforcing() && d.cfg.Mode == config.GWLB {
+		c.Hooks.Uninteresting = d.onUninteresting
+	}
+	return c
+}
+
+// decoder reads frames cut by Traffic Mirroring as far as they go. Checksums are the NIC's affair: on virtual links, and
+// where the NIC fills them in on the way out, there is nothing to check yet.
+func (d *Daemon) decoder() *decode.Decoder {
+	c := decode.Default()
+	c.Checksums, c.Cut = false, d.cfg.Mode == config.Mirror
+	return c
+}
+
+// flowConfig fits flow tracking to what the mode sees. On a host's own interface XDP sees what arrives and not what is sent,
+// so sessions are followed from one side and data is inspected when it comes instead of when it is acknowledged.
+func (d *Daemon) flowConfig() *flow.Config {
+	c := flow.NewConfig()
+	c.Protocols = path.DefaultParsers().Protocols()
+	c.IPS = inline(d.cfg)
+	c.Inline = d.cfg.Mode != config.Mirror
+	c.Checksums = false
+	c.Midstream = true // a sensor that starts in the middle of a conversation still inspects it
+	c.AsyncOneside = d.cfg.Mode == config.Host
+	return c
+}
+
+func (d *Daemon) outputs() []*event.Output {
+	if d.eve == nil {
+		return nil
+	}
+	o := event.DefaultOptions()
+	o.Alert.Payload, o.Alert.Printable, o.Alert.Packet, o.Alert.Verdict = true, true, true, true
+	return []*event.Output{{Options: o, Sink: d.eve}}
+}
+
+// onAlert ships the alert, and on a host's interface cuts off the rest of the flow: the packet itself has passed already.
+func (d *Daemon) onAlert(a *event.AlertRecord, line []byte) {
+	sig := a.Hit.Sig
+	if d.uplink != nil {
+		d.uplink.Publish(wireEvent(a, line))
+	}
+	if d.cfg.Mode != config.Host || a.Flow == nil {
+		return
+	}
+	if policy := blocks(d.cfg); sig.Action.Drops() || policy != nil && policy(sig) {
+		d.decideFlow(a.Flow, verdict.Drop, sig)
+	}
+}
+
+func wireEvent(a *event.AlertRecord, line []byte) wire.Event {
+	e := wire.Event{
+		Time: time.Unix(0, a.Time), SID: a.Hit.Sig.SID, Severity: uint8(min(max(a.Hit.Sig.Priority, 1), 255)),
+		Category: a.Hit.Sig.Category, EVE: bytes.Clone(line),
+	}
+	if p := a.Packet; p != nil && p.IPVersion != 0 {
+		e.Proto = p.Proto
+		e.Src, e.Dst = netip.AddrPortFrom(p.Src.IP(), p.SrcPort), netip.AddrPortFrom(p.Dst.IP(), p.DstPort)
+	}
+	if f := a.Flow; f != nil {
+		e.Handshake = proved(f)
+	}
+	if a.Hit.Sig.Target == keyword.TargetSrc { // the rule says that the sender is the victim
+		e.Src, e.Dst = e.Dst, e.Src
+	}
+	return e
+}
+
+func endpoints(f *flow.Flow) (src, dst netip.AddrPort) {
+	return netip.AddrPortFrom(f.Src.IP(), f.SrcPort), netip.AddrPortFrom(f.Dst.IP(), f.DstPort)
+}
+
+// proved reports whether the addresses cannot be forged: both directions of the handshake were seen.
+func proved(f *flow.Flow) bool {
+	return f.Proto == decode.ProtoTCP && f.TCP != nil && f.State == flow.Established && !f.TCP.Midstream && !f.TCP.Async
+}
+
+// onDecided moves a decided flow into XDP, where it costs tens of nanoseconds.
+func (d *Daemon) onDecided(f *flow.Flow, v flow.FlowVerdict, by *keyword.Signature) {
+	switch v {
+	case flow.FlowDrop:
+		d.decideFlow(f, verdict.Drop, by)
+	case flow.FlowPass, flow.FlowBypass:
+		d.decideFlow(f, verdict.Bypass, by)
+	}
+}
+
+// onUninteresting is the early decision: encrypted, or beyond the depth.
+func (d *Daemon) onUninteresting(f *flow.Flow) { d.decideFlow(f, verdict.Bypass, nil) }
+
+// A decision about a flow lapses when the flow is silent for flowIdle, longer than a load balancer remembers it, and is made anew
+// after flowLife in any case.
+const (
+	flowIdle = 6 * time.Minute
+	flowLife = time.Hour
+)
+
+func (d *Daemon) decideFlow(f *flow.Flow, action verdict.Action, by *keyword.Signature) {
+	key, swapped := bpf.NewTuple(f.Tenant, f.Src, f.Dst, f.SrcPort, f.DstPort, f.Proto)
+	decision := enforce.FlowDecision{Action: action, Idle: flowIdle, Life: flowLife}
+	if by != nil {
+		decision.Rule = by.SID
+	}
+	if err := d.enforcer.DecideFlow(key, swapped, decision); err != nil {
+		d.refused(err)
+	}
+}

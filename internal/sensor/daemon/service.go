@@ -1,0 +1,188 @@
+package daemon
+
+import (
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weir-ips/weir/bpf"
+	"github.com/weir-ips/weir/internal/sensor/control"
+	"github.com/weir-ips/weir/internal/telemetry"
+	"github.com/weir-ips/weir/pkg/verdict"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// service is the sensor as its control socket sees it.
+type service Daemon
+
+// Status reads every counter anew.
+func (s *service) Status() control.Status {
+	d := (*Daemon)(s)
+	rs := d.shared.get()
+	reasons := d.unhealthy()
+	st := control.Status{
+		ID: d.cfg.ID, Version: d.version, Mode: string(d.cfg.Mode), Policy: d.cfg.Policy, Interfaces: d.cfg.Interfaces,
+		Attached: d.mode(), Adopted: d.kernel.Adopted(), Uptime: time.Since(d.started), Healthy: len(reasons) == 0, Reasons: reasons,
+		Rules:    control.Rules{ID: rs.id, Loaded: rs.Counts().Loaded, Disabled: rs.Counts().Disabled, Failed: rs.Counts().Failed},
+		Verdicts: d.enforcer.Len(), Floods: d.floods.words(), KillSwitch: d.enforcer.Killed(),
+	}
+	st.Traffic, st.Drops = d.traffic()
+	if d.uplink != nil {
+		u := d.uplink.Stats()
+		st.Collector = control.Collector{URL: d.cfg.Collector.URL, Connected: d.uplink.Connected(), Spooled: uint64(u.SpoolEvents)}
+		st.Collector.Epoch, st.Collector.Seq = d.uplink.Position()
+		for _, n := range u.Shed {
+			st.Collector.Shed += n
+		}
+	}
+	return st
+}
+
+// Verdicts lists what is enforced, with its hits.
+func (s *service) Verdicts() []control.Entry {
+	list := s.enforcer.Verdicts()
+	out := make([]control.Entry, 0, len(list))
+	for _, e := range list {
+		state := "enforced"
+		switch {
+		case e.Suspended:
+			state = "suspended"
+		case e.Action == verdict.Observe || !s.cfg.Enforcing():
+			state = "observed"
+		}
+		out = append(out, control.Entry{Verdict: e.Verdict, Packets: e.Packets, Bytes: e.Bytes, State: state, AppliedAt: e.Applied})
+	}
+	return out
+}
+
+// AddVerdict takes an order from whoever may open the socket: an analyst's, for this sensor alone.
+func (s *service) AddVerdict(v verdict.Verdict) (verdict.Verdict, error) {
+	v.ID, v.Scope, v.Origin, v.CreatedAt = "local-"+rand.Text()[:10], scopeLocal, verdict.OriginAnalyst, time.Now()
+	if v.CreatedBy == "" {
+		v.CreatedBy = "sensor:" + s.cfg.ID
+	}
+	if err := s.enforcer.Apply(v); err != nil {
+		return v, err
+	}
+	return v, nil
+}
+
+// RemoveVerdict lifts one.
+func (s *service) RemoveVerdict(id string) error {
+	if _, ok := s.enforcer.Verdict(id); !ok {
+		return fmt.Errorf("%q: %w", id, control.ErrUnknown)
+	}
+	return s.enforcer.Remove(id)
+}
+
+// KillSwitch stops or resumes all dropping.
+func (s *service) KillSwitch(on bool) error {
+	s.enforcer.KillSwitch(on)
+	s.log.Warn("kill switch", "on", on)
+	return nil
+}
+
+// Reload reads the rules again.
+func (s *service) Reload() error { return (*Daemon)(s).Reload() }
+
+// traffic adds up the kernel's counters and the workers'.
+func (d *Daemon) traffic() (control.Traffic, map[string]uint64) {
+	var t control.Traffic
+	drops := map[string]uint64{}
+	if c, err := d.kernel.Counters(); err == nil {
+		t.Kernel, t.Hairpin = c.Paths[bpf.PathPackets], c.Paths[bpf.PathHairpin]
+		t.Lost = c.Paths[bpf.PathCaptureLost]
+		t.Dropped = c.Dropped()
+		for r, n := range c.Drops {
+			if n > 0 {
+				drops[bpf.Reason(r).String()] = n
+			}
+		}
+	}
+	for _, w := range d.workers {
+		s, c := w.stats.Load(), w.captured()
+		t.Inspected += c.Frames
+		t.Bytes += c.Bytes
+		t.Forwarded += c.Forwarded
+		t.Dropped += c.Dropped
+		t.Lost += c.Lost + c.TxFull
+		t.Alerts += s.Alerts
+		if c.Dropped > 0 {
+			drops["inspection"] += c.Dropped
+		}
+	}
+	return t, drops
+}
+
+// unhealthy says why traffic is not inspected as it should be; empty when it is.
+func (d *Daemon) unhealthy() []string {
+	var reasons []string
+	if d.mode() == "" {
+		reasons = append(reasons, "not attached yet")
+	}
+	if d.enforcer.Killed() {
+		reasons = append(reasons, "the kill switch is on: nothing is dropped, nothing inspected")
+	}
+	for i, w := range d.workers {
+		if idle := time.Since(time.Unix(0, w.beat.Load())); idle > stuck {
+			reasons = append(reasons, fmt.Sprintf("worker %d has not turned for %s", i, idle.Round(time.Second)))
+		}
+	}
+	return reasons
+}
+
+// stuck is how long a worker may be silent before the sensor calls itself unhealthy.
+const stuck = 3 * time.Second
+
+// reportHealth fills in what the collector is told every few seconds.
+func (d *Daemon) reportHealth(h *wire.Health) {
+	rs := d.shared.get()
+	t, drops := d.traffic()
+	h.Version, h.Mode, h.Policy, h.State = d.version, string(d.cfg.Mode), d.cfg.Policy, "ok"
+	if bad := d.unhealthy(); len(bad) > 0 {
+		h.State = bad[0]
+	}
+	h.Ruleset, h.Rules = rs.id, rs.Counts().Loaded
+	h.Packets, h.Drops = t.Kernel, drops
+	h.Bytes = t.Bytes
+	for _, e := range d.enforcer.Verdicts() {
+		if e.Packets > 0 && len(h.Hits) < wire.MaxHits {
+			h.Hits = append(h.Hits, wire.Hit{ID: e.ID, Packets: e.Packets, Bytes: e.Bytes})
+		}
+	}
+}
+
+// registry exposes the counters.
+func (d *Daemon) registry() *prometheus.Registry {
+	reg := telemetry.NewRegistry("sensor", d.version)
+	reg.MustRegister(
+		&telemetry.Stats{Prefix: "weir_sensor_kernel", Read: func() any {
+			c, err := d.kernel.Counters()
+			if err != nil {
+				return &bpf.Counters{}
+			}
+			return &c
+		}, Labels: map[string]telemetry.Vector{
+			"Drops": {Label: "reason", Value: func(i int) string { return bpf.Reason(i).String() }},
+			"Would": {Label: "reason", Value: func(i int) string { return bpf.Reason(i).String() }},
+			"Paths": {Label: "path", Value: func(i int) string { return bpf.Path(i).String() }},
+		}},
+	)
+	for i, w := range d.workers {
+		labels := prometheus.Labels{"worker": fmt.Sprint(i)}
+		reg.MustRegister(
+			&telemetry.Stats{Prefix: "weir_sensor_capture", Const: labels, Read: func() any { return w.captured() }},
+			&telemetry.Stats{Prefix: "weir_sensor_path", Const: labels, Read: func() any { return w.stats.Load() }},
+		)
+	}
+	return reg
+}
+
+// refused logs a decision of this sensor's own that the maps had no room for; traffic must not fill the log.
+func (d *Daemon) refused(err error) {
+	if ok, skipped := d.refusalLog.Allow(time.Now()); ok {
+		d.log.Warn("flow not decided in XDP", "error", err, "similar", skipped)
+	}
+}
