@@ -86,6 +86,9 @@ func (e *Engine) act(d *Decision, s *keyword.Signature, a keyword.Action, onFlow
 		if !d.Pass {
 			if !d.Drop {
 				d.Drop, d.DropReason, d.DropSig = true, "rules", s
+				if !s.Action.Drops() {
+					d.DropReason = "threshold detection_filter" // a rate filter's new action
+				}
 			}
 			if a.Rejects() && d.Reject == 0 {
 				d.Reject = a

@@ -121,6 +121,10 @@ func (e *Engine) Inspect(p *decode.Packet, f *flow.Flow, r flow.Result) Decision
 		x.State = &st.rules
 		x.NewAppEvents = f.AppEvents &^ st.events
 		st.events = f.AppEvents
+		if f.TCP != nil { // a bare ACK that completes the handshake does not belong to an established flow yet
+			x.Result.Established = r.Established && (st.established || len(p.Payload) > 0 || isPseudo(p))
+			st.established = r.Established
+		}
 	}
 	e.byAddress(st)
 	e.byPacket(st)

@@ -123,8 +123,12 @@ func (e *Engine) scanPorts(s *portSets, p *decode.Packet, data []byte) {
 // evaluate matches the candidates against the packet, its payload and the stream's chunk.
 func (e *Engine) evaluate(payload []byte) {
 	x := &e.ctx
+	pseudo := isPseudo(x.Packet)
 	for _, o := range e.inOrder() {
 		s := e.rules.signatures[o]
+		if s.RealPacket && pseudo {
+			continue
+		}
 		if s.Dirs != 0 && (x.Flow == nil || !s.Dirs.Has(x.Dir)) {
 			continue
 		}
@@ -141,6 +145,11 @@ func (e *Engine) evaluate(payload []byte) {
 		}
 		x.Captured = x.Captured[:0]
 	}
+}
+
+// isPseudo reports whether a packet was made to look at the rest of a stream: it was never on the wire.
+func isPseudo(p *decode.Packet) bool {
+	return p.Source == decode.SourceStreamFlush || p.Source == decode.SourceStreamTimeout
 }
 
 // payload matches a rule's content in the stream first, then in the packet when the rule asks for packets, or when the

@@ -17,6 +17,15 @@ type Ruleset struct {
 // Counts says what became of the rules.
 func (rs *Ruleset) Counts() Counts { return rs.counts }
 
+// Hashes says which hashes of files the rules ask for.
+func (rs *Ruleset) Hashes() (md5, sha1, sha256 bool) {
+	var h uint64
+	for _, s := range rs.signatures {
+		h |= s.Hashes
+	}
+	return h&(1<<16) != 0, h&(1<<20) != 0, h&(1<<32) != 0
+}
+
 // Signatures returns the loaded rules in the order of evaluation. The slice must not be changed.
 func (rs *Ruleset) Signatures() []*keyword.Signature { return rs.signatures }
 

@@ -7,12 +7,13 @@ import (
 
 // flowState is what the engine remembers of a flow, in Flow.Detect.
 type flowState struct {
-	rules     keyword.FlowState // what rules have set
-	epoch     uint64            // ruleset that the fields below belong to
-	addresses [2]bool           // rules about addresses have been evaluated, by direction
-	proto     [2]bool           // rules about the protocol alone, by direction
-	events    flow.AppEventSet
-	tag       flowTag
+	rules       keyword.FlowState // what rules have set
+	epoch       uint64            // ruleset that the fields below belong to
+	addresses   [2]bool           // rules about addresses have been evaluated, by direction
+	proto       [2]bool           // rules about the protocol alone, by direction
+	events      flow.AppEventSet
+	established bool // the packet before belonged to an established flow
+	tag         flowTag
 }
 
 // flowTag is a tag that a rule has put on the flow.

@@ -25,6 +25,7 @@ const final = -1
 type txRule struct {
 	order   uint32
 	matched uint64
+	begun   bool // header and states have been tested
 }
 
 // payloadBit marks the payload items of a rule that has groups as well.
@@ -151,7 +152,8 @@ func isFinal(s *keyword.Source, b *app.TxBase, d app.Direction) bool {
 // maxPending bounds the rules under evaluation of one direction of a transaction.
 const maxPending = 4096
 
-// admit makes the candidates rules under evaluation, unless they are or were.
+// admit makes the candidates rules under evaluation, unless they are or were. Their headers and states are tested when it is
+// their turn: a rule before may set what they ask for.
 func (e *Engine) admit(st *txState) {
 	for _, o := range e.inOrder() {
 		if slices.Contains(st.fired, o) {
@@ -165,9 +167,7 @@ func (e *Engine) admit(st *txState) {
 			e.ctx.Stats.StateFull++
 			return
 		}
-		if s := e.rules.signatures[o]; s.Header(&e.ctx) && s.Tests(&e.ctx) {
-			st.pending = slices.Insert(st.pending, at, txRule{order: o})
-		}
+		st.pending = slices.Insert(st.pending, at, txRule{order: o})
 	}
 }
 
@@ -176,6 +176,12 @@ func (e *Engine) evaluateTx(f *flow.Flow, tx app.Tx, d app.Direction, st *txStat
 	kept := st.pending[:0]
 	for _, r := range st.pending {
 		s := e.rules.signatures[r.order]
+		if !r.begun {
+			if !s.Header(&e.ctx) || !s.Tests(&e.ctx) {
+				continue // it may become a candidate again
+			}
+			r.begun = true
+		}
 		switch e.advance(f, s, &r, tx, d) {
 		case keyword.Matched:
 			st.fired = append(st.fired, r.order)

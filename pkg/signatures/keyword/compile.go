@@ -196,7 +196,7 @@ func (c *compiler) props(ps []prop) {
 }
 
 // ofPacket: the keyword looks at single packets.
-func ofPacket(c *compiler) { c.sig.NeedPacket = true }
+func ofPacket(c *compiler) { c.sig.NeedPacket, c.sig.RealPacket = true, true }
 
 var errTwoProtocols = errors.New("the rule already asks for another protocol")
 

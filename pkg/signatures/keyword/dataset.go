@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -68,7 +69,7 @@ type DatasetConfig struct {
 }
 
 // dataset finds a set or makes it, reading file when one is named.
-func (f *Files) dataset(name, kind, file string, limit int) (*Dataset, error) {
+func (f *Files) dataset(name, kind, file string, state bool, limit int) (*Dataset, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if d := f.datasets[name]; d != nil {
@@ -86,6 +87,9 @@ func (f *Files) dataset(name, kind, file string, limit int) (*Dataset, error) {
 	d := &Dataset{Name: name, Type: kind, values: map[string]uint16{}, limit: limit}
 	if file != "" {
 		data, err := f.Read(file)
+		if errors.Is(err, fs.ErrNotExist) && state {
+			err = nil // it is written when the set is saved
+		}
 		if err != nil {
 			return nil, fmt.Errorf("dataset %s: %w", name, err)
 		}
@@ -138,7 +142,7 @@ func (d *Dataset) parse(s string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%q is not an address", s)
 	}
-	return a.AsSlice(), nil
+	return a.Unmap().AsSlice(), nil
 }
 
 var datasetTypes = map[string]bool{"string": true, "md5": true, "sha256": true, "ipv4": true, "ip": true}
@@ -172,8 +176,9 @@ func (d *datasetItem) match(in *Inspection) bool {
 
 // datasetArgs are the options that dataset and datarep have in common.
 type datasetArgs struct {
-	kind, file string
-	limit      int
+	kind, file, save string
+	state            bool // file may be missing
+	limit            int
 }
 
 func (a *datasetArgs) option(word string) error {
@@ -184,9 +189,12 @@ func (a *datasetArgs) option(word string) error {
 		if a.kind = arg; !datasetTypes[arg] {
 			return fmt.Errorf("type %q is not string, md5, sha256, ipv4 or ip", arg)
 		}
-	case "load", "state":
+	case "load":
 		a.file = arg
+	case "state":
+		a.file, a.save, a.state = arg, arg, true
 	case "save":
+		a.save = arg
 	case "memcap":
 		_, err := parseUint(arg, 1<<62, nil)
 		return err
@@ -224,7 +232,7 @@ var dataset = Keyword{
 		if c.env.Files == nil {
 			return errNoFiles
 		}
-		d, err := c.env.Files.dataset(w[1], a.kind, a.file, a.limit)
+		d, err := c.env.Files.dataset(w[1], a.kind, a.file, a.state, a.limit)
 		if err != nil {
 			return err
 		}
@@ -266,7 +274,7 @@ var datarep = Keyword{
 		if c.env.Files == nil {
 			return errNoFiles
 		}
-		d, err := c.env.Files.dataset(w[0], a.kind, a.file, a.limit)
+		d, err := c.env.Files.dataset(w[0], a.kind, a.file, a.state, a.limit)
 		if err != nil {
 			return err
 		}
@@ -439,6 +447,6 @@ func (f *Files) Define(name string, d DatasetConfig) error {
 	if !datasetTypes[d.Type] {
 		return fmt.Errorf("dataset %s: type %q is not string, md5, sha256, ipv4 or ip", name, d.Type)
 	}
-	_, err := f.dataset(name, d.Type, file, 0)
+	_, err := f.dataset(name, d.Type, file, d.State != "", 0)
 	return err
 }

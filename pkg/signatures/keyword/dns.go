@@ -169,7 +169,7 @@ var dnsOpcode = txField("dns.opcode", "operation of the message", 15, nil, dnsVa
 var dnsRcode = txField("dns.rcode", "response code of the message", 65535, map[string]uint64{"noerror": 0, "formerr": 1, "servfail": 2, "nxdomain": 3,
 	"notimp": 4, "refused": 5, "yxdomain": 6, "yxrrset": 7, "nxrrset": 8, "notauth": 9, "notzone": 10},
 	dnsValue(func(m *dns.Message, i int) (uint64, bool) {
-		return uint64(m.Rcode()), i == 0 && m.Flags&dns.FlagQR != 0
+		return uint64(m.Rcode()), i == 0
 	}))
 
 var dnsRRType = txField("dns.rrtype", "type of a question or a record", 65535, map[string]uint64{"a": 1, "ns": 2, "cname": 5, "soa": 6, "null": 10, "ptr": 12,

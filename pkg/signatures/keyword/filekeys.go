@@ -111,6 +111,7 @@ func fileHash(name, doc string, size int, get func(*app.File) []byte) Keyword {
 		if err != nil {
 			return err
 		}
+		c.sig.Hashes |= 1 << size
 		return c.fileTest(func(f *app.File) bool {
 			h := get(f)
 			if h == nil {

@@ -176,7 +176,7 @@ func (c *compiler) kind() Type {
 	case c.appKeyword && s.AppName == "" && c.stateTests == 0:
 		return TypeProtocolOnly
 	case s.AppName != "" || c.appKeyword:
-		if c.stateTests > 0 && s.AppName == "" {
+		if c.stateTests > 0 {
 			return TypePacket
 		}
 		return TypeAppLayer
@@ -191,7 +191,7 @@ func (c *compiler) kind() Type {
 
 func (c *compiler) ipOnly() bool {
 	s := c.sig
-	return c.stateTests == 0 && !c.flowSeen && s.SrcPorts.Any && s.DstPorts.Any && !s.PacketOnly && !s.StreamOnly &&
+	return c.stateTests == 0 && !c.flowSeen && !s.PacketOnly && !s.StreamOnly &&
 		!s.L4.Any && len(s.StreamEvents) == 0 && len(s.ProtoEvents) == 0
 }
 

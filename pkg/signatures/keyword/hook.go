@@ -71,7 +71,7 @@ func (c *compiler) hook() error {
 	case "flow_start":
 		c.stateTests++
 		s.NeedPacket = true
-		c.test(func(x *Context) bool { return x.Flow != nil && x.Result.New })
+		c.test(func(x *Context) bool { return x.Flow != nil && x.Flow.Packets[x.Result.Dir] == 1 })
 		return nil
 	case "all", "pre_flow", "pre_stream":
 		c.stateTests++

@@ -127,6 +127,7 @@ type Signature struct {
 	Transactional   bool // =>
 	Dirs            Dirs // directions of the flow that the rule is about
 	Priority0       bool // priority was given by the keyword, not by classtype
+	RealPacket      bool // something looks at headers: pseudo packets have none
 	NeedPacket      bool // something looks at the packet itself
 	NeedStream      bool // payload is looked for in the stream
 	PacketOnly      bool // payload is never looked for in the stream
@@ -148,6 +149,7 @@ type Signature struct {
 	CapturesVars    bool
 	BypassesFlow    bool
 	StoresFile      bool
+	Hashes          uint64 // bit n is set when hashes of n bytes are asked for: 16 MD5, 20 SHA-1, 32 SHA-256
 	Hook            string // rule hook of the header ("request_started"), "" for none
 	tests           []test
 	effects         []effect
