@@ -13,6 +13,7 @@ const maxDetect = 16 << 10
 func (t *Tracker) deliver(f *Flow, s *Session, dir app.Direction, now int64, r *Result) {
 	st := &s.stream[dir]
 	avail, acked := s.available(dir), s.acked(dir)
+	stuck := 0 // changes of protocol without a byte in between
 	for st.flags&streamNoApp == 0 {
 		b := st.blockAt(st.app)
 		if b != nil && b.start <= st.app {
@@ -20,9 +21,17 @@ func (t *Tracker) deliver(f *Flow, s *Session, dir app.Direction, now int64, r *
 			if to <= st.app {
 				break
 			}
+			swapped, parsed := f.Swapped, f.Parser != nil
 			n := t.feed(f, dir, b.bytes(st.app)[:to-st.app], now, r)
+			if f.Swapped != swapped { // the sides were exchanged under way
+				dir = dir.Opposite()
+				st = &s.stream[dir]
+				avail, acked = s.available(dir), s.acked(dir)
+			}
 			st.app += uint64(n)
-			if n == 0 {
+			if n > 0 {
+				stuck = 0
+			} else if stuck++; stuck > 2 || f.Parser != nil == parsed {
 				break
 			}
 			continue
@@ -109,14 +118,14 @@ func (t *Tracker) feed(f *Flow, dir app.Direction, data []byte, now int64, r *Re
 		f.stopApp()
 		return len(data)
 	}
-	t.parse(f, dir, data, now, r)
-	return len(data)
+	return t.parse(f, dir, data, now, r)
 }
 
-// parse feeds the parser and acts on what it learns.
-func (t *Tracker) parse(f *Flow, dir app.Direction, data []byte, now int64, r *Result) {
+// parse feeds the parser and acts on what it learns. It returns how much of data is done with: what follows a change of
+// protocol is not.
+func (t *Tracker) parse(f *Flow, dir app.Direction, data []byte, now int64, r *Result) int {
 	if f.AppFailed[dir] {
-		return
+		return len(data)
 	}
 	r.Fed[dir] = true
 	if err := f.Parser.Feed(dir, data, now); err != nil {
@@ -127,18 +136,18 @@ func (t *Tracker) parse(f *Flow, dir app.Direction, data []byte, now int64, r *R
 		}
 		t.except(f, r, TargetAppError)
 	}
-	t.watch(f, dir, now, r)
+	return len(data) - min(len(data), t.watch(f, dir, now, r))
 }
 
-// watch looks for what a parser may announce: finished transactions, encryption, swapped sides, a change of protocol.
-func (t *Tracker) watch(f *Flow, dir app.Direction, now int64, r *Result) {
+// watch looks for what a parser may announce: finished transactions, encryption, swapped sides, a change of protocol. It
+// returns how many bytes of the last ones belong to the new protocol.
+func (t *Tracker) watch(f *Flow, dir app.Direction, now int64, r *Result) int {
 	t.triggerRaw(f, dir)
 	w := &f.watch
 	if w.swapper != nil && w.swapper.Swapped() {
 		t.swap(f)
 		r.Dir = r.Dir.Opposite()
 		r.Fed[0], r.Fed[1] = r.Fed[1], r.Fed[0]
-		dir = dir.Opposite()
 	}
 	if w.encrypter != nil && w.encrypter.Encrypted() {
 		t.encrypted(f)
@@ -148,9 +157,12 @@ func (t *Tracker) watch(f *Flow, dir app.Direction, now int64, r *Result) {
 	}
 	if w.upgrader != nil {
 		if next, rest, ok := w.upgrader.Upgrade(); ok {
-			t.upgrade(f, next, rest, dir, now, r)
+			n := len(rest)
+			t.upgrade(f, next, now, r)
+			return n
 		}
 	}
+	return 0
 }
 
 // watcher holds what a flow's parser can do besides parsing, found once instead of for each packet.
@@ -258,8 +270,7 @@ func (t *Tracker) swap(f *Flow) {
 func swap[T any](a *[2]T) { a[0], a[1] = a[1], a[0] }
 
 // upgrade changes a flow's protocol. Rules and loggers first see the old protocol's transactions to their end.
-func (t *Tracker) upgrade(f *Flow, next app.Proto, rest []byte, dir app.Direction, now int64, r *Result) {
-	t.rest = append(t.rest[:0], rest...)
+func (t *Tracker) upgrade(f *Flow, next app.Proto, now int64, r *Result) {
 	old := f.Parser
 	old.Close(app.ToServer)
 	old.Close(app.ToClient)
@@ -273,8 +284,5 @@ func (t *Tracker) upgrade(f *Flow, next app.Proto, rest []byte, dir app.Directio
 		if p := t.cfg.protocol(next, f.Proto); p != nil {
 			t.adopt(f, p)
 		}
-	}
-	if len(t.rest) > 0 {
-		t.feed(f, dir, t.rest, now, r)
 	}
 }

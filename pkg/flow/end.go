@@ -39,7 +39,7 @@ func (t *Tracker) finish(f *Flow, r *Result) {
 	for dir := app.ToServer; dir <= app.ToClient; dir++ {
 		f.TCP.stream[dir].flags |= streamEOF
 	}
-	for dir := app.ToServer; dir <= app.ToClient; dir++ {
+	for _, dir := range [...]app.Direction{app.ToServer, app.ToClient, app.ToServer} { // once more: sides may be exchanged
 		t.deliver(f, f.TCP, dir, f.Last, r)
 	}
 }

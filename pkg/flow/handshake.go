@@ -206,17 +206,22 @@ func (g *segmentOf) synSentSyn() bool {
 	if s.flags&sessFourWay != 0 || p.Seq == g.snd.ISN {
 		return true
 	}
-	for _, q := range s.syns {
-		if q.seq == p.Seq {
-			return true
-		}
-	}
-	if len(s.syns) >= g.t.cfg.MaxSynQueued { // the oldest makes room: the peer answers one of the latest
+	if len(s.syns) < g.t.cfg.MaxSynQueued { // the peer answers one of them; the latest is the likeliest
+		s.syns = append(s.syns, s.currentSyn())
+	} else {
 		g.event(StreamHandshakeSynFlood)
-		s.syns = append(s.syns[:0], s.syns[min(1, len(s.syns)):]...)
 	}
-	s.syns = append(s.syns, queuedSyn{seq: p.Seq, window: uint32(p.Window), options: p.TCPOptions, data: uint32(len(p.Payload))})
+	g.snd.flags &^= streamTimestamp | streamZeroTS
+	g.snd.Scale = 0
+	g.takeSyn(queuedSyn{seq: p.Seq, window: uint32(p.Window), options: p.TCPOptions, data: uint32(len(p.Payload))})
 	return true
+}
+
+// currentSyn describes the SYN that the client's side is set up from.
+func (s *Session) currentSyn() queuedSyn {
+	c := &s.stream[app.ToServer]
+	o := s.optionsOf(app.ToServer)
+	return queuedSyn{seq: c.ISN, window: c.Window, options: o, data: c.NextSeq - c.ISN - 1}
 }
 
 func (g *segmentOf) synSentSynAck() bool {

@@ -61,6 +61,8 @@ func newBench(t *testing.T, change func(*flow.Config)) *bench {
 type echo struct {
 	bench *bench
 	queue app.Queue
+	rest  []byte // of starttls
+	up    bool
 }
 
 func (e *echo) Proto() app.Proto { return app.HTTP1 }

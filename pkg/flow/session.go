@@ -64,6 +64,9 @@ func (s *Session) Info(dir app.Direction) Stream {
 	return i
 }
 
+// Inline reports whether data are inspected at once rather than when acknowledged.
+func (s *Session) Inline() bool { return s.cfg.Inline }
+
 // Size returns how far the sequence number of dir has come since its initial one, SYN included: stream_size.
 func (s *Session) Size(dir app.Direction) uint32 {
 	st := &s.stream[dir]

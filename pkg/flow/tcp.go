@@ -112,10 +112,10 @@ func (g *segmentOf) consume() {
 		g.insert()
 	}
 	now, known := g.p.Time, f.Parser != nil
-	t.deliver(f, s, g.dir.Opposite(), now, g.r)
-	t.deliver(f, s, g.dir, now, g.r)
-	if !known && f.Parser != nil { // this side has told the protocol; the other may have waited for that
-		t.deliver(f, s, g.dir.Opposite(), now, g.r)
+	t.deliver(f, s, g.r.Dir.Opposite(), now, g.r)
+	t.deliver(f, s, g.r.Dir, now, g.r) // r.Dir follows when a parser exchanges the sides
+	if !known && f.Parser != nil {     // this side has told the protocol; the other may have waited for that
+		t.deliver(f, s, g.r.Dir.Opposite(), now, g.r)
 	}
 	if t.cfg.NoRaw {
 		s.StopRaw(app.ToServer)

@@ -30,7 +30,7 @@ type Tracker struct {
 	header   [20]byte // transport header of pseudo
 	result   Result
 	flushed  Result // of pseudo
-	rest     []byte // bytes that follow a change of protocol
+	rest     []byte // a payload without its urgent byte
 }
 
 // NewTracker makes a tracker. cfg and dec are read, not changed, and may be shared.

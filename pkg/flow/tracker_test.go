@@ -423,6 +423,46 @@ func TestDetection(t *testing.T) {
 	}
 }
 
+// starttls is a parser that changes its protocol after the line "go".
+type starttls struct{ echo }
+
+func (s *starttls) Feed(dir app.Direction, data []byte, now int64) error {
+	head, rest, found := strings.Cut(string(data), "go\n")
+	s.rest, s.up = data[len(data)-len(rest):], found
+	if found {
+		head += "go\n"
+	}
+	return s.echo.Feed(dir, []byte(head), now)
+}
+
+func (s *starttls) Upgrade() (app.Proto, []byte, bool) { return app.Unknown, s.rest, s.up }
+
+func TestProtocolChange(t *testing.T) {
+	b := newBench(t, inline)
+	first := b.cfg.Protocols[0]
+	first.Proto = app.SMTP
+	first.Probe = func(_ app.Direction, data []byte, _ uint16) app.Match {
+		if data[0] == 'E' {
+			return app.Yes
+		}
+		return app.No
+	}
+	first.New = func() app.Parser { return &starttls{echo: echo{bench: b}} }
+	b.cfg.Protocols = append([]flow.Protocol{first}, b.cfg.Protocols...)
+	b.handshake()
+	b.c("A", 0, 0, "EHLO ")
+	r := b.c("A", 5, 0, "go\n.")
+	b.want(`client "EHLO "`, `client "go\n"`, "client end", "server end", "flush client (stream (detect/log))")
+	if r.Flow.AppOrig != app.SMTP || r.Flow.Parser != nil {
+		t.Errorf("after the change: original %v, parser %v", r.Flow.AppOrig, r.Flow.Parser)
+	}
+	r = b.c("A", 9, 0, "hello")
+	b.want(`client ".hello"`)
+	if r.Flow.App != app.HTTP1 {
+		t.Errorf("new protocol %v", r.Flow.App)
+	}
+}
+
 func TestUDP(t *testing.T) {
 	b := newBench(t, nil)
 	r := b.send(packettest.IP4(client, server).UDP(5000, 53).Payload("q"))
