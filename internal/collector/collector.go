@@ -121,6 +121,9 @@ func (c *collector) openBus(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if ip := net.ParseIP(hostOf(c.cfg.Bus.Listen)); secure == nil && (ip == nil || !ip.IsLoopback()) {
+		c.o.Log.Warn("the bus is not encrypted and listens beyond loopback: alerts can be read on the way", "listen", c.cfg.Bus.Listen)
+	}
 	if c.conn, err = c.server.Connect(); err != nil {
 		return err
 	}
@@ -249,6 +252,14 @@ func (c *collector) watchRegistrations(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+func hostOf(listen string) string {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	return host
 }
 
 // config loads the files; nil without a certificate.

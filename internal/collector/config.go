@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector/policy"
@@ -98,6 +99,9 @@ func LoadConfig(path string) (*Config, error) {
 	doc, err := strictyaml.Load(path, &c)
 	if err != nil {
 		return nil, err
+	}
+	if reflect.ValueOf(c).IsZero() { // a file without any key is YAML's null, which overwrites everything
+		c = Default()
 	}
 	return &c, c.check(doc)
 }

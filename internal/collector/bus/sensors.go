@@ -53,20 +53,27 @@ func (s *Sensors) take(m *nats.Msg) error {
 	if err == nil && m.Subject != wire.HealthSubject(h.Sensor) {
 		err = fmt.Errorf("report of sensor %q on %s", h.Sensor, m.Subject)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if err != nil {
+		s.mu.Lock()
 		s.malformed++
+		s.mu.Unlock()
 		return err
 	}
+	s.Put(&Report{Health: *h, Seen: s.now()})
+	return nil
+}
+
+// Put takes a report in; it must not change afterwards.
+func (s *Sensors) Put(r *Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.reports == nil {
 		s.reports = map[string]*Report{}
 	}
-	s.reports[h.Sensor] = &Report{Health: *h, Seen: s.now()}
+	s.reports[r.Sensor] = r
 	if len(s.reports) > maxSensors {
 		s.forgetOldest()
 	}
-	return nil
 }
 
 func (s *Sensors) forgetOldest() {
