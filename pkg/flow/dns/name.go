@@ -3,11 +3,13 @@ package dns
 import "encoding/binary"
 
 // Limits of names. A longer name is cut and raises an event; pointers are followed maxPointers times, so that a loop
-// ends.
+// ends. All names of a message together keep maxNames bytes, for pointers would let a small message name a long name
+// thousands of times.
 const (
+	maxNames    = 1 << 17
 	MaxName     = 1025
 	maxLabels   = 255
-	maxPointers = 255
+	maxPointers = 128
 )
 
 // name reads a possibly compressed domain name (RFC 1035 §4.1.4) at the reader's place.
@@ -16,6 +18,9 @@ func (r *reader) name() (Name, bool) {
 	n.Bytes = []byte{}
 	off, jumped, labels := r.off, false, 0
 	for pointers := 0; ; {
+		if n.Truncated && jumped {
+			return n, true
+		}
 		if off >= len(r.msg) {
 			return n, false
 		}
@@ -67,10 +72,11 @@ func (r *reader) label(n *Name, label []byte, count int) {
 	if len(n.Bytes) > 0 {
 		n.Bytes = append(n.Bytes, '.')
 	}
-	if room := MaxName - len(n.Bytes); len(label) > room {
+	if room := min(MaxName-len(n.Bytes), maxNames-r.m.names); len(label) > room {
 		label = label[:max(0, room)]
 		r.event("dns.name_too_long")
 		n.Truncated = true
 	}
 	n.Bytes = append(n.Bytes, label...)
+	r.m.names += len(label)
 }

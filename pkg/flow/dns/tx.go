@@ -38,6 +38,7 @@ type Message struct {
 	Additionals []Record
 
 	events []string
+	names  int // bytes of all names
 }
 
 // Bits of Message.Flags.

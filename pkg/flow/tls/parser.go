@@ -109,10 +109,12 @@ func (p *Parser) resume(s *side, data []byte) []byte {
 		}
 		record := s.buf
 		s.buf = nil
-		if n := p.record(s, record); n == 0 && s.err == nil {
+		n := p.record(s, record)
+		if n == 0 && s.err == nil {
 			s.buf = record
 			continue
 		}
+		s.skip -= min(s.skip, len(record)-n) // of a record that is not looked at, this part is here already
 		s.buf = record[:0]
 		return data
 	}
