@@ -101,18 +101,7 @@ func bounds(p netip.Prefix) (first, last any) {
 	return address(lo), hi[:]
 }
 
-// Match reports whether the filter chooses a, as a search would.
-func (f *Filter) Match(a *Alert) bool {
-	if f.isZero() {
-		return true
-	}
-	m := f.matcher()
-	return m(a)
-}
-
-func (f *Filter) isZero() bool { return *f == Filter{} }
-
-// matcher prepares the filter for many alerts.
+// matcher returns a function that reports whether the filter chooses an alert, as a search would.
 func (f *Filter) matcher() func(*Alert) bool {
 	words := parseQuery(f.Query)
 	return func(a *Alert) bool {

@@ -140,8 +140,9 @@ var filters = []Filter{
 
 func chosen(all []Alert, f Filter) []Alert {
 	var some []Alert
+	match := f.matcher()
 	for i := range all {
-		if f.Match(&all[i]) {
+		if match(&all[i]) {
 			some = append(some, all[i])
 		}
 	}

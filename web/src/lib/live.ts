@@ -133,7 +133,9 @@ function take(b: Batch) {
 }
 
 function show(fresh: Alert[]) {
-  let list = [...fresh, ...alerts.value];
+  const list = [...fresh, ...alerts.value];
+  // What a sensor kept while it was cut off comes late and belongs further down.
+  if (alerts.value.length && fresh[fresh.length - 1].time < alerts.value[0].time) byTime(list);
   if (list.length > most) {
     list.splice(most).forEach((a) => known.delete(a.id));
     complete.value = true;
