@@ -249,7 +249,7 @@ func (t *Tracker) Tick(now int64) { t.tick(now) }
 // Close ends every flow as at the end of a capture; the tracker is empty afterwards and can be used again.
 func (t *Tracker) Close(now int64) {
 	t.now = max(t.now, now)
-	for i := uint32(1); i <= uint32(t.table.count); i++ {
+	for i := uint32(1); t.table.used > 0 && i <= uint32(t.table.count); i++ {
 		if f := t.table.at(i); f.entry.self != 0 {
 			t.end(f, "shutdown")
 		}
