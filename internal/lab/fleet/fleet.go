@@ -73,6 +73,11 @@ func (f *Fleet) start(l *lab.Lab) (err error) {
 			return err
 		}
 	}
+	for _, s := range []*Sensor{f.Inline, f.Host} {
+		if err := s.p.await(s.inStep, 15*time.Second); err != nil {
+			return err
+		}
+	}
 	return f.WaitHealthy(15 * time.Second)
 }
 

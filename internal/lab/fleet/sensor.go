@@ -69,6 +69,15 @@ func (s *Sensor) Start() error {
 	}, 30*time.Second)
 }
 
+// inStep is nil once the sensor follows the collector's verdicts.
+func (s *Sensor) inStep() error {
+	st, err := s.Status()
+	if err == nil && (!st.Collector.Connected || st.Collector.Epoch == 0) {
+		return errors.New("not in step with the collector")
+	}
+	return err
+}
+
 // Stop ends the sensor; its program and verdicts stay in the kernel.
 func (s *Sensor) Stop() error { return s.p.signal(syscall.SIGTERM) }
 
