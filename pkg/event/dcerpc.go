@@ -42,13 +42,20 @@ func (e *encoder) dcerpcRequest(c *dcerpc.Call) {
 		e.num("frag_cnt", uint64(c.ReqFrags))
 		e.num("stub_data_size", uint64(c.ReqSize))
 		e.close()
-	case dcerpc.Bind, dcerpc.AlterCtx:
-		e.list("interfaces")
-		for i := range c.Interfaces {
-			e.dcerpcInterface(&c.Interfaces[i])
+		if len(c.Interfaces) > 0 {
+			e.dcerpcInterfaces(c)
 		}
-		e.end()
+	case dcerpc.Bind, dcerpc.AlterCtx:
+		e.dcerpcInterfaces(c)
 	}
+}
+
+func (e *encoder) dcerpcInterfaces(c *dcerpc.Call) {
+	e.list("interfaces")
+	for i := range c.Interfaces {
+		e.dcerpcInterface(&c.Interfaces[i])
+	}
+	e.end()
 }
 
 func (e *encoder) dcerpcInterface(i *dcerpc.Interface) {

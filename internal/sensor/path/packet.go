@@ -97,7 +97,7 @@ func (p *Path) block(d *signatures.Decision) {
 		if h.Action != keyword.Alert || h.Sig.NoAlert || !p.cfg.Block(h.Sig) {
 			continue
 		}
-		h.Action, h.Flow = keyword.Drop, true
+		h.Action, h.Flow, h.RateFiltered = keyword.Drop, true, false
 		if !d.Drop {
 			d.Drop, d.DropReason, d.DropSig = true, reasonRules, h.Sig
 		}
@@ -131,9 +131,19 @@ func dropReason(d *signatures.Decision, r *flow.Result) string {
 	case r.Drop && r.DropReason != "":
 		return r.DropReason
 	case d.DropReason != "":
-		return d.DropReason
+		return rateFiltered(d)
 	}
 	return reasonRules
+}
+
+// rateFiltered is the reason of a rule's drop: its own action, or that of a rate_filter.
+func rateFiltered(d *signatures.Decision) string {
+	for i := range d.Hits {
+		if h := &d.Hits[i]; h.Sig == d.DropSig && h.RateFiltered {
+			return "threshold detection_filter"
+		}
+	}
+	return d.DropReason
 }
 
 // decide keeps what holds for the rest of the flow; the first decision stays.

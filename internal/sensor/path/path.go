@@ -32,6 +32,9 @@ type Config struct {
 	// balancer, VXLAN from a mirror. Frames without a tunnel are still inspected.
 	InnerOnly bool
 
+	// HASSH lets ssh records wait for the key exchange, so that they have fingerprints; without it they come with the banners.
+	HASSH bool
+
 	Iface   string // in_iface of records
 	Capture string // pcap_filename of records
 	Sensor  string // alert.context.weir.sensor

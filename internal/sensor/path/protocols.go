@@ -1,6 +1,9 @@
 package path
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/flow/dcerpc"
@@ -13,6 +16,8 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/smtp"
 	"github.com/weir-ips/weir/pkg/flow/ssh"
 	"github.com/weir-ips/weir/pkg/flow/tls"
+	"github.com/weir-ips/weir/pkg/signatures"
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
 )
 
 // Parsers are the settings of the application protocols' parsers.
@@ -31,6 +36,19 @@ type Parsers struct {
 func DefaultParsers() Parsers {
 	return Parsers{HTTP: http1.DefaultConfig(), TLS: tls.Config{JA3: true, JA4: true}, SSH: ssh.Config{HASSH: true},
 		SMTP: smtp.DefaultConfig(), SMB: smb.DefaultConfig(), Disabled: map[string]bool{}}
+}
+
+// Want makes the parsers compute what the rules look at: hashes of files.
+func (p *Parsers) Want(rs *signatures.Ruleset) {
+	md5, sha1, sha256 := rs.Hashes()
+	p.Files.MD5 = p.Files.MD5 || md5
+	p.Files.SHA1 = p.Files.SHA1 || sha1
+	p.Files.SHA256 = p.Files.SHA256 || sha256
+}
+
+// WantHASSH reports whether rules look at SSH's fingerprints.
+func WantHASSH(rs *signatures.Ruleset) bool {
+	return slices.ContainsFunc(rs.Signatures(), func(s *keyword.Signature) bool { return strings.Contains(s.Raw, "hassh") })
 }
 
 // probe is a protocol's answer to the first bytes of a direction.

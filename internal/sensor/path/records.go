@@ -4,6 +4,7 @@ import (
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/flow/ssh"
 	"github.com/weir-ips/weir/pkg/flow/tls"
 )
 
@@ -58,8 +59,8 @@ func (p *Path) transactions(f *flow.Flow, end bool) {
 	}
 	for _, tx := range f.Parser.Txs() {
 		b := tx.Base()
-		p.files(tx, end)
-		if b.Logged || !end && !loggable(tx) {
+		p.files(f, tx, end)
+		if b.Logged || !end && !p.loggable(tx) {
 			continue
 		}
 		b.Logged = true
@@ -74,30 +75,45 @@ func (p *Path) transactions(f *flow.Flow, end bool) {
 }
 
 // loggable reports whether a transaction's record would not change any more.
-func loggable(tx app.Tx) bool {
+func (p *Path) loggable(tx app.Tx) bool {
 	b := tx.Base()
 	if b.OneWay {
 		return b.Complete[b.Dir]
 	}
-	if _, ok := tx.(*tls.Tx); ok && b.Progress[app.ToClient] >= tls.ServerCertDone {
-		return true // the handshake's rest adds nothing to the record
+	switch tx.(type) {
+	case *tls.Tx: // the handshake's rest adds nothing to the record
+		if b.Progress[app.ToClient] >= tls.ServerCertDone {
+			return true
+		}
+	case *ssh.Tx:
+		step := ssh.BannerDone
+		if p.cfg.HASSH {
+			step = ssh.KexDone
+		}
+		if b.Progress[app.ToServer] >= step && b.Progress[app.ToClient] >= step {
+			return true
+		}
 	}
 	return b.Complete[app.ToServer] && b.Complete[app.ToClient]
 }
 
-func (p *Path) files(tx app.Tx, end bool) {
-	for _, file := range tx.Base().Files {
+// files writes the records of files that have come to their end. Where files are kept, rules look at them before, because
+// they may ask for that.
+func (p *Path) files(f *flow.Flow, tx app.Tx, end bool) {
+	b := tx.Base()
+	for _, file := range b.Files {
 		if file.Logged {
 			continue
 		}
 		if end {
 			file.Truncate()
 		}
-		p.store(file, file.Done())
-		if !file.Done() {
-			continue
+		unseen := !end && p.cfg.Store != nil && p.engine != nil && f.Verdict == flow.Undecided && b.Touched[file.Dir]
+		done := file.Done() && !unseen
+		p.store(file, done)
+		if done {
+			file.Logged = true
+			p.log.File(&p.subject, tx, file)
 		}
-		file.Logged = true
-		p.log.File(&p.subject, tx, file)
 	}
 }

@@ -33,7 +33,7 @@ func (s *Settings) protocols(r *reader) {
 	s.http(r, base+"http.libhtp.default-config.")
 	r.auto(base+"tls.ja3-fingerprints", &s.Parsers.TLS.JA3)
 	r.auto(base+"tls.ja4-fingerprints", &s.Parsers.TLS.JA4)
-	r.auto(base+"ssh.hassh", &s.Parsers.SSH.HASSH)
+	r.auto(base+"ssh.hassh", &s.HASSH)
 	s.smtp(r, base+"smtp.")
 	r.intSize(base+"ftp.max-line-length", &s.Parsers.FTP.MaxLine)
 	r.size32(base+"smb.max-read-size", &s.Parsers.SMB.MaxRead)

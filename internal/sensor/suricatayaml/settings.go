@@ -18,6 +18,7 @@ type Settings struct {
 	Flow    *flow.Config // without Protocols
 	Decoder *decode.Decoder
 	Parsers path.Parsers
+	HASSH   bool // ssh records wait for the fingerprints
 
 	Rules   signatures.Options // Variables, ActionOrder and limits; no files
 	Outputs []Output
