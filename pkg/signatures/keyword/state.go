@@ -147,7 +147,7 @@ func (h *Hosts) has(k hostKey, now int64) bool {
 	return ok
 }
 
-// set keeps a bit until a time. When the shard is full what is over is removed; is there none, any entry gives way.
+// set keeps a bit until a time. When the shard is full another entry gives way.
 func (h *Hosts) set(k hostKey, until, now int64) (evicted bool) {
 	s := h.shard(k)
 	s.mu.Lock()
@@ -159,18 +159,22 @@ func (h *Hosts) set(k hostKey, until, now int64) (evicted bool) {
 	return evicted
 }
 
+// sweep makes room: of a few entries, taken at random, those go that are over, or else one. It reports whether one had
+// to go that was not over.
 func (s *hostShard) sweep(now int64) bool {
+	const sample = 16
+	looked, freed := 0, false
 	for k, until := range s.entries {
-		if until <= now {
+		if looked++; until <= now {
 			delete(s.entries, k)
+			freed = true
+		} else if looked >= sample && !freed {
+			delete(s.entries, k)
+			return true
 		}
-	}
-	if len(s.entries) < hostLimit {
-		return false
-	}
-	for k := range s.entries {
-		delete(s.entries, k)
-		return true
+		if looked >= sample && freed {
+			return false
+		}
 	}
 	return false
 }
