@@ -119,6 +119,9 @@ func (s *spool) write(lane int, id string, events int, payload []byte) error {
 	n, err := g.append(id, events, payload)
 	if err != nil {
 		g.close() // its tail may be torn: later batches go to a new one
+		if g.left == 0 {
+			s.drop(g)
+		}
 		return err
 	}
 	s.bytes += n

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // incompressible makes n bytes of JSON text that zstd cannot shorten much.
@@ -167,6 +169,44 @@ func TestSpoolBound(t *testing.T) {
 	s = reopen(t, dir, 8<<10) // a smaller bound applies to what is there
 	if st := s.stats(); st.bytes > 8<<10 {
 		t.Errorf("%d bytes after the bound was lowered to %d", st.bytes, 8<<10)
+	}
+}
+
+// On a full disk what is less severe makes room, before the bound is reached.
+func TestSpoolDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("mount a small tmpfs (needs root): %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	s := reopen(t, filepath.Join(dir, "spool"), 64<<20)
+	s.segment = 32 << 10
+	payload := make([]byte, 4000)
+	full := 0
+	for i := range 200 {
+		if err := s.append(3, fmt.Sprintf("low%d", i), 1, payload); err != nil {
+			full++
+		}
+	}
+	if full > 0 || s.stats().shed[3] == 0 {
+		t.Fatalf("200 batches into a disk of 60: %d refused, %d shed; want the oldest shed for the newest", full, s.stats().shed[3])
+	}
+	for i := range 20 {
+		if err := s.append(0, fmt.Sprintf("high%d", i), 1, payload); err != nil {
+			t.Fatalf("a severe batch on a full disk: %v", err)
+		}
+	}
+	for i := range 20 {
+		if got := take(t, s); got != fmt.Sprintf("high%d", i) {
+			t.Fatalf("batch %d is %q", i, got)
+		}
+	}
+	if st := s.stats(); st.shed[0] != 0 || st.faults == 0 {
+		t.Errorf("counted %+v", st)
 	}
 }
 
