@@ -16,7 +16,13 @@ type Clock struct {
 	hz    int64 // jiffies per second
 	shift uint8
 	zero  int64 // jiffies at CLOCK_MONOTONIC 0
+
+	base time.Time     // some moment
+	mono time.Duration // CLOCK_MONOTONIC then
 }
+
+// Now is CLOCK_MONOTONIC, by way of Go's clock, which needs no system call.
+func (c Clock) Now() time.Duration { return c.mono + time.Since(c.base) }
 
 // Tick is the tick at CLOCK_MONOTONIC mono.
 func (c Clock) Tick(mono time.Duration) uint32 {
@@ -53,7 +59,9 @@ func readClock(spec *ebpf.ProgramSpec) (Clock, error) {
 	if err != nil {
 		return Clock{}, explain(fmt.Errorf("bpf: run program clock: %w", err))
 	}
-	return newClock(int64(binary.LittleEndian.Uint64(out)), time.Duration(binary.LittleEndian.Uint64(out[8:])))
+	c, err := newClock(int64(binary.LittleEndian.Uint64(out)), time.Duration(binary.LittleEndian.Uint64(out[8:])))
+	c.base, c.mono = time.Now(), Monotonic()
+	return c, err
 }
 
 // newClock finds CONFIG_HZ from one reading: jiffies start 300 s before they wrap at 32 bits (INITIAL_JIFFIES,

@@ -17,10 +17,12 @@ type Table struct {
 	counts  Counts
 }
 
-// Entry is a verdict in a Table. Handle and the times are for the one who enforces it.
+// Entry is a verdict in a Table, with what the one who enforces it has to remember.
 type Entry struct {
 	Verdict
 	Handle    uint32    // where it is enforced; 0: nowhere
+	Next      uint32    // the Handle that follows it there
+	Written   bool      // what is there is what this entry says
 	Applied   time.Time // when the table took it
 	Suspended bool      // counted, not carried out: the drop-share breaker's doing
 }

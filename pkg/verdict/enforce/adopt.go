@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"fmt"
+	"math"
 	"sync/atomic"
 
 	"github.com/weir-ips/weir/bpf"
@@ -28,7 +29,8 @@ func (e *Enforcer) adopt() error {
 		return err
 	}
 	e.stats.Adopted = e.table.Len()
-	_, err := e.rebuild()
+	e.stale = math.MaxInt / 2 // build afresh: the mirror of the trie is empty
+	_, err := e.build(nil)
 	return err
 }
 
@@ -50,17 +52,17 @@ func (e *Enforcer) adoptChain(slot uint32, used map[uint32]bool) {
 		if v.Flags&flagCollector != 0 {
 			adopted.Epoch = max(e.maps.Control.Epoch, 1)
 		}
-		entry, _ := e.table.Put(adopted, e.now())
+		entry, _ := e.table.Put(adopted, e.wall)
 		entry.Handle = slot
 		slot = atomic.LoadUint32(&v.Next)
 	}
 }
 
 func (e *Enforcer) adopted(id string, m verdict.Match, action, origin uint8, rule, expires uint32) verdict.Verdict {
-	left := e.clock.Time(expires) - bpf.Monotonic()
+	left := e.clock.Time(expires) - e.mono
 	return verdict.Verdict{
 		ID: id, Match: m, Action: verdict.Action(action), Origin: verdict.Origin(min(origin, uint8(verdict.OriginFeed))), Rule: rule,
-		Reason: "in force when the sensor started", CreatedBy: "sensor", CreatedAt: e.now(), ExpiresAt: e.now().Add(left),
+		Reason: "in force when the sensor started", CreatedBy: "sensor", CreatedAt: e.wall, ExpiresAt: e.wall.Add(left),
 	}
 }
 
@@ -89,7 +91,7 @@ func (e *Enforcer) adoptPrefixes(used map[uint32]bool) error {
 // adoptFlows takes over flow verdicts as inspection's decisions, which lapse with silence.
 func (e *Enforcer) adoptFlows() {
 	used := map[uint32]bool{}
-	now := e.clock.Tick(bpf.Monotonic())
+	now := e.clock.Tick(e.mono)
 	for _, b := range e.flows.cells {
 		for _, c := range b.Cells {
 			if c.Slot == 0 || c.Slot == bpf.Tombstone || int(c.Slot) >= len(e.flows.maps) {

@@ -66,7 +66,7 @@ func (e *Enforcer) checkBreaker(now time.Time) (tripped []string, err error) {
 	}
 	var errs []error
 	for _, w := range b.recent {
-		w.entry.Suspended = true
+		w.entry.Suspended, w.entry.Written = true, false
 		tripped = append(tripped, w.entry.ID)
 		errs = append(errs, e.sync(w.entry.Match.Subject()))
 	}
@@ -94,13 +94,13 @@ func (e *Enforcer) stoppedByRecent(now time.Time) (n uint64) {
 
 // Resume carries out a suspended verdict again.
 func (e *Enforcer) Resume(id string) error {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	entry := e.table.Get(id)
 	if entry == nil || !entry.Suspended {
 		return nil
 	}
-	entry.Suspended = false
+	entry.Suspended, entry.Written = false, false
 	return e.sync(entry.Match.Subject())
 }
 

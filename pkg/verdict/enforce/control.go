@@ -26,7 +26,7 @@ func (e *Enforcer) SetFailure(f Failure) {
 
 // Heartbeat says that the process is alive and inspects. Call it several times in each lease.
 func (e *Enforcer) Heartbeat() {
-	atomic.StoreUint32(&e.maps.Control.Heartbeat, e.clock.Tick(bpf.Monotonic()))
+	atomic.StoreUint32(&e.maps.Control.Heartbeat, e.clock.Tick(e.clock.Now()))
 }
 
 // SetObserve makes XDP count what it would drop and drop nothing, or ends that.
@@ -54,7 +54,7 @@ func (e *Enforcer) Counters() (bpf.Counters, error) { return e.sensor.Counters()
 
 // Stats are the Enforcer's own counters.
 func (e *Enforcer) Stats() Stats {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	return e.stats
 }
@@ -64,7 +64,7 @@ type Fill struct{ Used, Max int }
 
 // Fills are the fills of the maps that can run full, by map name.
 func (e *Enforcer) Fills() map[string]Fill {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	return map[string]Fill{
 		"verdicts": {e.slots.used(), len(e.maps.Verdicts) - 1},
@@ -82,9 +82,9 @@ const goodLife = 5 * time.Minute
 // by itself), prolongs decisions about living flows, ages known-good sources, and watches the drop share. tripped holds the
 // verdicts that the breaker has suspended in this call.
 func (e *Enforcer) Sweep() (tripped []string, err error) {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
-	now := e.now()
+	now := e.wall
 	var errs []error
 	for _, entry := range e.table.Expire(now) {
 		e.stats.Expired++

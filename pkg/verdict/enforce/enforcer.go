@@ -29,6 +29,8 @@ type Enforcer struct {
 	now    func() time.Time
 
 	mu       sync.Mutex
+	mono     time.Duration // CLOCK_MONOTONIC, read when mu was locked
+	wall     time.Time     // now, read then
 	table    *verdict.Table
 	guard    *verdict.Guard
 	slots    slots // of verdicts
@@ -36,6 +38,8 @@ type Enforcer struct {
 	sources  cells // of the generation in force, as is presence
 	presence presence
 	prefixes prefixes
+	placed   []placed              // while a generation is built afresh: sources to get cells
+	stale    int                   // changes since a generation was last built afresh: tombstones, presence too high
 	spilled  map[netip.Prefix]bool // exact sources that found no cell and live among the prefixes
 	guarded  map[netip.Prefix]bool // in the kernel's never-block trie
 	flows    flows
@@ -46,11 +50,12 @@ type Enforcer struct {
 
 // Stats are an Enforcer's own counters.
 type Stats struct {
-	Refused  uint64 // verdicts that the guard or a full map kept out
-	Expired  uint64 // verdicts swept after their time
-	Tripped  uint64 // times the drop-share breaker suspended a batch
-	FlowFull uint64 // flow verdicts that found no room
-	Adopted  int    // verdicts that an earlier process left in force
+	Refused  uint64        // verdicts that the guard or a full map kept out
+	Expired  uint64        // verdicts swept after their time
+	Tripped  uint64        // times the drop-share breaker suspended a batch
+	FlowFull uint64        // flow verdicts that found no room
+	LastSwap time.Duration // how long the last Replace took to build its generation and put it in force
+	Adopted  int           // verdicts that an earlier process left in force
 }
 
 // New makes an Enforcer for the sensor's maps. Verdicts that an earlier process left in them stay in force, and are in the
@@ -75,6 +80,7 @@ func New(s *bpf.Sensor, o Options) (*Enforcer, error) {
 		return nil, err
 	}
 	e.Heartbeat()
+	e.mono, e.wall = e.clock.Now(), e.now()
 	if s.Adopted() {
 		if err := e.adopt(); err != nil {
 			e.Close()
@@ -89,23 +95,26 @@ func New(s *bpf.Sensor, o Options) (*Enforcer, error) {
 	return e, nil
 }
 
+// lock begins an operation: all of it happens at one moment.
+func (e *Enforcer) lock() {
+	e.mu.Lock()
+	e.mono, e.wall = e.clock.Now(), e.now()
+}
+
 // use makes a generation's maps the ones that changes go to.
 func (e *Enforcer) use(generation uint32) error {
 	trie, err := e.sensor.Trie(generation)
 	if err != nil {
 		return fmt.Errorf("enforce: %w", err)
 	}
-	half := len(e.maps.Sources) / 2
-	e.sources = cells(e.maps.Sources[int(generation)*half:][:half])
-	e.presence = presenceOf(e.maps, generation)
-	e.prefixes.close()
+	e.sources, e.presence = e.half(generation)
 	e.prefixes = prefixes{trie: trie, tree: new(bart.Table[*node])}
 	return nil
 }
 
 // Close lets go of the maps; what they say stays in force.
 func (e *Enforcer) Close() error {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	return e.prefixes.close()
 }
@@ -113,14 +122,14 @@ func (e *Enforcer) Close() error {
 // Apply enforces v, in the place of the verdict with the same ID. The error is a *verdict.Refusal if a safety rule or a full
 // map forbids it; the verdict it was to replace then stays.
 func (e *Enforcer) Apply(v verdict.Verdict) error {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	if err := e.check(&v); err != nil {
 		e.stats.Refused++
 		return err
 	}
 	old := e.table.Get(v.ID)
-	entry, was := e.table.Put(v, e.now())
+	entry, was := e.table.Put(v, e.wall)
 	if err := e.sync(v.Match.Subject()); err != nil {
 		e.table.Remove(v.ID)
 		err = errors.Join(&verdict.Refusal{ID: v.ID, Rule: verdict.OverBudget, Detail: err.Error()}, e.restore(old, entry))
@@ -154,12 +163,12 @@ func (e *Enforcer) check(v *verdict.Verdict) error {
 	if old := e.table.Get(v.ID); old != nil {
 		held[old.Origin]--
 	}
-	return e.guard.Check(v, e.now(), held)
+	return e.guard.Check(v, e.wall, held)
 }
 
 // Remove lifts the verdict. Lifting one that is not there is no error.
 func (e *Enforcer) Remove(id string) error {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	entry := e.table.Remove(id)
 	if entry == nil {
@@ -181,12 +190,12 @@ func (e *Enforcer) release(entry *verdict.Entry) {
 		return
 	}
 	if entry.Match.Flow != nil {
-		e.flows.release(entry.Handle, bpf.Monotonic())
+		e.flows.release(entry.Handle, e.mono)
 	} else {
 		e.targets.release(e.maps.Verdicts[entry.Handle].Target)
-		e.slots.give(entry.Handle, bpf.Monotonic())
+		e.slots.give(entry.Handle, e.mono)
 	}
-	entry.Handle = 0
+	entry.Handle, entry.Written = 0, false
 }
 
 // sync makes the maps say about subject what the table says.
@@ -205,10 +214,14 @@ func (e *Enforcer) sync(s verdict.Subject) error {
 }
 
 func (e *Enforcer) syncExact(src netip.Prefix, ds []*verdict.Entry) error {
-	hash, tag := bpf.SourceKey(e.maps.Control.Seed, src.Addr().As16(), bits128(src))
 	head, err := e.chain(src, ds, 0)
 	if err != nil {
 		return err
+	}
+	hash, tag := bpf.SourceKey(e.maps.Control.Seed, src.Addr().As16(), bits128(src))
+	if e.placed != nil {
+		e.placed = append(e.placed, placed{src, uint32(hash), tag, head})
+		return nil
 	}
 	cell := e.sources.find(uint32(hash), tag)
 	if cell != nil && !e.owns(cell, src) {
@@ -259,18 +272,12 @@ func (e *Enforcer) chain(src netip.Prefix, ds []*verdict.Entry, tail uint32) (ui
 
 // write fills the entry's slot, taking one first if it has none.
 func (e *Enforcer) write(src netip.Prefix, d *verdict.Entry, next uint32) error {
-	fresh := d.Handle == 0
-	if fresh {
-		target, err := e.targets.take(d.Match.Dst)
-		if err != nil {
+	if d.Written && d.Next == next {
+		return nil
+	}
+	if d.Handle == 0 {
+		if err := e.take(src, d); err != nil {
 			return err
-		}
-		if d.Handle = e.slots.take(bpf.Monotonic()); d.Handle == 0 {
-			e.targets.release(target)
-			return errors.New("no free slot for a verdict")
-		}
-		e.maps.Verdicts[d.Handle] = bpf.Verdict{
-			Src: src.Addr().As16(), Plen: bits128(src), Proto: d.Match.Proto, Port: d.Match.Port, Target: target,
 		}
 	}
 	v := &e.maps.Verdicts[d.Handle]
@@ -278,10 +285,30 @@ func (e *Enforcer) write(src netip.Prefix, d *verdict.Entry, next uint32) error 
 	if d.Epoch != 0 {
 		v.Flags = flagCollector
 	}
-	v.Budget = e.budget(d.Rate, bpf.RateWindow)
+	v.Budget = 0
+	if d.Action == verdict.RateLimit {
+		v.Budget = e.budget(d.Rate, bpf.RateWindow)
+	}
 	v.Action, v.Rank = action(d)
 	atomic.StoreUint32(&v.Expires, e.tick(d.ExpiresAt))
 	atomic.StoreUint32(&v.Next, next)
+	d.Written, d.Next = true, next
+	return nil
+}
+
+// take gives the entry a slot and writes into it what does not change while it has it.
+func (e *Enforcer) take(src netip.Prefix, d *verdict.Entry) error {
+	target, err := e.targets.take(d.Match.Dst)
+	if err != nil {
+		return err
+	}
+	if d.Handle = e.slots.take(e.mono); d.Handle == 0 {
+		e.targets.release(target)
+		return errors.New("no free slot for a verdict")
+	}
+	e.maps.Verdicts[d.Handle] = bpf.Verdict{
+		Src: src.Addr().As16(), Plen: bits128(src), Proto: d.Match.Proto, Port: d.Match.Port, Target: target,
+	}
 	return nil
 }
 
@@ -306,6 +333,6 @@ func (e *Enforcer) budget(perSecond uint32, shift int) uint32 {
 // tick is the kernel's time at which t will be.
 func (e *Enforcer) tick(t time.Time) uint32 {
 	const century = 100 * 365 * 24 * time.Hour
-	left := min(max(t.Sub(e.now()), 0), century)
-	return e.clock.Tick(bpf.Monotonic()+left) + 1
+	left := min(max(t.Sub(e.wall), 0), century)
+	return e.clock.Tick(e.mono+left) + 1
 }

@@ -53,8 +53,8 @@ func (f *flows) slot(key *bpf.Tuple, seed uint64) (slot uint32, taken bool) {
 }
 
 // add makes an entry for the tuple, which has none; 0 if there is no room.
-func (f *flows) add(key *bpf.Tuple, seed uint64, entry bpf.Flow) uint32 {
-	slot := f.slots.take(bpf.Monotonic())
+func (f *flows) add(key *bpf.Tuple, seed uint64, entry bpf.Flow, now time.Duration) uint32 {
+	slot := f.slots.take(now)
 	if slot == 0 {
 		return 0
 	}
@@ -62,7 +62,7 @@ func (f *flows) add(key *bpf.Tuple, seed uint64, entry bpf.Flow) uint32 {
 	f.maps[slot] = entry
 	h := key.Hash(seed)
 	if !f.cells.put(uint32(h), uint32(h>>32), slot) {
-		f.slots.give(slot, bpf.Monotonic())
+		f.slots.give(slot, now)
 		return 0
 	}
 	atomic.StoreUint32(f.count, uint32(f.slots.used()))
@@ -87,11 +87,11 @@ func (e *Enforcer) DecideFlow(key bpf.Tuple, fromB bool, d FlowDecision) error {
 	if !hasPorts(key.Proto) {
 		key.APort, key.BPort = 0, 0
 	}
-	idle := e.clock.Ticks(max(d.Idle, time.Second))
-	now := e.clock.Tick(bpf.Monotonic())
-	until := now + e.clock.Ticks(max(d.Life, d.Idle))
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
+	idle := e.clock.Ticks(max(d.Idle, time.Second))
+	now := e.clock.Tick(e.mono)
+	until := now + e.clock.Ticks(max(d.Life, d.Idle))
 	slot, taken := e.flows.slot(&key, e.maps.Control.Seed)
 	if taken {
 		e.stats.FlowFull++
@@ -105,7 +105,7 @@ func (e *Enforcer) DecideFlow(key bpf.Tuple, fromB bool, d FlowDecision) error {
 		if fromB {
 			entry.Flags = bpf.FlowFromB
 		}
-		if slot = e.flows.add(&key, e.maps.Control.Seed, entry); slot == 0 {
+		if slot = e.flows.add(&key, e.maps.Control.Seed, entry, e.mono); slot == 0 {
 			e.stats.FlowFull++
 			return ErrFlowsFull
 		}
@@ -123,7 +123,7 @@ func (e *Enforcer) ForgetFlow(key bpf.Tuple) (packets, bytes [2]uint64, ok bool)
 	if !hasPorts(key.Proto) {
 		key.APort, key.BPort = 0, 0
 	}
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	slot, _ := e.flows.slot(&key, e.maps.Control.Seed)
 	if slot == 0 || e.flows.state[slot].owner != nil {
@@ -133,7 +133,7 @@ func (e *Enforcer) ForgetFlow(key bpf.Tuple) (packets, bytes [2]uint64, ok bool)
 	packets = [2]uint64{atomic.LoadUint64(&f.Packets[0]), atomic.LoadUint64(&f.Packets[1])}
 	bytes = [2]uint64{atomic.LoadUint64(&f.Bytes[0]), atomic.LoadUint64(&f.Bytes[1])}
 	e.flows.unlink(slot, e.maps.Control.Seed)
-	e.flows.release(slot, bpf.Monotonic())
+	e.flows.release(slot, e.mono)
 	return packets, bytes, true
 }
 
@@ -142,7 +142,7 @@ func (e *Enforcer) FlowCounters(key bpf.Tuple) (packets, bytes [2]uint64, ok boo
 	if !hasPorts(key.Proto) {
 		key.APort, key.BPort = 0, 0
 	}
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	slot, _ := e.flows.slot(&key, e.maps.Control.Seed)
 	if slot == 0 {
@@ -170,7 +170,7 @@ func (e *Enforcer) syncFlow(k verdict.FlowKey, ds []*verdict.Entry) error {
 	d := ds[0]
 	if slot != 0 && e.flows.state[slot].owner == nil { // inspection's decision gives way
 		e.flows.unlink(slot, e.maps.Control.Seed)
-		e.flows.release(slot, bpf.Monotonic())
+		e.flows.release(slot, e.mono)
 		slot = 0
 	}
 	if slot != 0 && d.Handle != slot { // another verdict on the flow decides now: its slot takes the place
@@ -203,13 +203,13 @@ func (e *Enforcer) linkFlow(key *bpf.Tuple, d *verdict.Entry, fromB bool) (handl
 		}
 		return d.Handle, d.Handle
 	}
-	slot = e.flows.add(key, e.maps.Control.Seed, bpf.Flow{})
+	slot = e.flows.add(key, e.maps.Control.Seed, bpf.Flow{}, e.mono)
 	return slot, slot
 }
 
 // sweepFlows prolongs inspection's decisions about flows that are alive and drops those about silent ones.
 func (e *Enforcer) sweepFlows() {
-	now, mono := e.clock.Tick(bpf.Monotonic()), bpf.Monotonic()
+	now := e.clock.Tick(e.mono)
 	for slot := uint32(1); slot < e.flows.slots.next; slot++ {
 		s := &e.flows.state[slot]
 		if s.idle == 0 {
@@ -222,6 +222,6 @@ func (e *Enforcer) sweepFlows() {
 			continue
 		}
 		e.flows.unlink(slot, e.maps.Control.Seed)
-		e.flows.release(slot, mono)
+		e.flows.release(slot, e.mono)
 	}
 }

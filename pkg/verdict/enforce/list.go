@@ -16,7 +16,7 @@ type Enforced struct {
 
 // Verdicts lists the table, in no order.
 func (e *Enforcer) Verdicts() []Enforced {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	list := make([]Enforced, 0, e.table.Len())
 	for entry := range e.table.All() {
@@ -27,7 +27,7 @@ func (e *Enforcer) Verdicts() []Enforced {
 
 // Verdict returns the verdict with this ID; ok is false if there is none.
 func (e *Enforcer) Verdict(id string) (v Enforced, ok bool) {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	entry := e.table.Get(id)
 	if entry == nil {
@@ -43,14 +43,14 @@ func (e *Enforcer) enforced(entry *verdict.Entry) Enforced {
 
 // Len is the number of verdicts in the table.
 func (e *Enforcer) Len() int {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	return e.table.Len()
 }
 
 // Position is the collector's epoch and sequence number of the last Replace.
 func (e *Enforcer) Position() (epoch, seq uint64) {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	return e.maps.Control.Epoch, e.maps.Control.Seq
 }

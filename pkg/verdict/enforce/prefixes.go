@@ -21,10 +21,10 @@ type prefixes struct {
 }
 
 type node struct {
-	head  uint32 // slot of the first verdict
-	last  uint32 // slot of the last of the prefix's own
-	own   int    // verdicts of its own
-	depth int    // own, and those of all wider prefixes
+	head  uint32         // slot of the first verdict
+	last  *verdict.Entry // of the prefix's own
+	own   int            // verdicts of its own
+	depth int            // own, and those of all wider prefixes
 }
 
 func (p *prefixes) close() error {
@@ -69,8 +69,9 @@ func (p *prefixes) relink(v []bpf.Verdict, prefix netip.Prefix) {
 		}
 		parent := p.parent(sub)
 		n.depth = n.own + parent.depth
-		if v[n.last].Next != parent.head {
-			atomic.StoreUint32(&v[n.last].Next, parent.head)
+		if n.last.Next != parent.head {
+			n.last.Next = parent.head
+			atomic.StoreUint32(&v[n.last.Handle].Next, parent.head)
 		}
 	}
 }
@@ -96,7 +97,7 @@ func (e *Enforcer) syncPrefix(src netip.Prefix, ds []*verdict.Entry) error {
 			return err
 		}
 	}
-	p.tree.Insert(src, &node{head: head, last: ds[len(ds)-1].Handle, own: len(ds), depth: len(ds) + parent.depth})
+	p.tree.Insert(src, &node{head: head, last: ds[len(ds)-1], own: len(ds), depth: len(ds) + parent.depth})
 	p.relink(e.maps.Verdicts, src)
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 // whatever else it holds against them, from the next packet on, and verdicts on them are refused. Those that were there
 // already are lifted.
 func (e *Enforcer) Protect(list []verdict.Protected) error {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	e.guard.Protect(list)
 	want := map[netip.Prefix]bool{}
@@ -61,7 +61,7 @@ func (e *Enforcer) liftRefused() error {
 	var refused []*verdict.Entry
 	for entry := range e.table.All() {
 		var r *verdict.Refusal
-		if errors.As(e.guard.Check(&entry.Verdict, e.now(), verdict.Counts{}), &r) && r.Rule == verdict.NeverBlock {
+		if errors.As(e.guard.Check(&entry.Verdict, e.wall, verdict.Counts{}), &r) && r.Rule == verdict.NeverBlock {
 			refused = append(refused, entry)
 		}
 	}
@@ -75,7 +75,7 @@ func (e *Enforcer) liftRefused() error {
 
 // Protected are the never-block prefixes that XDP guards.
 func (e *Enforcer) Protected() []netip.Prefix {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	var list []netip.Prefix
 	for p := range e.guarded {
