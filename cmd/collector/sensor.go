@@ -28,6 +28,9 @@ func sensorAdd(_ context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.SetOutput(stderr)
 	load := configFlags(fs)
 	out := fs.String("out", "", "new `file` to write instead of standard output; it becomes the sensor's collector.credentials")
+	var pair collector.TLS
+	fs.StringVar(&pair.Certificate, "certificate", "", "PEM `file` of the sensor's certificate, where bus.tls.client-ca asks for one")
+	fs.StringVar(&pair.Key, "key", "", "PEM `file` of the certificate's key")
 	id, code, ok := parseID(fs, args, stderr)
 	if !ok {
 		return code
@@ -36,13 +39,14 @@ func sensorAdd(_ context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, err)
 	}
-	if err := writeCredentials(cfg, id, *out, stdout); err != nil {
+	register := func() ([]byte, error) { return credentials(cfg, id, pair) }
+	if err := writeCredentials(register, *out, stdout); err != nil {
 		return fail(stderr, err)
 	}
 	return 0
 }
 
-func writeCredentials(cfg *collector.Config, id, path string, stdout io.Writer) error {
+func writeCredentials(register func() ([]byte, error), path string, stdout io.Writer) error {
 	to := stdout
 	if path != "" { // made before the sensor is registered: a key that cannot be written down is of no use
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -52,7 +56,7 @@ func writeCredentials(cfg *collector.Config, id, path string, stdout io.Writer) 
 		defer f.Close()
 		to = f
 	}
-	data, err := credentials(cfg, id)
+	data, err := register()
 	if err == nil {
 		_, err = to.Write(data)
 	}
@@ -62,8 +66,8 @@ func writeCredentials(cfg *collector.Config, id, path string, stdout io.Writer) 
 	return err
 }
 
-func credentials(cfg *collector.Config, id string) ([]byte, error) {
-	creds, err := collector.AddSensor(cfg, id)
+func credentials(cfg *collector.Config, id string, pair collector.TLS) ([]byte, error) {
+	creds, err := collector.AddSensor(cfg, id, pair)
 	if err != nil {
 		return nil, err
 	}

@@ -50,8 +50,9 @@ func makeKey(path string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// AddSensor registers a sensor and returns the file that it connects with. A running collector admits it at once.
-func AddSensor(cfg *Config, sensor string) (*wire.Credentials, error) {
+// AddSensor registers a sensor and returns the file that it connects with. A running collector admits it at once. With
+// bus.tls.client-ca the sensor needs a certificate, which pair names; it is made by whoever runs that CA.
+func AddSensor(cfg *Config, sensor string, pair TLS) (*wire.Credentials, error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
@@ -67,12 +68,38 @@ func AddSensor(cfg *Config, sensor string) (*wire.Credentials, error) {
 		}
 		creds.CA = string(pem)
 	}
+	if err := addCertificate(creds, cfg, pair); err != nil {
+		return nil, err
+	}
 	regs, err := Registrations(cfg)
 	if err != nil {
 		return nil, err
 	}
 	creds.Seed, err = regs.Add(sensor, time.Now())
 	return creds, err
+}
+
+func addCertificate(c *wire.Credentials, cfg *Config, pair TLS) error {
+	if pair.Certificate == "" {
+		if cfg.Bus.TLS.ClientCA != "" {
+			return errors.New("bus.tls.client-ca is set: give the sensor a certificate and its key")
+		}
+		return nil
+	}
+	if _, err := pair.config(); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		path string
+		to   *string
+	}{{pair.Certificate, &c.Certificate}, {pair.Key, &c.Key}} {
+		pem, err := os.ReadFile(f.path)
+		if err != nil {
+			return err
+		}
+		*f.to = string(pem)
+	}
+	return nil
 }
 
 // Registrations opens the list of sensors that have credentials.

@@ -13,6 +13,9 @@ type Credentials struct {
 	Seed      string            `json:"seed"`         // secret half of the sensor's nkey, SU…
 	Collector ed25519.PublicKey `json:"collector"`    // signs verdicts
 	CA        string            `json:"ca,omitempty"` // PEM certificates that the collector's is checked against; empty: the system's
+
+	Certificate string `json:"certificate,omitempty"` // PEM, for a collector that asks sensors for one (mTLS)
+	Key         string `json:"key,omitempty"`         // PEM, of Certificate
 }
 
 // LoadCredentials reads the file at path. errors.Is(err, fs.ErrNotExist) when there is none.
@@ -30,6 +33,8 @@ func LoadCredentials(path string) (*Credentials, error) {
 		return nil, fmt.Errorf("read credentials: %s: %w", path, CheckName(c.Sensor))
 	case c.Seed == "":
 		return nil, fmt.Errorf("read credentials: %s: no seed in it", path)
+	case (c.Certificate == "") != (c.Key == ""):
+		return nil, fmt.Errorf("read credentials: %s: certificate and key go together", path)
 	case len(c.Collector) != ed25519.PublicKeySize:
 		return nil, fmt.Errorf("read credentials: %s: collector's key has %d bytes, want %d", path, len(c.Collector), ed25519.PublicKeySize)
 	}

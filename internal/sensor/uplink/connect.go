@@ -78,14 +78,36 @@ func (u *Uplink) authentication() ([]nats.Option, error) {
 		return nil, fmt.Errorf("%s: seed: %w", u.o.Credentials, err)
 	}
 	opts := []nats.Option{nats.Nkey(public, pair.Sign)}
-	if u.creds.CA != "" {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM([]byte(u.creds.CA)) {
-			return nil, fmt.Errorf("%s: ca: no certificate in it", u.o.Credentials)
-		}
-		opts = append(opts, nats.Secure(&tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool}))
+	secure, err := tlsConfig(u.creds)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", u.o.Credentials, err)
+	}
+	if secure != nil {
+		opts = append(opts, nats.Secure(secure))
 	}
 	return opts, nil
+}
+
+// tlsConfig is nil when the credentials say nothing of TLS: the URL's scheme then decides, with the system's CAs.
+func tlsConfig(c *wire.Credentials) (*tls.Config, error) {
+	if c.CA == "" && c.Certificate == "" {
+		return nil, nil
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS13}
+	if c.CA != "" {
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM([]byte(c.CA)) {
+			return nil, errors.New("ca: no certificate in it")
+		}
+	}
+	if c.Certificate != "" {
+		pair, err := tls.X509KeyPair([]byte(c.Certificate), []byte(c.Key))
+		if err != nil {
+			return nil, fmt.Errorf("certificate and key: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
 }
 
 func (u *Uplink) online(nc *nats.Conn, joined chan<- struct{}) {

@@ -19,10 +19,10 @@ import (
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
-// certificate makes one for 127.0.0.1, signed by itself.
-func certificate(t *testing.T) (tls.Certificate, string) {
+// certificate makes one for 127.0.0.1, signed by itself, and returns it in PEM too.
+func certificate(t *testing.T) (pair tls.Certificate, cert, key string) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	secret, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,22 +30,33 @@ func certificate(t *testing.T) (tls.Certificate, string) {
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "collector"}, NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &secret.PublicKey, secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, string(text)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	key = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: secret}, cert, key
 }
 
 // credentials registers a sensor and writes its file.
 func (w *world) credentials(id, ca string, collector ed25519.PublicKey) string {
+	return w.write(wire.Credentials{Sensor: id, Collector: collector, CA: ca})
+}
+
+func (w *world) write(c wire.Credentials) string {
 	w.t.Helper()
+	id := c.Sensor
 	seed, err := w.regs.Add(id, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	data, err := (&wire.Credentials{Sensor: id, Seed: seed, Collector: collector, CA: ca}).Encode()
+	c.Seed = seed
+	data, err := c.Encode()
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -58,8 +69,8 @@ func (w *world) credentials(id, ca string, collector ed25519.PublicKey) string {
 
 func TestTLS(t *testing.T) {
 	w := newWorld(t)
-	cert, ca := certificate(t)
-	_, other := certificate(t)
+	cert, ca, _ := certificate(t)
+	_, other, _ := certificate(t)
 	w.tls = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}
 	w.open = nil
 	w.start()
@@ -72,6 +83,26 @@ func TestTLS(t *testing.T) {
 	eventually(t, "the alert goes through TLS", func() bool { return stored(t, w, 10) == 1 })
 	if wary.Connected() {
 		t.Error("connected to a collector whose certificate another CA should have signed")
+	}
+}
+
+// A collector that asks for certificates serves only who has one, key or no key.
+func TestMutualTLS(t *testing.T) {
+	w := newWorld(t)
+	cert, ca, _ := certificate(t)
+	_, mine, key := certificate(t)
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM([]byte(mine))
+	w.tls = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
+	w.start()
+	pub := w.key.Public().(ed25519.PublicKey)
+	creds := w.write(wire.Credentials{Sensor: "edge", Collector: pub, CA: ca, Certificate: mine, Key: key})
+	s := w.sensor("edge", func(o *Options) { o.Credentials = creds })
+	bare := w.sensor("bare", func(o *Options) { o.Credentials = w.credentials("bare", ca, pub) })
+	w.add(drop("v-1", "203.0.113.7/32"))
+	eventually(t, "the verdict comes", func() bool { return s.has("v-1") && w.inSync(s) })
+	if bare.Connected() {
+		t.Error("connected without a certificate")
 	}
 }
 
