@@ -89,19 +89,18 @@ func Check(rows []Row, packages []Package) []string {
 	return faults
 }
 
-// find prefers the row that names the package over a pattern that covers it.
-func find(rows []Row, name string) *Row {
+// find prefers the row that names the package, then the pattern that says most about it.
+func find(rows []Row, name string) (best *Row) {
 	for i := range rows {
-		if rows[i].Name == name {
-			return &rows[i]
+		r := &rows[i]
+		if r.Name == name {
+			return r
+		}
+		if covers(r.Name, name) && (best == nil || len(r.Name) > len(best.Name)) {
+			best = r
 		}
 	}
-	for i := range rows {
-		if covers(rows[i].Name, name) {
-			return &rows[i]
-		}
-	}
-	return nil
+	return best
 }
 
 func covers(pattern, name string) bool {
