@@ -48,7 +48,7 @@ func (l *Logger) AppAnomaly(s *Subject, tx app.Tx, name string) {
 	id := tx.Base().ID
 	for _, o := range l.Outputs {
 		if o.Types.Has(Anomaly) && o.Anomaly.AppLayer {
-			e := l.begin(o, Anomaly, s, toServer)
+			e := l.begin(o, Anomaly, s, ofPacket)
 			e.num("tx_id", id)
 			l.appAnomaly(o, e, s, name, "proto_parser", shouts(s.Flow.App))
 		}

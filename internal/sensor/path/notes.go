@@ -10,6 +10,7 @@ type memory struct {
 	said      note
 	appEvents flow.AppEventSet // recorded
 	macs      event.MACs
+	txEvents  map[uint64]int // events recorded of each transaction that has any
 }
 
 // note is something that is said once about a flow.

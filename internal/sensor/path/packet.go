@@ -32,7 +32,9 @@ func (h *handler) Flush(pk *decode.Packet, r *flow.Result) {
 func (h *handler) End(f *flow.Flow) {
 	p := (*Path)(h)
 	p.subject = event.Subject{Time: p.now, Flow: f}
-	p.transactions(f, true)
+	if f.Verdict != flow.FlowDrop { // what was cut off is in the drop's records
+		p.transactions(f, true)
+	}
 	var macs *event.MACs
 	if p.wants.ether {
 		macs = &memoryOf(f).macs

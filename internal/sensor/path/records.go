@@ -1,6 +1,8 @@
 package path
 
 import (
+	"maps"
+
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/flow/app"
@@ -60,18 +62,35 @@ func (p *Path) transactions(f *flow.Flow, end bool) {
 	for _, tx := range f.Parser.Txs() {
 		b := tx.Base()
 		p.files(f, tx, end)
+		if p.wants.app && len(b.Events) > 0 {
+			p.txAnomalies(f, tx)
+		}
 		if b.Logged || !end && !p.loggable(tx) {
 			continue
 		}
 		b.Logged = true
 		p.stats.Txs[f.App]++
 		p.log.Tx(&p.subject, tx)
-		if p.wants.app {
-			for _, name := range b.Events {
-				p.log.AppAnomaly(&p.subject, tx, name)
-			}
-		}
 	}
+}
+
+// maxTxEvents is when the transactions that are gone are looked for.
+const maxTxEvents = 64
+
+// txAnomalies writes what is new about a transaction's events.
+func (p *Path) txAnomalies(f *flow.Flow, tx app.Tx) {
+	b, m := tx.Base(), memoryOf(f)
+	for _, name := range b.Events[m.txEvents[b.ID]:] {
+		p.log.AppAnomaly(&p.subject, tx, name)
+	}
+	switch {
+	case m.txEvents == nil:
+		m.txEvents = map[uint64]int{}
+	case len(m.txEvents) >= maxTxEvents: // parsers bound the live transactions; forget the others
+		oldest := f.Parser.Txs()[0].Base().ID
+		maps.DeleteFunc(m.txEvents, func(id uint64, _ int) bool { return id < oldest })
+	}
+	m.txEvents[b.ID] = len(b.Events)
 }
 
 // loggable reports whether a transaction's record would not change any more.
