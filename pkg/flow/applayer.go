@@ -105,11 +105,15 @@ func (t *Tracker) closeParser(f *Flow, st *stream, dir app.Direction, r *Result)
 // feed gives data to the parser, or to detection while there is none. It returns how much was taken; 0 waits for more.
 func (t *Tracker) feed(f *Flow, dir app.Direction, data []byte, now int64, r *Result) int {
 	if f.Parser == nil {
-		if !t.detect(f, dir, data) {
+		swapped := f.Swapped
+		if !t.detect(f, dir, data, r) {
 			if f.App == app.Failed {
 				return len(data)
 			}
 			return 0
+		}
+		if f.Swapped != swapped {
+			dir = dir.Opposite()
 		}
 	} else if f.AppDir[dir] == app.Unknown {
 		t.detectOther(f, dir, data)
@@ -145,9 +149,7 @@ func (t *Tracker) watch(f *Flow, dir app.Direction, now int64, r *Result) int {
 	t.triggerRaw(f, dir)
 	w := &f.watch
 	if w.swapper != nil && w.swapper.Swapped() {
-		t.swap(f)
-		r.Dir = r.Dir.Opposite()
-		r.Fed[0], r.Fed[1] = r.Fed[1], r.Fed[0]
+		t.exchange(f, r)
 	}
 	if w.encrypter != nil && w.encrypter.Encrypted() {
 		t.encrypted(f)
@@ -242,6 +244,13 @@ func (f *Flow) stopApp() {
 	for dir := range f.TCP.stream {
 		f.TCP.stream[dir].flags |= streamNoApp
 	}
+}
+
+// exchange exchanges the sides of a flow while a packet of it is at work.
+func (t *Tracker) exchange(f *Flow, r *Result) {
+	t.swap(f)
+	r.Dir = r.Dir.Opposite()
+	r.Fed[0], r.Fed[1] = r.Fed[1], r.Fed[0]
 }
 
 // swap exchanges the sides of a flow whose initiator turned out to be the server.

@@ -7,7 +7,7 @@ import (
 
 // detect asks the protocols about the first bytes of a direction. True: the protocol is known now. False: more bytes are
 // needed, or the flow's protocol is given up (App == Failed).
-func (t *Tracker) detect(f *Flow, dir app.Direction, data []byte) bool {
+func (t *Tracker) detect(f *Flow, dir app.Direction, data []byte, r *Result) bool {
 	if f.App == app.Failed {
 		return false
 	}
@@ -21,6 +21,12 @@ func (t *Tracker) detect(f *Flow, dir app.Direction, data []byte) bool {
 		return false
 	}
 	p, wait := t.probe(f, dir, data)
+	if p == nil {
+		if p = t.reversed(f, dir, data); p != nil {
+			t.exchange(f, r)
+			dir = dir.Opposite()
+		}
+	}
 	if p != nil {
 		f.AppDir[dir] = p.Proto
 		t.adopt(f, p)
@@ -30,6 +36,27 @@ func (t *Tracker) detect(f *Flow, dir app.Direction, data []byte) bool {
 		t.undetected(f, dir)
 	}
 	return false
+}
+
+// reversed asks whether the bytes are what the other side would say: of a flow that began before we saw it, nobody knows
+// which side is the server.
+func (t *Tracker) reversed(f *Flow, dir app.Direction, data []byte) *Protocol {
+	s := f.TCP
+	switch {
+	case f.AppDir != [2]app.Proto{}:
+		return nil
+	case s != nil && (!s.Midstream || s.flags&sessMidSynAck != 0):
+		return nil
+	case s == nil && f.Packets[dir.Opposite()] > 0:
+		return nil
+	}
+	for i := range t.cfg.Protocols {
+		p := &t.cfg.Protocols[i]
+		if p.over(f.Proto) && p.Probe != nil && p.Probe(dir.Opposite(), data, f.SrcPort) == app.Yes {
+			return p
+		}
+	}
+	return nil
 }
 
 // undetected gives up on one direction, and on the flow when the other has been given up too.

@@ -51,6 +51,7 @@ type Flow struct {
 	ICMPType         [2]uint8 // of the first ICMP packet of each direction
 	ICMPCode         [2]uint8
 	ICMPID           uint16
+	SPI              uint32          // ESP (RFC 4303)
 	Link             decode.LinkType // of the first packet
 
 	Start, Last    int64    // Unix ns

@@ -132,6 +132,9 @@ func (t *Tracker) open(p *decode.Packet, k *key, h uint64, r *Result) *Flow {
 	f.Proto, f.IPVersion = p.Proto, p.IPVersion
 	f.Start, f.Last, f.Link = p.Time, p.Time, p.Link
 	f.MinTTL = [2]uint8{255, 255}
+	if f.Proto == decode.ProtoESP {
+		f.SPI = uint32(k.pa)<<16 | uint32(k.pb)
+	}
 	r.New = true
 	t.count(f)
 	t.wheel.arm(&t.table, f, p.Time+int64(t.timeout(f)))

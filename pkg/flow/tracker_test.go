@@ -423,6 +423,25 @@ func TestDetection(t *testing.T) {
 	}
 }
 
+func TestReversedMidstream(t *testing.T) {
+	b := newBench(t, func(c *flow.Config) {
+		c.Midstream = true
+		c.Protocols[0].Probe = func(dir app.Direction, data []byte, _ uint16) app.Match {
+			if (data[0] == 'H') == (dir == app.ToClient) {
+				return app.Yes
+			}
+			return app.No
+		}
+	})
+	b.s("A", 0, 0, "HTTP/1.1 200 OK")
+	r := b.c("A", 0, 15, "GET /")
+	b.s("A", 15, 5, "HTTP/1.1 404")
+	b.want(`server "HTTP/1.1 200 OK"`, `client "GET /"`)
+	if r.Dir != app.ToServer || r.Flow.Src.IP().String() != client || !r.Flow.Swapped || r.Flow.Packets != [2]uint64{1, 2} {
+		t.Errorf("direction %v, client %v, swapped %v, packets %v", r.Dir, r.Flow.Src.IP(), r.Flow.Swapped, r.Flow.Packets)
+	}
+}
+
 // starttls is a parser that changes its protocol after the line "go".
 type starttls struct{ echo }
 
