@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -27,6 +28,8 @@ type replayFlags struct {
 	ips, ignoreChecksums  bool
 	json                  bool
 	workers               int
+
+	messages []replay.Message // what was said on stderr
 }
 
 func parseReplay(args []string, stderr io.Writer) (*replayFlags, error) {
@@ -85,6 +88,7 @@ func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	load := time.Since(start)
 	s, err := replay.Run(ctx, *o)
+	err = errors.Join(err, f.writeLog(o.Settings))
 	s.LoadSeconds = load.Seconds()
 	if err != nil {
 		fmt.Fprintln(stderr, "sensor replay:", err)
@@ -114,6 +118,7 @@ func (f *replayFlags) prepare(stderr io.Writer) (o *replay.Options, bad int, err
 	s, warnings, err := suricatayaml.Load(f.suricata, f.sets, f.ips)
 	for _, w := range warnings {
 		fmt.Fprintln(stderr, "warning:", w)
+		f.messages = append(f.messages, replay.Message{Level: "Warning", Module: "config", Text: w.Error()})
 	}
 	if err != nil {
 		return nil, 0, err
@@ -141,6 +146,17 @@ func (f *replayFlags) prepare(stderr io.Writer) (o *replay.Options, bad int, err
 	o.Rules, bad, err = loadRules(s, rules, stderr)
 	o.Loaded = time.Now()
 	return o, bad, err
+}
+
+// writeLog writes what was said about the configuration into the log that the configuration asks for.
+func (f *replayFlags) writeLog(s *suricatayaml.Settings) error {
+	if s.Log == "" {
+		return nil
+	}
+	if s.MasterPolicy != "" {
+		f.messages = append(f.messages, replay.Message{Level: "Info", Module: "exception-policy", Text: "master exception-policy set to: " + s.MasterPolicy})
+	}
+	return replay.WriteLog(filepath.Join(f.out, s.Log), time.Now(), f.messages)
 }
 
 // sensorConfig reads a sensor.yaml for what does not depend on the host it is made for.

@@ -88,6 +88,21 @@ func TestReplayJSON(t *testing.T) {
 	}
 }
 
+func TestReplayLog(t *testing.T) {
+	out := t.TempDir()
+	yaml := write(t, "s.yaml", []byte("exception-policy: auto\nstrem: {}\nlogging:\n  outputs:\n  - file: {enabled: yes, type: json, filename: engine.json}\n"))
+	code, _, stderr := run("replay", "--out", out, "--suricata-yaml", yaml, dnsCapture(t))
+	text, err := os.ReadFile(filepath.Join(out, "engine.json"))
+	if code != 0 || err != nil {
+		t.Fatalf("exit %d, %v, %s", code, err, stderr)
+	}
+	for _, want := range []string{`"log_level":"Warning","event_type":"engine","engine":{"message":"` + yaml + `:2:1: strem`, `"log_level":"Info","event_type":"engine","engine":{"message":"master exception-policy set to: auto","module":"exception-policy"}`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no record has %s in %s", want, text)
+		}
+	}
+}
+
 func TestRulesCheck(t *testing.T) {
 	good := write(t, "good.rules", []byte(goodRule+"\n#"+badRule+"\n"))
 	bad := write(t, "bad.rules", []byte(goodRule+"\n"+badRule+"\n"))

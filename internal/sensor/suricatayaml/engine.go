@@ -148,6 +148,7 @@ const flowBytes = 512
 func (s *Settings) policies(r *reader) {
 	p := &s.Flow.Policies
 	r.policy("exception-policy", &p.Default)
+	r.text("exception-policy", &s.MasterPolicy)
 	for _, k := range []struct {
 		path       string
 		into       *flow.Policy

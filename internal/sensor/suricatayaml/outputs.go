@@ -38,6 +38,22 @@ func (s *Settings) outputs(r *reader) {
 	})
 }
 
+// logging takes over a log in JSON; other forms are the program's own business. A name that an output has is taken.
+func (s *Settings) logging(r *reader) {
+	r.items("logging.outputs", func(name, path string, n *node) {
+		on, kind, file := false, "", "suricata.log"
+		if name != "file" || n.kind != dict {
+			return
+		}
+		r.flag(path+".enabled", &on)
+		r.text(path+".type", &kind)
+		r.fileName(path+".filename", &file)
+		if on && kind == "json" && !slices.ContainsFunc(s.Outputs, func(o Output) bool { return o.Name == file }) {
+			s.Log = file
+		}
+	})
+}
+
 func (s *Settings) fileStore(r *reader, path string, on bool) {
 	s.FileStore.Enabled = on
 	r.fileName(path+".dir", &s.FileStore.Dir)

@@ -32,6 +32,8 @@ type Settings struct {
 	Datasets       Datasets
 	Stats          Stats
 	FileStore      FileStore
+	Log            string // file in the output directory for what the program says about itself, as JSON; "" for none
+	MasterPolicy   string // exception-policy as it is written, or ""
 }
 
 // Output is one eve-log.
@@ -135,6 +137,7 @@ func (s *Settings) apply(r *reader) {
 	s.decoding(r)
 	s.protocols(r)
 	s.outputs(r)
+	s.logging(r)
 }
 
 func (s *Settings) variables(r *reader) {
