@@ -163,6 +163,9 @@ func (c *Config) checkInterfaces(doc *strictyaml.Document) error {
 	if len(c.Interfaces) == 0 {
 		return doc.Errorf("interfaces", "name at least one network interface")
 	}
+	if c.Mode == GWLB && len(c.Interfaces) > 1 {
+		return doc.Errorf("interfaces[1]", "mode gwlb works on one interface; run another sensor for %s", c.Interfaces[1])
+	}
 	for i, name := range c.Interfaces {
 		if _, err := net.InterfaceByName(name); err != nil {
 			return doc.Errorf(fmt.Sprintf("interfaces[%d]", i), "no interface %q on this host (it has %s)", name, strings.Join(hostInterfaces(), ", "))

@@ -55,6 +55,7 @@ func TestFaultsNamePlaceAndWayOut(t *testing.T) {
 		"mode: host\ninterfaces: [lo]\nblock: [{}]\n":                `: block[0]: an entry without signatures, classtypes or severity would block on every alert`,
 		"mode: host\ninterfaces: [lo]\nid: a.b\n":                    `:3:5: id: name "a.b" has '.': only letters, digits, - and _ are allowed`,
 		"mode: host\ninterfaces: [lo]\npolicy: drop\n":               `:3:9: policy: "drop" is not one of observe, enforce`,
+		"mode: gwlb\ninterfaces: [lo, lo]\n":                         `:2:18: interfaces[1]: mode gwlb works on one interface`,
 		"mode: host\ninterfaces: [lo]\nrule: [a]\n":                  `:3:1: unknown field "rule"`,
 	} {
 		_, err := Load(write(t, text))

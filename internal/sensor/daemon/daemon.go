@@ -266,7 +266,7 @@ func (d *Daemon) Reload() error {
 func (d *Daemon) close() error {
 	var errs []error
 	for _, w := range d.workers {
-		errs = append(errs, w.close())
+		errs = append(errs, w.source.Close())
 	}
 	if d.eve != nil {
 		errs = append(errs, d.eve.Close())

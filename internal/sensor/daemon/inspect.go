@@ -23,43 +23,39 @@ import (
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
-// openWorkers opens the sources and builds a Path for each worker.
+// openWorkers opens the sources and builds a Path for each.
 func (d *Daemon) openWorkers(context.Context) error {
-	groups, err := d.sources()
+	sources, err := d.sources()
 	if err != nil {
 		return err
 	}
 	shared := signatures.NewShared()
-	for _, sources := range groups {
-		d.workers = append(d.workers, newWorker(path.New(d.pathConfig(shared)), sources))
+	for _, source := range sources {
+		d.workers = append(d.workers, newWorker(path.New(d.pathConfig(shared)), source))
 	}
 	return nil
 }
 
-// sources opens what packets come from, grouped by worker. The kernel spreads copies over rings by a symmetric hash of the
-// inner packet, so each ring can have a worker of its own. Receive queues are spread by the outer header, which differs
-// between a flow's directions: they share one worker.
-func (d *Daemon) sources() ([][]capture.Source, error) {
+// sources opens what packets come from, one for each worker. The kernel spreads copies over rings by a symmetric hash of the
+// inner packet, so each ring has a worker of its own. Receive queues are spread by the outer header, which differs between a
+// flow's directions: they share one worker.
+func (d *Daemon) sources() ([]capture.Source, error) {
 	if d.cfg.Mode == config.GWLB {
-		var all []capture.Source
-		for _, name := range d.cfg.Interfaces {
-			queues, err := d.queues(name)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, queues...)
+		queues, err := d.queues(d.cfg.Interfaces[0])
+		if err != nil {
+			return nil, err
 		}
-		return [][]capture.Source{all}, nil
+		return []capture.Source{capture.NewGroup(queues...)}, nil
 	}
-	var groups [][]capture.Source
+	var rings []capture.Source
 	for _, m := range d.kernel.Rings() {
 		ring, err := capture.OpenRing(m, nil)
 		if err != nil {
 			return nil, err
 		}
-		groups = append(groups, []capture.Source{ring})
+		rings = append(rings, ring)
 	}
-	return groups, nil
+	return rings, nil
 }
 
 // queues opens an AF_XDP socket on each receive queue of an interface.

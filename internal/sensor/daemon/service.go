@@ -102,7 +102,7 @@ func (d *Daemon) traffic() (control.Traffic, map[string]uint64) {
 		}
 	}
 	for _, w := range d.workers {
-		s, c := w.stats.Load(), w.captured()
+		s, c := w.stats.Load(), w.source.Stats()
 		t.Inspected += c.Frames
 		t.Bytes += c.Bytes
 		t.Forwarded += c.Forwarded
@@ -173,7 +173,7 @@ func (d *Daemon) registry() *prometheus.Registry {
 	for i, w := range d.workers {
 		labels := prometheus.Labels{"worker": fmt.Sprint(i)}
 		reg.MustRegister(
-			&telemetry.Stats{Prefix: "weir_sensor_capture", Const: labels, Read: func() any { return w.captured() }},
+			&telemetry.Stats{Prefix: "weir_sensor_capture", Const: labels, Read: func() any { return w.source.Stats() }},
 			&telemetry.Stats{Prefix: "weir_sensor_path", Const: labels, Read: func() any { return w.stats.Load() }},
 		)
 	}
