@@ -29,7 +29,6 @@ const (
 	sensorMapPresence6    = "presence6"
 	sensorMapRings        = "rings"
 	sensorMapSamples      = "samples"
-	sensorMapScratch      = "scratch"
 	sensorMapSockets      = "sockets"
 	sensorMapSources      = "sources"
 	sensorMapStats        = "stats"
@@ -112,7 +111,6 @@ type sensorMapSpecs struct {
 	Presence6 *ebpf.MapSpec `ebpf:"presence6"`
 	Rings     *ebpf.MapSpec `ebpf:"rings"`
 	Samples   *ebpf.MapSpec `ebpf:"samples"`
-	Scratch   *ebpf.MapSpec `ebpf:"scratch"`
 	Sockets   *ebpf.MapSpec `ebpf:"sockets"`
 	Sources   *ebpf.MapSpec `ebpf:"sources"`
 	Stats     *ebpf.MapSpec `ebpf:"stats"`
@@ -169,7 +167,6 @@ type sensorMaps struct {
 	Presence6 *ebpf.Map `ebpf:"presence6"`
 	Rings     *ebpf.Map `ebpf:"rings"`
 	Samples   *ebpf.Map `ebpf:"samples"`
-	Scratch   *ebpf.Map `ebpf:"scratch"`
 	Sockets   *ebpf.Map `ebpf:"sockets"`
 	Sources   *ebpf.Map `ebpf:"sources"`
 	Stats     *ebpf.Map `ebpf:"stats"`
@@ -192,7 +189,6 @@ func (m *sensorMaps) Close() error {
 		m.Presence6,
 		m.Rings,
 		m.Samples,
-		m.Scratch,
 		m.Sockets,
 		m.Sources,
 		m.Stats,

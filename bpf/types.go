@@ -187,4 +187,5 @@ type Counters struct {
 	Paths      [Paths]uint64
 	SampleTick uint32
 	Samples    uint32
+	_          [32]uint64
 }

@@ -42,12 +42,7 @@ struct pkt {
 	};
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct pkt);
-} scratch SEC(".maps");
+_Static_assert(sizeof(struct pkt) <= sizeof(((struct stats *)0)->scratch), "struct pkt has outgrown its place");
 
 /* What every stage is given. */
 struct env {

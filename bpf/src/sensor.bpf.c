@@ -82,14 +82,14 @@ int sensor(struct xdp_md *ctx)
 	__u32 zero = 0;
 	struct env e = {
 		.ctx = ctx,
-		.p = map_lookup(&scratch, &zero),
 		.stats = map_lookup(&stats, &zero),
 		.control = map_lookup(&control, &zero),
 	};
 	enum frame frame;
 
-	if (!e.p || !e.stats || !e.control)
+	if (!e.stats || !e.control)
 		return XDP_PASS;
+	e.p = (struct pkt *)e.stats->scratch;
 	begin(&e);
 	frame = parse_frame(&e);
 	if (frame == FRAME_OTHER) {

@@ -197,6 +197,7 @@ struct stats {
 	__u64 paths[PATHS];
 	__u32 sample_tick;
 	__u32 samples;
+	__u64 scratch[32]; /* the program's own: struct pkt */
 };
 #define SAMPLES_PER_TICK 8
 

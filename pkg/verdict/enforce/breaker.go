@@ -61,7 +61,7 @@ func (e *Enforcer) checkBreaker(now time.Time) (tripped []string, err error) {
 	first := b.last.IsZero()
 	b.seen, b.last = c.Paths[bpf.PathPackets], now
 	stopped := e.stoppedByRecent(now)
-	if first || took <= 0 || float64(stopped) <= b.Share*float64(all) || float64(stopped)/took <= b.PacketsPerSecond {
+	if first || took <= 0 || atomic.LoadUint32(&e.maps.Control.Observe) != 0 || float64(stopped) <= b.Share*float64(all) || float64(stopped)/took <= b.PacketsPerSecond {
 		return nil, nil
 	}
 	var errs []error
