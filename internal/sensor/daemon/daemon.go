@@ -46,6 +46,7 @@ type Daemon struct {
 	socket   net.Listener
 
 	refusalLog telemetry.Throttle
+	reloading  sync.Mutex // one Reload at a time: signal, socket, and collector may all ask
 
 	failures chan error // the first ends the sensor
 }
@@ -159,16 +160,19 @@ func (d *Daemon) openUplink(context.Context) (err error) {
 	if d.cfg.Collector.URL == "" {
 		return nil
 	}
-	dir := filepath.Join(d.cfg.State, "uplink")
+	dir := uplinkDir(d.cfg)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
 	d.uplink, err = uplink.New(uplink.Options{
 		Sensor: d.cfg.ID, Group: d.cfg.Group, URL: d.cfg.Collector.URL, Credentials: d.cfg.Collector.Credentials, Dir: dir,
-		Applier: (*applier)(d), Health: d.reportHealth, Log: d.log,
+		Applier: (*applier)(d), Health: d.reportHealth, Reload: d.Reload, Log: d.log,
 	})
 	return err
 }
+
+// uplinkDir is where the spool and what the collector sent are kept.
+func uplinkDir(c *config.Config) string { return filepath.Join(c.State, "uplink") }
 
 // listen opens what others connect to.
 func (d *Daemon) listen(ctx context.Context) error {
@@ -248,6 +252,8 @@ func (d *Daemon) fail(err error) {
 
 // Reload reads the rules again and swaps them in; on error the old ones stay. Flows keep their state, no packet is lost.
 func (d *Daemon) Reload() error {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
 	rs, err := loadRules(d.cfg, d.shared.get().Ruleset)
 	if err != nil {
 		return err

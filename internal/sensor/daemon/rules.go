@@ -5,12 +5,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/weir-ips/weir/internal/sensor/config"
 	"github.com/weir-ips/weir/internal/sensor/path"
+	"github.com/weir-ips/weir/internal/sensor/uplink"
 	"github.com/weir-ips/weir/pkg/signatures"
 	"github.com/weir-ips/weir/pkg/signatures/keyword"
 )
@@ -21,13 +23,18 @@ type rules struct {
 	id string
 }
 
-// loadRules reads the rule files that the configuration names. One bad rule refuses the whole set, so that a mistyped
+// loadRules reads the rule files that the configuration names, and those that the collector has sent. One bad rule refuses the whole set, so that a mistyped
 // rule is found when it is written and not when it should have fired; previous keeps the state of live flows valid.
 func loadRules(c *config.Config, previous *signatures.Ruleset) (*rules, error) {
 	sources, err := readRules(c.Rules)
 	if err != nil {
 		return nil, err
 	}
+	sent, err := path.ReadRules([]string{uplink.RulesPath(uplinkDir(c))})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	sources = append(sources, sent...)
 	sum := sha256.New()
 	for _, s := range sources {
 		fmt.Fprintf(sum, "%s\n%d\n%s", filepath.Base(s.Name), len(s.Text), s.Text)

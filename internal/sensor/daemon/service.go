@@ -147,6 +147,15 @@ func (d *Daemon) reportHealth(h *wire.Health) {
 	h.Ruleset, h.Rules = rs.id, rs.Counts().Loaded
 	h.Packets, h.Drops = t.Kernel, drops
 	h.Bytes = t.Bytes
+	for _, p := range d.enforcer.Protected() {
+		if len(h.Allowances) < wire.MaxAllowances {
+			h.Allowances = append(h.Allowances, p.String())
+		}
+	}
+	h.Maps = map[string]wire.MapFill{}
+	for name, f := range d.enforcer.Fills() {
+		h.Maps[name] = wire.MapFill(f)
+	}
 	for _, e := range d.enforcer.Verdicts() {
 		if e.Packets > 0 && len(h.Hits) < wire.MaxHits {
 			h.Hits = append(h.Hits, wire.Hit{ID: e.ID, Packets: e.Packets, Bytes: e.Bytes})
