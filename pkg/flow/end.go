@@ -20,6 +20,9 @@ func (t *Tracker) end(f *Flow, reason string) {
 		}
 		t.flush(f, f.Last, true, &r)
 	}
+	if f.App == app.Unknown && f.Proto == decode.ProtoUDP && (f.AppDir[0] == app.Failed || f.AppDir[1] == app.Failed) {
+		f.App = app.Failed
+	}
 	if f.Parser != nil {
 		f.Txs += uint64(len(f.Parser.Txs()))
 	}

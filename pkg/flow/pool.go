@@ -9,11 +9,12 @@ const (
 )
 
 // pool lends byte buffers and counts what is out. It keeps what comes back, so that a tracker in steady state allocates
-// nothing; what is kept is bounded by what was once out, which the memcap bounds.
+// nothing; what is lent and what is kept are together no more than max.
 type pool struct {
 	free [maxClass + 1][][]byte
 	out  uint64 // bytes lent
-	max  uint64 // bytes that may be lent
+	kept uint64 // bytes in free
+	max  uint64
 }
 
 // get returns a buffer of length 0 and capacity ≥ n, or nil when the memcap is reached or n is beyond reason.
@@ -22,13 +23,30 @@ func (p *pool) get(n int) []byte {
 	if class > maxClass || p.out+1<<class > p.max {
 		return nil
 	}
-	p.out += 1 << class
-	if l := p.free[class]; len(l) > 0 {
-		b := l[len(l)-1]
-		p.free[class] = l[:len(l)-1]
+	if b := p.take(class); b != nil {
+		p.out += 1 << class
 		return b
 	}
+	for other := maxClass; other >= minClass && p.out+p.kept+1<<class > p.max; {
+		if p.take(other) == nil { // let go what other sizes have kept
+			other--
+		}
+	}
+	p.out += 1 << class
 	return make([]byte, 0, 1<<class)
+}
+
+// take returns a kept buffer of a class, or nil.
+func (p *pool) take(class int) []byte {
+	n := len(p.free[class])
+	if n == 0 {
+		return nil
+	}
+	b := p.free[class][n-1]
+	p.free[class][n-1] = nil
+	p.free[class] = p.free[class][:n-1]
+	p.kept -= 1 << class
+	return b
 }
 
 // put takes back a buffer that get returned.
@@ -38,5 +56,6 @@ func (p *pool) put(b []byte) {
 	}
 	class := bits.Len(uint(cap(b) - 1))
 	p.out -= 1 << class
+	p.kept += 1 << class
 	p.free[class] = append(p.free[class], b[:0])
 }

@@ -156,4 +156,9 @@ func TestPoolMemcap(t *testing.T) {
 	if p.get(512) == nil {
 		t.Error("the pool refused what it got back")
 	}
+	p.put(b)
+	p.put(a)
+	if c := p.get(1024); c == nil || p.out+p.kept > p.max {
+		t.Errorf("other sizes: %d lent, %d kept, %d allowed", p.out, p.kept, p.max)
+	}
 }
