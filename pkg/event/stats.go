@@ -23,7 +23,8 @@ type StatsRecord struct {
 	Accepted, Blocked, Rejected uint64 // frames
 	DropReasons                 [NumDropReasons]uint64
 	StoredFiles, StoreErrors    uint64
-	Policies                    bool // write the counters of exception policies
+	Policies                    bool                  // write the counters of exception policies
+	InForce                     [flow.NumTargets]bool // targets whose exception policy is not to ignore
 }
 
 // NumDropReasons is the number of reasons that are counted apart.
@@ -65,7 +66,7 @@ func (l *Logger) Stats(now int64, s *StatsRecord) {
 		w.tcp(&s.Flow.TCP)
 		w.defrag(&s.Flow.Defrag)
 		if s.Policies {
-			w.policies(&s.Flow)
+			w.policies(s)
 		}
 		w.application(s)
 		w.group("file_store", counter{"open_files", 0}, counter{"fs_errors", s.StoreErrors})
@@ -189,32 +190,40 @@ func (w counters) defrag(d *flow.DefragStats) {
 }
 
 // policies writes the exception policies that were applied: {"tcp": {"midstream": {"drop_flow": 1}}}.
-func (w counters) policies(s *flow.Stats) {
+func (w counters) policies(s *StatsRecord) {
 	mark := w.mark()
 	w.open("exception_policy")
-	tcp := w.mark()
-	w.open("tcp")
-	w.policy("ssn_memcap", s, flow.TargetStreamMemcap)
-	w.policy("reassembly", s, flow.TargetReassemblyMemcap)
-	w.policy("midstream", s, flow.TargetMidstream)
-	w.closeOrDrop(tcp, '}')
-	for _, t := range [...]struct {
-		outer, inner string
-		target       flow.Target
-	}{{"flow", "memcap", flow.TargetFlowMemcap}, {"defrag", "memcap", flow.TargetDefragMemcap}, {"app_layer", "error", flow.TargetAppError}} {
-		outer := w.mark()
-		w.open(t.outer)
-		w.policy(t.inner, s, t.target)
-		w.closeOrDrop(outer, '}')
+	for _, g := range [...]struct {
+		name    string
+		members []policyTarget
+	}{
+		{"tcp", []policyTarget{{"ssn_memcap", flow.TargetStreamMemcap}, {"reassembly", flow.TargetReassemblyMemcap}, {"midstream", flow.TargetMidstream}}},
+		{"flow", []policyTarget{{"memcap", flow.TargetFlowMemcap}}},
+		{"defrag", []policyTarget{{"memcap", flow.TargetDefragMemcap}}},
+		{"app_layer", []policyTarget{{"error", flow.TargetAppError}}},
+	} {
+		inner := w.mark()
+		w.open(g.name)
+		for _, m := range g.members {
+			w.policy(m, s)
+		}
+		w.closeOrDrop(inner, '}')
 	}
 	w.closeOrDrop(mark, '}')
 }
 
-func (w counters) policy(name string, s *flow.Stats, t flow.Target) {
+type policyTarget struct {
+	name   string
+	target flow.Target
+}
+
+// policy writes one target's counters: those of its policies that do something, when one is in force or has been.
+func (w counters) policy(m policyTarget, s *StatsRecord) {
 	mark := w.mark()
-	w.open(name)
-	for p := range flow.NumPolicies {
-		if n := s.Policies[t][p]; n > 0 {
+	w.open(m.name)
+	for p := flow.PolicyDropFlow; p < flow.NumPolicies; p++ {
+		n := s.Flow.Policies[m.target][p]
+		if n > 0 || w.zeroes && s.InForce[m.target] {
 			w.num(p.EVE(), n)
 		}
 	}
