@@ -30,7 +30,8 @@ func swapped(frame []byte) []byte {
 }
 
 // TestHairpin checks the bytes that go back, for every way the load balancer's frame can look.
-func TestHairpin(t *testing.T) {
+func TestHairpin(parent *testing.T) {
+	rs := rigs{}
 	in4, in6 := ip4(good4, server4, protoTCP, tcp(4000, 443, "A")), ip6(good6, server6, protoUDP, udp(4000, 53, []byte("query")))
 	for name, frame := range map[string][]byte{
 		"ipv4":       gwlb(in4),
@@ -39,8 +40,8 @@ func TestHairpin(t *testing.T) {
 		"ipv6 outer": eth(ethIP6, ip6("fd00::1", "fd00::2", protoUDP, geneve(awsOptions(), ethIP6, in6))),
 		"not ip":     eth(ethIP4, ip4("10.9.0.1", "10.9.0.2", protoUDP, geneve(nil, 0x6558, eth(0x0806, make([]byte, 28))))),
 	} {
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, ModeGWLB)
+		parent.Run(name, func(t *testing.T) {
+			r := rs.fresh(parent, t, ModeGWLB)
 			got := r.expect(frame, xdpTX, ReasonNone, ReasonNone)
 			if want := swapped(frame); !bytes.Equal(got.out, want) {
 				t.Errorf("sent back\n%x\nwant\n%x", got.out, want)
@@ -50,7 +51,8 @@ func TestHairpin(t *testing.T) {
 }
 
 // TestInline checks who decides about a packet in gwlb mode: a verdict, the inspector, or the policy for its absence.
-func TestInline(t *testing.T) {
+func TestInline(parent *testing.T) {
+	rs := rigs{}
 	frame := gwlb(ip4(bad4, server4, protoTCP, tcp(4000, 443, "A")))
 	tenantFlow := func(r *rig, action uint8) {
 		r.flow(endpoint, bad4+":4000", server4+":443", protoTCP, Flow{Action: action})
@@ -129,8 +131,8 @@ func TestInline(t *testing.T) {
 			r.t.Control.Kill, r.t.Control.Failure = 1, uint32(FailClosed)
 		}, xdpTX, 0, 0, PathKilled},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t, ModeGWLB)
+		parent.Run(c.name, func(t *testing.T) {
+			r := rs.fresh(parent, t, ModeGWLB)
 			c.setup(r)
 			got := r.expect(frame, c.action, c.drop, c.would)
 			if got.paths[c.path] == 0 {

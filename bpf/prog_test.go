@@ -38,7 +38,8 @@ func from(src string) []byte {
 }
 
 // TestFindsThePacket sends a listed source's packet in every wrapping the parser opens, and checks that it is judged.
-func TestFindsThePacket(t *testing.T) {
+func TestFindsThePacket(parent *testing.T) {
+	rs := rigs{}
 	t4 := tcp(4000, 443, "A")
 	in4 := ip4(bad4, server4, protoTCP, t4)
 	in6 := ip6(bad6, server6, protoTCP, t4)
@@ -77,8 +78,8 @@ func TestFindsThePacket(t *testing.T) {
 		{"geneve in ipv6, vlan", ModeGWLB,
 			eth(0x8100, vlan(3, ethIP6, ip6("fd00::1", "fd00::2", protoUDP, geneve(awsOptions(), ethIP4, in4))))},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t, c.mode)
+		parent.Run(c.name, func(t *testing.T) {
+			r := rs.fresh(parent, t, c.mode)
 			clean := r.send(c.frame)
 			if len(clean.drops) > 0 || clean.paths[PathOther] > 0 {
 				t.Errorf("nothing listed, yet drops %v paths %v", clean.drops, clean.paths)
@@ -94,8 +95,8 @@ func TestFindsThePacket(t *testing.T) {
 		"vxlan in geneve": gwlb(ip4("10.8.0.1", "10.8.0.2", protoUDP, vxlan(7, eth(ethIP4, in4)))),
 		"geneve":          gwlb(in6),
 	} {
-		t.Run("mirror "+name, func(t *testing.T) {
-			r := newRig(t, ModeMirror)
+		parent.Run("mirror "+name, func(t *testing.T) {
+			r := rs.fresh(parent, t, ModeMirror)
 			r.source(bad4, Verdict{Action: actDrop})
 			r.source(bad6, Verdict{Action: actDrop})
 			got := r.expect(frame, xdpDrop, ReasonNone, ReasonSource)
@@ -107,7 +108,8 @@ func TestFindsThePacket(t *testing.T) {
 }
 
 // TestOther checks that what is not for the sensor is left to the stack untouched.
-func TestOther(t *testing.T) {
+func TestOther(parent *testing.T) {
+	rs := rigs{}
 	arp := eth(0x0806, make([]byte, 28))
 	health := eth(ethIP4, ip4(bad4, server4, protoTCP, tcp(4000, 80, "S")))
 	outerFragment := eth(ethIP4, ip4frag("10.9.0.1", "10.9.0.2", protoUDP, 0x2000, geneve(awsOptions(), ethIP4, ip4(bad4, server4, protoTCP, tcp(1, 2, "A")))))
@@ -126,8 +128,8 @@ func TestOther(t *testing.T) {
 		{"gwlb vxlan", ModeGWLB, eth(ethIP4, ip4("10.9.0.1", "10.9.0.2", protoUDP, vxlan(7, health)))},
 		{"mirror ssh", ModeMirror, eth(ethIP4, ip4(good4, server4, protoTCP, tcp(4000, 22, "S")))},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t, c.mode)
+		parent.Run(c.name, func(t *testing.T) {
+			r := rs.fresh(parent, t, c.mode)
 			r.source(bad4, Verdict{Action: actDrop})
 			got := r.expect(c.frame, xdpPass, ReasonNone, ReasonNone)
 			if got.paths[PathOther] != 1 || string(got.out) != string(c.frame) {
@@ -138,7 +140,8 @@ func TestOther(t *testing.T) {
 }
 
 // TestVerdicts checks which verdict decides. Each case starts from empty maps.
-func TestVerdicts(t *testing.T) {
+func TestVerdicts(parent *testing.T) {
+	rs := rigs{}
 	flow4 := func(r *rig, f Flow) { r.flow(0, bad4+":4000", server4+":443", protoTCP, f) }
 	for _, c := range []struct {
 		name   string
@@ -242,8 +245,8 @@ func TestVerdicts(t *testing.T) {
 		{"observe mode", func(r *rig) { r.source(bad4, Verdict{Action: actDrop}); r.t.Control.Observe = 1 }, from(bad4), xdpPass, 0, ReasonSource},
 		{"kill switch", func(r *rig) { r.source(bad4, Verdict{Action: actDrop}); r.t.Control.Kill = 1 }, from(bad4), xdpPass, 0, 0},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t, ModeHost)
+		parent.Run(c.name, func(t *testing.T) {
+			r := rs.fresh(parent, t, ModeHost)
 			c.setup(r)
 			r.expect(c.frame, c.action, c.drop, c.would)
 		})

@@ -56,6 +56,48 @@ func newRig(tb testing.TB, mode Mode) *rig {
 	return &rig{TB: tb, Sensor: s, t: s.Tables()}
 }
 
+// rigs loads one program for each mode: verifying it is what takes the time.
+type rigs map[Mode]*rig
+
+// fresh returns the mode's rig with empty maps, for the sub-test t of parent.
+func (rs rigs) fresh(parent, t *testing.T, mode Mode) *rig {
+	t.Helper()
+	if rs[mode] == nil {
+		rs[mode] = newRig(parent, mode)
+	}
+	r := &rig{TB: t, Sensor: rs[mode].Sensor, t: rs[mode].t}
+	r.empty()
+	return r
+}
+
+// empty makes the maps as they were when they were made.
+func (r *rig) empty() {
+	r.Helper()
+	t := r.t
+	*t.Control = Control{Seed: t.Control.Seed}
+	clear(t.Sources)
+	clear(t.Verdicts)
+	clear(t.Presence4)
+	clear(t.Presence6)
+	clear(t.FlowCells)
+	clear(t.Flows)
+	clear(t.Dests)
+	clear(t.Arms)
+	clear(t.Good)
+	clear(t.Credits)
+	trie, err := r.NewTrie(0)
+	if err != nil {
+		r.Fatal(err)
+	}
+	trie.Close()
+	var key PrefixKey
+	for t.Guard.NextKey(nil, &key) == nil {
+		if err := t.Guard.Delete(key); err != nil {
+			r.Fatal(err)
+		}
+	}
+}
+
 // result is what became of one frame.
 type result struct {
 	action uint32

@@ -12,7 +12,8 @@ import (
 )
 
 // TestSanity sends what no honest stack sends, and what looks odd but is honest.
-func TestSanity(t *testing.T) {
+func TestSanity(parent *testing.T) {
+	rs := rigs{}
 	ok := tcp(4000, 443, "S")
 	ip := func(change func(b []byte), payload []byte) []byte {
 		b := ip4(good4, server4, protoTCP, payload)
@@ -76,8 +77,8 @@ func TestSanity(t *testing.T) {
 		{"gre", eth(ethIP4, ip4(good4, server4, 47, make([]byte, 4))), 0},
 		{"sctp", eth(ethIP4, ip4(good4, server4, 132, make([]byte, 12))), 0},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := newRig(t, ModeHost)
+		parent.Run(c.name, func(t *testing.T) {
+			r := rs.fresh(parent, t, ModeHost)
 			if c.want == 0 {
 				r.expect(c.frame, xdpPass, ReasonNone, ReasonNone)
 				return
@@ -100,7 +101,8 @@ func (r *rig) dest(ip string) (*Dest, *Arm) {
 }
 
 // TestClasses checks what each packet counts as, and that an armed destination drops what is over its limit.
-func TestClasses(t *testing.T) {
+func TestClasses(parent *testing.T) {
+	rs := rigs{}
 	for _, c := range []struct {
 		class Class
 		frame []byte
@@ -114,8 +116,8 @@ func TestClasses(t *testing.T) {
 		{ClassFragment, eth(ethIP4, ip4frag(good4, server4, protoUDP, 5, []byte("xyz")))},
 		{ClassOther, eth(ethIP4, ip4(good4, server4, 47, []byte("wxyz")))},
 	} {
-		t.Run(fmt.Sprint(c.class, len(c.frame)), func(t *testing.T) {
-			r := newRig(t, ModeHost)
+		parent.Run(fmt.Sprint(c.class, len(c.frame)), func(t *testing.T) {
+			r := rs.fresh(parent, t, ModeHost)
 			to := server4
 			if c.frame[12] == 0x86 {
 				to = server6
