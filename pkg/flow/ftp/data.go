@@ -29,15 +29,14 @@ func (p *Parser) active(t *Tx, parse func([]byte) (netip.AddrPort, bool)) {
 
 // passive handles the answers to PASV and EPSV: the server will listen.
 func (p *Parser) passive(t *Tx, text []byte, parse func([]byte) (netip.AddrPort, bool)) {
-	open := bytes.IndexByte(text, '(')
-	end := bytes.LastIndexByte(text, ')')
-	if open < 0 || end < open {
-		open, end = bytes.IndexAny(text, "0123456789")-1, len(text)
+	start, end := bytes.IndexByte(text, '(')+1, bytes.LastIndexByte(text, ')')
+	if start == 0 || end < start { // some servers leave the parentheses out
+		start, end = bytes.IndexAny(text, "0123456789|"), len(text)
 	}
-	if end > len(text) || open+1 > end {
+	if start < 0 {
 		return
 	}
-	ap, ok := parse(text[open+1 : end])
+	ap, ok := parse(text[start:end])
 	if !ok {
 		return
 	}

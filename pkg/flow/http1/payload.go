@@ -41,11 +41,7 @@ func (b *bodyReader) write(p *Parser, s *side, data []byte) {
 		s.tx.Of(s.dir).Body.Size += uint64(len(data))
 		return
 	}
-	if b.chain == nil {
-		b.sink(p, s, data)
-	} else {
-		b.chain.Write(data, func(d []byte) bool { return b.sink(p, s, d) })
-	}
+	b.chain.Write(data, func(d []byte) bool { return b.sink(p, s, d) })
 	s.tx.Advance(s.dir, Body)
 }
 
@@ -114,14 +110,12 @@ func (b *bodyReader) gap(p *Parser, s *side, n int) {
 	if b.parts != nil {
 		b.parts.file.Gap(n)
 	}
-	if b.chain != nil {
-		b.chain.Drop()
-	}
+	b.chain.Drop()
 }
 
 // end closes the files of the message.
 func (b *bodyReader) end(p *Parser, s *side, whole bool) {
-	if b.chain != nil && !b.stopped {
+	if !b.stopped {
 		b.chain.Flush(func(d []byte) bool { return b.sink(p, s, d) })
 	}
 	if b.parts != nil {

@@ -88,7 +88,7 @@ func (p *Parser) sink(st *stream, dir app.Direction, data []byte) bool {
 // fileName is the name in Content-Disposition, else the path.
 func (p *Parser) fileName(t *Tx, m *Message) []byte {
 	if cd, ok := m.Get("content-disposition"); ok {
-		if i := bytes.Index(bytes.ToLower(cd), []byte("filename=")); i >= 0 {
+		if i := indexFold(cd, "filename="); i >= 0 {
 			name, _, _ := bytes.Cut(cd[i+len("filename="):], []byte(";"))
 			if name = bytes.Trim(name, " \t\""); len(name) > 0 {
 				return name
@@ -97,6 +97,16 @@ func (p *Parser) fileName(t *Tx, m *Message) []byte {
 	}
 	path, _, _ := bytes.Cut(t.RawURI, []byte("?"))
 	return path
+}
+
+// indexFold is bytes.Index without regard to ASCII case.
+func indexFold(b []byte, s string) int {
+	for i := 0; i+len(s) <= len(b); i++ {
+		if bytes.EqualFold(b[i:i+len(s)], []byte(s)) {
+			return i
+		}
+	}
+	return -1
 }
 
 // host reads :authority, or else the host field; they should agree.

@@ -220,9 +220,7 @@ func (p *Parser) endStream(st *stream, dir app.Direction, whole bool) {
 	if st.tx.Complete[dir] {
 		return
 	}
-	if c := st.chain[dir]; c != nil {
-		c.Flush(func(d []byte) bool { return p.sink(st, dir, d) })
-	}
+	st.chain[dir].Flush(func(d []byte) bool { return p.sink(st, dir, d) })
 	if whole {
 		st.file[dir].Close()
 	} else {

@@ -295,9 +295,7 @@ func (p *Parser) Gap(dir app.Direction, n int) {
 		if s.data != nil {
 			s.data.file[dir].Gap(n)
 			s.data.tx.Of(dir).BodySize += uint64(n)
-			if c := s.data.chain[dir]; c != nil {
-				c.Drop()
-			}
+			s.data.chain[dir].Drop()
 			if s.skip == 0 {
 				p.dataEnd(s)
 			}

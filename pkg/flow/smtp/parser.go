@@ -91,15 +91,8 @@ func (p *Parser) Proto() app.Proto { return app.SMTP }
 // Txs returns the live transactions.
 func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 
-// Free drops the oldest n transactions.
-func (p *Parser) Free(n int) {
-	for _, t := range p.txs.All()[:min(n, p.txs.Len())] {
-		if p.tx != nil && t == app.Tx(p.tx) {
-			p.tx, p.mail, p.raw = nil, nil, nil
-		}
-	}
-	p.txs.Free(n)
-}
+// Free drops the oldest n transactions. One that is still being read is read on, unseen.
+func (p *Parser) Free(n int) { p.txs.Free(n) }
 
 // Upgrade implements app.Upgrader: the session goes on under TLS.
 func (p *Parser) Upgrade() (next app.Proto, rest []byte, ok bool) {

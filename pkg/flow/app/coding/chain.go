@@ -25,7 +25,7 @@ const (
 // bombRatio is the compression above which a large body is a bomb, as in libhtp.
 const bombRatio = 2048
 
-// Chain undoes the codings of one body, outermost first. Its zero value passes everything on.
+// Chain undoes the codings of one body, outermost first. A nil Chain passes everything on.
 type Chain struct {
 	layers []*layer
 	bomb   int64
@@ -85,6 +85,10 @@ func formatsOf(token []byte) ([]format, bool) {
 
 // Write decodes data and hands the result to sink in pieces, which are lent, until sink returns false.
 func (c *Chain) Write(data []byte, sink func([]byte) bool) {
+	if c == nil {
+		sink(data)
+		return
+	}
 	c.in += int64(len(data))
 	c.write(0, data, sink)
 }
@@ -103,6 +107,9 @@ func (c *Chain) write(i int, data []byte, sink func([]byte) bool) bool {
 
 // Flush hands over what layers still hold back at the end of the body.
 func (c *Chain) Flush(sink func([]byte) bool) {
+	if c == nil {
+		return
+	}
 	for i, l := range c.layers {
 		if l.out == 0 && !l.pass && len(l.head) > 0 {
 			head := l.head
@@ -113,7 +120,11 @@ func (c *Chain) Flush(sink func([]byte) bool) {
 }
 
 // Drop forgets the codings: bytes were lost, the rest cannot be decoded.
-func (c *Chain) Drop() { c.layers = nil }
+func (c *Chain) Drop() {
+	if c != nil {
+		c.layers = nil
+	}
+}
 
 // layer undoes one coding. Servers name codings wrongly, so while nothing has been decoded a failure tries the next
 // format with the same bytes, and at last passes them on as they are.

@@ -115,7 +115,7 @@ func (p *Parser) addLink(link []byte) {
 // nextLink returns where the first link starts and how long its scheme is.
 func (p *Parser) nextLink(text []byte) (start, skip int) {
 	start = -1
-	low := bytes.ToLower(text)
+	low := lowered(text)
 	for _, s := range p.cfg.Schemes {
 		scheme := s + "://"
 		if i := bytes.Index(low, []byte(scheme)); i >= 0 && (start < 0 || i < start) {
@@ -123,6 +123,15 @@ func (p *Parser) nextLink(text []byte) (start, skip int) {
 		}
 	}
 	return start, skip
+}
+
+// lowered lowers ASCII letters and leaves offsets as they are.
+func lowered(b []byte) []byte {
+	out := make([]byte, len(b))
+	for i, c := range b {
+		out[i] = lower(c)
+	}
+	return out
 }
 
 func endsLink(r rune) bool {
