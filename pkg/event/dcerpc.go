@@ -6,11 +6,11 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/app/dcerpc"
 )
 
-// dcerpc writes one call. Over TCP the record has the protocol's version, which inside "smb" is left out.
+// dcerpc writes one call. On its own it has the protocol's version, inside "smb" the reasons of refusals.
 func (e *encoder) dcerpc(c *dcerpc.Call, alone bool) {
 	if c.HasReq {
 		e.str("request", packetName(c.ReqType))
-		e.dcerpcRequest(c)
+		e.dcerpcRequest(c, alone)
 	} else {
 		e.str("request", "REQUEST_LOST")
 	}
@@ -34,7 +34,7 @@ func (e *encoder) dcerpc(c *dcerpc.Call, alone bool) {
 	}
 }
 
-func (e *encoder) dcerpcRequest(c *dcerpc.Call) {
+func (e *encoder) dcerpcRequest(c *dcerpc.Call, alone bool) {
 	switch c.ReqType {
 	case dcerpc.Request:
 		e.open("req")
@@ -43,22 +43,22 @@ func (e *encoder) dcerpcRequest(c *dcerpc.Call) {
 		e.num("stub_data_size", uint64(c.ReqSize))
 		e.close()
 		if len(c.Interfaces) > 0 {
-			e.dcerpcInterfaces(c)
+			e.dcerpcInterfaces(c, alone)
 		}
 	case dcerpc.Bind, dcerpc.AlterCtx:
-		e.dcerpcInterfaces(c)
+		e.dcerpcInterfaces(c, alone)
 	}
 }
 
-func (e *encoder) dcerpcInterfaces(c *dcerpc.Call) {
+func (e *encoder) dcerpcInterfaces(c *dcerpc.Call, alone bool) {
 	e.list("interfaces")
 	for i := range c.Interfaces {
-		e.dcerpcInterface(&c.Interfaces[i])
+		e.dcerpcInterface(&c.Interfaces[i], alone)
 	}
 	e.end()
 }
 
-func (e *encoder) dcerpcInterface(i *dcerpc.Interface) {
+func (e *encoder) dcerpcInterface(i *dcerpc.Interface, alone bool) {
 	e.item()
 	e.guid("uuid", i.UUID[:])
 	e.key("version")
@@ -67,7 +67,9 @@ func (e *encoder) dcerpcInterface(i *dcerpc.Interface) {
 	e.b = append(e.b, '"')
 	if i.Answered {
 		e.num("ack_result", uint64(i.Result))
-		e.num("ack_reason", uint64(i.Reason))
+		if !alone {
+			e.num("ack_reason", uint64(i.Reason))
+		}
 	}
 	e.close()
 }

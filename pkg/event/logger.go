@@ -85,6 +85,9 @@ func (l *Logger) begin(o *Output, t Type, s *Subject, way orientation) *encoder 
 	e.b = append(e.b, '"')
 	if s.Flow != nil {
 		e.num("flow_id", s.Flow.ID)
+		if s.Flow.Parent != 0 {
+			e.num("parent_id", s.Flow.Parent)
+		}
 	}
 	e.strIf("in_iface", l.Iface)
 	if s.Packet != nil && s.Packet.Number != 0 {

@@ -81,6 +81,9 @@ func (e *encoder) appProto(f *flow.Flow) {
 	if f.AppOrig != app.Unknown && f.AppOrig != f.App {
 		e.str("app_proto_orig", f.AppOrig.String())
 	}
+	if f.AppExpect != app.Unknown && f.AppExpect != f.App {
+		e.str("app_proto_expected", f.AppExpect.String())
+	}
 }
 
 func directionName(d app.Direction) string {

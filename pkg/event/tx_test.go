@@ -108,7 +108,7 @@ func TestTransactions(t *testing.T) {
 		{"smb1, DOS error", nil, &smb.Tx{Version: 1, Command: "SMB1_COMMAND_LOGOFF_ANDX", Status: "SRV_BADUID", StatusCode: 0x5b}, `"status":"SRV_BADUID","status_code":"0x005b"`},
 		{"dcerpc bind", nil, &dcerpc.Tx{Call: &rpc.Call{Version: [2]uint8{5, 0}, HasReq: true, ReqType: rpc.Bind, CallID: 2,
 			Interfaces: []rpc.Interface{{UUID: uuid, Major: 1, Answered: true}}}},
-			`"dcerpc":{"request":"BIND","interfaces":[{"uuid":"12345778-1234-abcd-ef00-0123456789ac","version":"1.0","ack_result":0,"ack_reason":0}],"response":"UNREPLIED","call_id":2,"rpc_version":"5.0"}`},
+			`"dcerpc":{"request":"BIND","interfaces":[{"uuid":"12345778-1234-abcd-ef00-0123456789ac","version":"1.0","ack_result":0}],"response":"UNREPLIED","call_id":2,"rpc_version":"5.0"}`},
 		{"dcerpc answer alone", nil, &dcerpc.Tx{Call: &rpc.Call{HasRes: true, ResType: rpc.Response, ResFrags: 2, ResSize: 10}},
 			`"dcerpc":{"request":"REQUEST_LOST","response":"RESPONSE","res":{"frag_cnt":2,"stub_data_size":10}`},
 		{"quic", nil, quicTx(), `"quic":{"version":"1","sni":"example.org","cyu":[{"hash":"h","string":"46,PAD"}],"ja3":{"hash":"j","string":"s"},"ja4":"q13",` +
@@ -182,6 +182,7 @@ func TestOtherRecords(t *testing.T) {
 	f.Verdict, f.Policies, f.AppOrig = flow.FlowDrop, []flow.Applied{{Target: flow.TargetMidstream, Policy: flow.PolicyPassFlow}}, app.SMTP
 	s := Subject{Time: second, Packet: samplePacket(), Outer: samplePacket(), Flow: f, Dir: app.ToClient}
 	s.Packet.EtherType = 0x0800
+	f.Parent, f.AppExpect = 99, app.FTPData
 	var macs MACs
 	macs.Add(s.Packet, false)
 	tx := &http1.Tx{TxBase: app.TxBase{ID: 4}}
@@ -211,7 +212,7 @@ func TestOtherRecords(t *testing.T) {
 	for _, want := range []string{
 		`"traffic":{"id":["curl"],"label":["cli"]},"metadata":{"flowbits":["x"],"flowints":{"n":2},"flowvars":[{"v":"\\xff"}]}`,
 		`"tcp":{"tcp_flags":"13","tcp_flags_ts":"12","tcp_flags_tc":"01","syn":true,"fin":true,"ack":true,"state":"established"`,
-		`"app_proto":"http","app_proto_orig":"smtp"`,
+		`"app_proto":"http","app_proto_orig":"smtp","app_proto_expected":"ftp-data"`, `"flow_id":7,"parent_id":99,`,
 		`"state":"established","reason":"unknown","alerted":false,"action":"drop","tx_cnt":1}`,
 		`"ether":{"dest_macs":["00:00:00:00:00:00"],"src_macs":["00:00:00:00:00:00"]}`,
 		`"netflow":{"pkts":3,"bytes":262`,
