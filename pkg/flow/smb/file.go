@@ -71,16 +71,25 @@ func (f *transfer) keep(offset uint64, data []byte) {
 	if f.wait == nil {
 		f.wait = map[uint64][]byte{}
 	}
+	if f.held+len(data) <= maxHeld {
+		for start, old := range f.wait {
+			if start+uint64(len(old)) == offset { // a message that comes in pieces
+				f.wait[start] = append(old, data...)
+				f.held += len(data)
+				return
+			}
+		}
+	}
 	if len(f.wait) >= maxPieces || f.held+len(data) > maxHeld {
-		f.skipHole()
+		if f.skipHole(); len(f.wait) == 0 && f.next < offset {
+			f.file.Gap(int(min(offset-f.next, 1<<30)))
+			f.next = offset
+		}
 		f.write(offset, data)
 		return
 	}
-	if old, ok := f.wait[offset]; ok && len(old) >= len(data) {
-		return
-	}
+	f.held += len(data) - len(f.wait[offset])
 	f.wait[offset] = append([]byte{}, data...)
-	f.held += len(data)
 }
 
 // drain writes what has been waiting for the place that is reached.
