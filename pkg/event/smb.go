@@ -131,12 +131,16 @@ func (e *encoder) smbSetup(t *smb.Tx) {
 	}
 }
 
-// windowsGUID writes 16 bytes as EVE does a GUID or file id of SMB: every group but the last is a little-endian number.
+// windowsGUID writes 16 bytes as EVE does a GUID or file id of SMB: little-endian numbers of 4, 2, 2, 2, 2 and 4 bytes.
 func (e *encoder) windowsGUID(name string, v []byte) {
 	g := [16]byte(v)
-	g[0], g[1], g[2], g[3] = g[3], g[2], g[1], g[0]
-	for i := 4; i < 10; i += 2 {
-		g[i], g[i+1] = g[i+1], g[i]
+	for at := 0; at < len(g); {
+		n := 2
+		if at == 0 || at == 12 {
+			n = 4
+		}
+		slices.Reverse(g[at : at+n])
+		at += n
 	}
 	e.guid(name, g[:])
 }

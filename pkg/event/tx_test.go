@@ -104,7 +104,7 @@ func TestTransactions(t *testing.T) {
 		{"smb", nil, &smb.Tx{Version: 2, ID: 3, Dialect: "2.10", Command: "SMB2_COMMAND_CREATE", Status: "STATUS_OBJECT_NAME_NOT_FOUND", StatusCode: 0xc0000034,
 			SessionID: 9, TreeID: 1, FileName: []byte(`a\b`), FUID: uuid[:], Create: &smb.Create{Disposition: "FILE_OPEN", Access: "normal"}},
 			`"smb":{"id":3,"dialect":"2.10","command":"SMB2_COMMAND_CREATE","status":"STATUS_OBJECT_NAME_NOT_FOUND","status_code":"0xc0000034","session_id":9,"tree_id":1,` +
-				`"filename":"a\\b","disposition":"FILE_OPEN","access":"normal","created":0,"accessed":0,"modified":0,"changed":0,"size":0,"fuid":"78573412-3412-cdab-00ef-0123456789ac"}`},
+				`"filename":"a\\b","disposition":"FILE_OPEN","access":"normal","created":0,"accessed":0,"modified":0,"changed":0,"size":0,"fuid":"78573412-3412-cdab-00ef-2301ac896745"}`},
 		{"smb1, DOS error", nil, &smb.Tx{Version: 1, Command: "SMB1_COMMAND_LOGOFF_ANDX", Status: "SRV_BADUID", StatusCode: 0x5b}, `"status":"SRV_BADUID","status_code":"0x005b"`},
 		{"dcerpc bind", nil, &dcerpc.Tx{Call: &rpc.Call{Version: [2]uint8{5, 0}, HasReq: true, ReqType: rpc.Bind, CallID: 2,
 			Interfaces: []rpc.Interface{{UUID: uuid, Major: 1, Answered: true}}}},
