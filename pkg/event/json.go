@@ -53,11 +53,6 @@ func (e *encoder) text(name string, v []byte)  { e.key(name); e.quoteBytes(v) }
 func (e *encoder) num(name string, v uint64)   { e.key(name); e.b = strconv.AppendUint(e.b, v, 10) }
 func (e *encoder) signed(name string, v int64) { e.key(name); e.b = strconv.AppendInt(e.b, v, 10) }
 func (e *encoder) flag(name string, v bool)    { e.key(name); e.b = strconv.AppendBool(e.b, v) }
-func (e *encoder) float(name string, v float64) {
-	e.key(name)
-	e.b = strconv.AppendFloat(e.b, v, 'g', -1, 64)
-}
-func (e *encoder) raw(name string, v []byte) { e.key(name); e.b = append(e.b, v...) }
 
 // textIf writes v unless it is empty.
 func (e *encoder) textIf(name string, v []byte) {

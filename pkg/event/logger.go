@@ -44,16 +44,6 @@ type Var struct {
 	Value []byte
 }
 
-// Wants reports whether any output takes records of type t.
-func (l *Logger) Wants(t Type) bool {
-	for _, o := range l.Outputs {
-		if o.Types.Has(t) {
-			return true
-		}
-	}
-	return false
-}
-
 // Subject is what a record is about. Packet may be nil for records of a flow or its end.
 type Subject struct {
 	Time   int64 // Unix ns

@@ -8,8 +8,7 @@ type Options struct {
 	CommunityID bool
 	Seed        uint16 // of the Community ID
 	Ethernet    bool   // MAC addresses as "ether"
-	XFF         XFF
-	Fast        bool // alerts as lines of text (fast.log) and nothing else
+	Fast        bool   // alerts as lines of text (fast.log) and nothing else
 
 	Alert   AlertOptions
 	Drop    DropOptions
@@ -116,7 +115,6 @@ func DefaultOptions() Options {
 		Types: Set(Alert, Anomaly, HTTP, DNS, TLS, QUIC, SSH, SMTP, FTP, FTPData, SMB, DCERPC, FileInfo, Flow, Stats,
 			PacketRecord),
 		Metadata: true,
-		XFF:      XFF{Header: "x-forwarded-for"},
 		Alert:    DefaultAlert(),
 		Drop:     DropOptions{Alerts: true, All: true},
 		Anomaly:  AnomalyOptions{AppLayer: true},

@@ -86,8 +86,7 @@ func (r *reader) fileName(path string, into *string) {
 // eve reads one eve-log.
 func (s *Settings) eve(r *reader, path string) Output {
 	o := Output{Name: "eve.json", Options: event.Options{Metadata: true, Alert: event.DefaultAlert(), DNS: event.DefaultDNS(),
-		Stats: event.StatsOptions{Zeroes: true}, TLS: event.TLSOptions{JA4: true}, QUICJA4: true,
-		XFF: event.XFF{Header: "x-forwarded-for"}}}
+		Stats: event.StatsOptions{Zeroes: true}, TLS: event.TLSOptions{JA4: true}, QUICJA4: true}}
 	r.fileName(path+".filename", &o.Name)
 	kind := "regular"
 	r.text(path+".filetype", &kind)
@@ -100,8 +99,7 @@ func (s *Settings) eve(r *reader, path string) Output {
 	r.count(path+".community-id-seed", &seed)
 	o.Seed = uint16(seed)
 	r.flag(path+".ethernet", &o.Ethernet)
-	xff(r, path+".xff", &o.XFF)
-	o.Alert.XFF = o.XFF
+	xff(r, path+".xff", &o.Alert.XFF)
 	for _, known := range []string{".pcap-file", ".append", ".level", ".buffer-size", ".threaded", ".rotate-interval", ".prefix",
 		".identity", ".facility", ".suricata-version", ".sensor-name", ".json", ".filemode", ".redis", ".ipv6-compress"} {
 		if n := r.at(path + known); n != nil {
