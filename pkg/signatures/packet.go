@@ -103,10 +103,8 @@ func (e *Engine) events(p *decode.Packet) {
 
 func (e *Engine) byPort(l *portLists, p *decode.Packet) {
 	e.candidates(l.any)
-	if len(l.narrow) > 0 {
-		e.candidates(l.narrow[portKey{p.SrcPort, false}])
-		e.candidates(l.narrow[portKey{p.DstPort, true}])
-	}
+	e.candidates(l.narrow.get(p.SrcPort, false))
+	e.candidates(l.narrow.get(p.DstPort, true))
 }
 
 func (e *Engine) scanPorts(s *portSets, p *decode.Packet, data []byte) {
@@ -114,10 +112,8 @@ func (e *Engine) scanPorts(s *portSets, p *decode.Packet, data []byte) {
 		return
 	}
 	e.scan(s.any, data)
-	if len(s.narrow) > 0 {
-		e.scan(s.narrow[portKey{p.SrcPort, false}], data)
-		e.scan(s.narrow[portKey{p.DstPort, true}], data)
-	}
+	e.scan(s.narrow.get(p.SrcPort, false), data)
+	e.scan(s.narrow.get(p.DstPort, true), data)
 }
 
 // evaluate matches the candidates against the packet, its payload and the stream's chunk.

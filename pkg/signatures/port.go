@@ -39,31 +39,59 @@ type portKey struct {
 	dst  bool
 }
 
+// byPort maps ports to values. Most packets have a port that no rule names: a bitmap says so without a look-up.
+type byPort[T any] struct {
+	named [2]*[1 << 10]uint64 // a bit for each port, of sources and destinations
+	m     map[portKey]T
+}
+
+func (b *byPort[T]) set(k portKey, v T) {
+	if b.m == nil {
+		b.m = map[portKey]T{}
+	}
+	side := 0
+	if k.dst {
+		side = 1
+	}
+	if b.named[side] == nil {
+		b.named[side] = new([1 << 10]uint64)
+	}
+	b.named[side][k.port>>6] |= 1 << (k.port & 63)
+	b.m[k] = v
+}
+
+func (b *byPort[T]) get(port uint16, dst bool) (v T) {
+	side := 0
+	if dst {
+		side = 1
+	}
+	if n := b.named[side]; n == nil || n[port>>6]&(1<<(port&63)) == 0 {
+		return v
+	}
+	return b.m[portKey{port, dst}]
+}
+
 // portLists are rules by port: those of any port, and those of few.
 type portLists struct {
 	any    []uint32
-	narrow map[portKey][]uint32
+	narrow byPort[[]uint32]
 }
 
 func (l *portLists) add(s *keyword.Signature) {
 	ports, dst := narrow(s)
 	if ports == nil {
 		l.any = append(l.any, s.Order)
-		return
-	}
-	if l.narrow == nil {
-		l.narrow = map[portKey][]uint32{}
 	}
 	for _, p := range ports {
 		k := portKey{p, dst}
-		l.narrow[k] = append(l.narrow[k], s.Order)
+		l.narrow.set(k, append(l.narrow.m[k], s.Order))
 	}
 }
 
 // portSets are scan sets by port: a packet is scanned with the one of any port, and those of its own ports.
 type portSets struct {
 	any    *scanSet
-	narrow map[portKey]*scanSet
+	narrow byPort[*scanSet]
 }
 
 // portBuilder collects portSets.
@@ -93,10 +121,7 @@ func (b *portBuilder) add(s *keyword.Signature) {
 func (b *portBuilder) build() portSets {
 	s := portSets{any: b.any.build()}
 	for k, nb := range b.narrow {
-		if s.narrow == nil {
-			s.narrow = map[portKey]*scanSet{}
-		}
-		s.narrow[k] = nb.build()
+		s.narrow.set(k, nb.build())
 	}
 	return s
 }

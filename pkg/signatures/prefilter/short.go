@@ -1,20 +1,32 @@
 package prefilter
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // shortTable finds patterns of one to four bytes by their first two.
 type shortTable struct {
 	single [256][]uint32 // patterns of one byte, by it
 	hasOne bool
 	pairs  [1 << 10]uint64 // a bit for each pair of folded bytes that patterns begin with
-	lists  map[uint16][]uint32
+	slots  []slot          // open addressing by pair
+	shift  uint
+	ids    []uint32
+}
+
+// slot is one pair with its patterns: ids[from:to].
+type slot struct {
+	pair     uint16
+	from, to uint32
 }
 
 func newShortTable(patterns []pattern, ids []uint32) *shortTable {
 	if len(ids) == 0 {
 		return nil
 	}
-	t := &shortTable{lists: map[uint16][]uint32{}}
+	t := &shortTable{}
+	lists := map[uint16][]uint32{}
 	for _, id := range ids {
 		p := &patterns[id]
 		if len(p.bytes) == 1 {
@@ -28,9 +40,34 @@ func newShortTable(patterns []pattern, ids []uint32) *shortTable {
 		}
 		k := pair(p.bytes)
 		t.pairs[k>>6] |= 1 << (k & 63)
-		t.lists[k] = append(t.lists[k], id)
+		lists[k] = append(lists[k], id)
 	}
+	t.fill(lists)
 	return t
+}
+
+func (t *shortTable) fill(lists map[uint16][]uint32) {
+	n := bits.Len(uint(2*len(lists) + 1))
+	t.slots, t.shift = make([]slot, 1<<n), uint(32-n)
+	for k, l := range lists {
+		i := t.place(k)
+		t.slots[i] = slot{k, uint32(len(t.ids)), uint32(len(t.ids) + len(l))}
+		t.ids = append(t.ids, l...)
+	}
+}
+
+// place returns where a pair is, or would be.
+func (t *shortTable) place(k uint16) uint32 {
+	i := uint32(k) * 0x9e3779b1 >> t.shift
+	for t.slots[i].to > t.slots[i].from && t.slots[i].pair != k {
+		i = (i + 1) & uint32(len(t.slots)-1)
+	}
+	return i
+}
+
+func (t *shortTable) list(k uint16) []uint32 {
+	s := t.slots[t.place(k)]
+	return t.ids[s.from:s.to]
 }
 
 // pair is the first two bytes of b, folded.
@@ -40,7 +77,7 @@ func (t *shortTable) size() int {
 	if t == nil {
 		return 0
 	}
-	return 8<<10 + 24*256 + 40*len(t.lists)
+	return 8<<10 + 24*256 + 12*len(t.slots) + 4*len(t.ids)
 }
 
 func (m *Matcher) scanShort(buf []byte, s *Scratch, found []uint32) []uint32 {
@@ -48,7 +85,7 @@ func (m *Matcher) scanShort(buf []byte, s *Scratch, found []uint32) []uint32 {
 	for at := 0; at+2 <= len(buf); at++ {
 		k := pair(buf[at:])
 		if t.pairs[k>>6]&(1<<(k&63)) != 0 {
-			found = m.verifyShort(t.lists[k], buf[at:], s, found)
+			found = m.verifyShort(t.list(k), buf[at:], s, found)
 		}
 	}
 	if t.hasOne {
