@@ -134,8 +134,8 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 		if salt(h.version) == nil {
 			return nil
 		}
-		if h.kind == retry { // the client begins anew, with other keys
-			p.keys, p.crypto[app.ToServer] = [2]*keys{}, cryptoStream{}
+		if h.kind == retry { // the client begins anew, with keys of its new connection id
+			p.crypto[app.ToServer] = cryptoStream{}
 			return nil
 		}
 		n := p.packet(dir, &h, data)

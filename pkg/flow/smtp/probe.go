@@ -10,7 +10,7 @@ import (
 // the same way.
 func Probe(dir app.Direction, data []byte, srcPort, dstPort uint16) app.Match {
 	if dir == app.ToServer {
-		return prefixes(data, "EHLO ", "HELO ")
+		return prefixes(data, "EHLO", "HELO")
 	}
 	m := prefixes(data, "220 ", "220-")
 	if m != app.Yes {

@@ -30,10 +30,11 @@ func (p *Parser) reply(line []byte) {
 		if !more {
 			p.greeted = true
 		}
-		if code != "220" {
-			p.event("smtp.no_server_welcome_message")
+		if code == "220" {
+			return
 		}
-		return
+		p.greeted = true
+		p.event("smtp.no_server_welcome_message")
 	}
 	if len(p.pending) == 0 {
 		if code != "421" { // the server may leave at any time

@@ -34,6 +34,7 @@ type Parser struct {
 	txs   app.Queue
 	tx    *Tx
 	sides [2]side
+	bulk  bool // encrypted bytes have come after both sides' change
 }
 
 // side is the reading of one direction.
@@ -68,10 +69,9 @@ func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 // Free drops the transaction; what the connection says after that is not kept.
 func (p *Parser) Free(n int) { p.txs.Free(n) }
 
-// Encrypted reports that both sides have changed to encryption.
-func (p *Parser) Encrypted() bool {
-	return p.tx != nil && p.tx.Progress[0] == Finished && p.tx.Progress[1] == Finished
-}
+// Encrypted reports that both sides have changed to encryption, and that something encrypted has come: the messages that
+// announce the change can still be read.
+func (p *Parser) Encrypted() bool { return p.bulk }
 
 // Feed takes the next bytes of one direction.
 func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
@@ -84,6 +84,7 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 		p.txs.Add(p.tx, now)
 	}
 	if p.tx.Progress[dir] == Finished {
+		p.bulk = p.tx.Progress[dir.Opposite()] == Finished
 		return nil
 	}
 	if len(s.buf) > 0 {
