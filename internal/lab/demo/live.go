@@ -57,7 +57,10 @@ func live(ctx context.Context, n *narrator, bin, console string) (err error) {
 		return err
 	}
 	for _, chapter := range []func() error{s.signature, s.spread, s.flood, s.undo} {
-		if err := chapter(); err != nil {
+		if err := chapter(); ctx.Err() != nil {
+			n.note("time is up before the story is; it takes a quarter of a minute")
+			return s.account()
+		} else if err != nil {
 			return err
 		}
 	}
