@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/weir-ips/weir/pkg/signatures/keyword"
 	"github.com/weir-ips/weir/pkg/signatures/syntax"
@@ -19,18 +20,11 @@ func Load(sources []Source, opts Options) (*Ruleset, []Problem) {
 		l.rs.names = opts.Previous.names
 	}
 	l.configure()
-	var rules []*syntax.Rule
-	for _, s := range sources {
-		parsed, errs := syntax.Parse(s.Name, s.Text)
-		rules = append(rules, parsed...)
-		for _, e := range errs {
-			l.rs.counts.Failed++
-			l.rs.counts.Rules++
-			l.problems = append(l.problems, Problem{Error: *e})
-		}
+	var all []compiled
+	for _, src := range sources {
+		all = append(all, l.compile(src)...)
 	}
-	l.rs.counts.Rules += len(rules)
-	l.unique(l.compile(rules))
+	l.unique(all)
 	l.thresholds()
 	l.rs.sort()
 	l.rs.build()
@@ -66,39 +60,46 @@ func (l *loader) configure() {
 	l.rs.files = l.env.Files
 }
 
-// compiled is what became of one rule.
+// compiled is what became of one rule, or of a line that is none.
 type compiled struct {
-	rule     *syntax.Rule
+	pos      syntax.Pos
 	sig      *keyword.Signature
 	warnings []error
 	err      error
+	disabled bool
 }
 
-// compile compiles the rules that are not disabled, in parallel.
-func (l *loader) compile(rules []*syntax.Rule) []compiled {
-	var out []compiled
-	for _, r := range rules {
-		if r.Disabled {
-			l.rs.counts.Disabled++
-			continue
-		}
-		out = append(out, compiled{rule: r})
-	}
-	workers := runtime.GOMAXPROCS(0)
-	size := (len(out) + workers - 1) / workers
+// compile parses and compiles a file, chunk by chunk and in parallel: of the syntax trees there are only a few at a time.
+func (l *loader) compile(src Source) []compiled {
+	chunks := syntax.Split(src.Name, src.Text)
+	parts := make([][]compiled, len(chunks))
+	var next atomic.Int64
 	var wg sync.WaitGroup
-	for from := 0; from < len(out); from += size {
-		part := out[from:min(from+size, len(out))]
+	for range runtime.GOMAXPROCS(0) {
 		env := l.env // each has caches of its own
 		wg.Go(func() {
-			for i := range part {
-				c := &part[i]
-				c.sig, c.warnings, c.err = keyword.Compile(c.rule, &env)
-				c.rule.Options = nil // not needed any more
+			for i := next.Add(1) - 1; i < int64(len(chunks)); i = next.Add(1) - 1 {
+				parts[i] = compileChunk(chunks[i], &env)
 			}
 		})
 	}
 	wg.Wait()
+	return slices.Concat(parts...)
+}
+
+func compileChunk(c syntax.Chunk, env *keyword.Env) []compiled {
+	rules, errs := c.Parse()
+	out := make([]compiled, 0, len(rules)+len(errs))
+	for _, err := range errs {
+		out = append(out, compiled{pos: err.Pos, err: err})
+	}
+	for _, r := range rules {
+		one := compiled{pos: r.Pos, disabled: r.Disabled}
+		if !r.Disabled {
+			one.sig, one.warnings, one.err = keyword.Compile(r, env)
+		}
+		out = append(out, one)
+	}
 	return out
 }
 
@@ -109,12 +110,17 @@ func (l *loader) unique(all []compiled) {
 	sigs := make([]*keyword.Signature, 0, len(all))
 	for i := range all {
 		c := &all[i]
+		l.rs.counts.Rules++
+		if c.disabled {
+			l.rs.counts.Disabled++
+			continue
+		}
 		if c.err != nil {
 			l.failed(c)
 			continue
 		}
 		for _, w := range c.warnings {
-			l.problem(c.rule, c.sig.SID, w, true)
+			l.problem(c.pos, c.sig.SID, w, true)
 		}
 		key := number{c.sig.GID, c.sig.SID}
 		at, twice := place[key]
@@ -129,7 +135,7 @@ func (l *loader) unique(all []compiled) {
 			l.rs.counts.Skipped++
 		default:
 			l.rs.counts.Failed++
-			l.problem(c.rule, c.sig.SID, fmt.Errorf("sid %d rev %d is a duplicate of %s:%d", c.sig.SID, c.sig.Rev, sigs[at].File, sigs[at].Line), false)
+			l.problem(c.pos, c.sig.SID, fmt.Errorf("sid %d rev %d is a duplicate of %s:%d", c.sig.SID, c.sig.Rev, sigs[at].File, sigs[at].Line), false)
 		}
 	}
 	l.rs.signatures = sigs
@@ -142,14 +148,14 @@ func (l *loader) failed(c *compiled) {
 		return
 	}
 	l.rs.counts.Failed++
-	l.problem(c.rule, 0, c.err, false)
+	l.problem(c.pos, 0, c.err, false)
 }
 
 // problem records err, or each of the errors that it joins.
-func (l *loader) problem(r *syntax.Rule, sid uint32, err error, warning bool) {
+func (l *loader) problem(pos syntax.Pos, sid uint32, err error, warning bool) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
-			l.problem(r, sid, e, warning)
+			l.problem(pos, sid, e, warning)
 		}
 		return
 	}
@@ -158,7 +164,7 @@ func (l *loader) problem(r *syntax.Rule, sid uint32, err error, warning bool) {
 	if errors.As(err, &at) {
 		p.Error = *at
 	} else {
-		p.Error = syntax.Error{Pos: r.Pos, Err: err}
+		p.Error = syntax.Error{Pos: pos, Err: err}
 	}
 	l.problems = append(l.problems, p)
 }

@@ -69,7 +69,7 @@ var byteJumpKeyword = Keyword{
 			return fmt.Errorf("bytes: %w", err)
 		}
 		if !j.countVar.isVar {
-			j.count, j.countVar = j.countVar.value, number{}
+			j.count, j.countVar = int(j.countVar.value), number{}
 		}
 		if j.offset, err = c.number(w[1], -65535, 65535); err != nil {
 			return fmt.Errorf("offset: %w", err)

@@ -80,7 +80,7 @@ func (m *byteMath) word(c *compiler, word string) error {
 	switch name {
 	case "bytes":
 		if m.countVar, err = c.number(arg, 1, 10); err == nil && !m.countVar.isVar {
-			m.count, m.countVar = m.countVar.value, number{}
+			m.count, m.countVar = int(m.countVar.value), number{}
 		}
 	case "offset":
 		m.offset, err = c.number(arg, -65535, 65535)
@@ -98,7 +98,7 @@ func (m *byteMath) word(c *compiler, word string) error {
 		if !ok {
 			return fmt.Errorf("rvalue %q is neither a number nor a variable", arg)
 		}
-		m.from, err = number{set: true, isVar: true, value: i}, nil
+		m.from, err = number{set: true, isVar: true, value: int32(i)}, nil
 	case "result":
 		m.variable, err = c.name(arg)
 	case "endian":

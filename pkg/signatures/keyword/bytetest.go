@@ -61,7 +61,7 @@ var byteTestKeyword = Keyword{
 			return fmt.Errorf("bytes: %w", err)
 		}
 		if !t.countVar.isVar {
-			t.count, t.countVar = t.countVar.value, number{}
+			t.count, t.countVar = int(t.countVar.value), number{}
 		}
 		if err := t.operator(w[1]); err != nil {
 			return err
@@ -69,7 +69,7 @@ var byteTestKeyword = Keyword{
 		if v, err := strconv.ParseUint(w[2], 0, 64); err == nil {
 			t.value = v
 		} else if n, ok := c.variable(w[2]); ok {
-			t.from = number{set: true, isVar: true, value: n}
+			t.from = number{set: true, isVar: true, value: int32(n)}
 		} else {
 			return fmt.Errorf("value %q is neither a number nor a variable", w[2])
 		}

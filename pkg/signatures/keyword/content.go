@@ -17,7 +17,7 @@ type Content struct {
 	// Fast says that the rule asked for this content as its fast pattern; ChopAt and ChopLen are the part of it to
 	// use, ChopLen 0 the whole.
 	Fast            bool
-	ChopAt, ChopLen int
+	ChopAt, ChopLen uint16
 
 	Offset, Depth, Distance, Within number
 	Starts, Ends                    bool
@@ -27,16 +27,16 @@ type Content struct {
 
 // number is an optional bound that may come from a variable of byte_extract or byte_math.
 type number struct {
+	value int32 // the bound, or the variable's index
 	set   bool
 	isVar bool
-	value int // the bound, or the variable's index
 }
 
 func (n number) get(in *Inspection) int {
 	if n.isVar {
 		return int(min(in.vars[n.value], 1<<31-1))
 	}
-	return n.value
+	return int(n.value)
 }
 
 func (c *Content) relative() bool { return c.Distance.set || c.Within.set }

@@ -72,10 +72,10 @@ func check(items []item) error {
 		if p.Starts && (p.relative()) {
 			return fmt.Errorf("content %q: startswith cannot be combined with distance or within", p.Pattern)
 		}
-		if p.Depth.set && !p.Depth.isVar && p.Depth.value < len(p.Pattern) {
+		if p.Depth.set && !p.Depth.isVar && int(p.Depth.value) < len(p.Pattern) {
 			return fmt.Errorf("content %q: depth %d is smaller than the %d bytes of the content", p.Pattern, p.Depth.value, len(p.Pattern))
 		}
-		if p.Within.set && !p.Within.isVar && p.Within.value < len(p.Pattern) {
+		if p.Within.set && !p.Within.isVar && int(p.Within.value) < len(p.Pattern) {
 			return fmt.Errorf("content %q: within %d is smaller than the %d bytes of the content", p.Pattern, p.Within.value, len(p.Pattern))
 		}
 	}

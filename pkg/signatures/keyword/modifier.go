@@ -58,10 +58,10 @@ func (c *compiler) number(arg string, lo, hi int) (number, error) {
 		if v < lo || v > hi {
 			return number{}, fmt.Errorf("%d is not in %d-%d", v, lo, hi)
 		}
-		return number{set: true, value: v}, nil
+		return number{set: true, value: int32(v)}, nil
 	}
 	if i, ok := c.variable(arg); ok {
-		return number{set: true, isVar: true, value: i}, nil
+		return number{set: true, isVar: true, value: int32(i)}, nil
 	}
 	return number{}, fmt.Errorf("%q is neither a number nor a variable of byte_extract or byte_math", arg)
 }
@@ -83,7 +83,7 @@ var startswith = modifier("startswith", "", "the buffer begins with the content"
 	if p.Depth.set || p.Offset.set || p.Within.set || p.Distance.set {
 		return errors.New("cannot be combined with depth, offset, within or distance")
 	}
-	p.Starts, p.Depth, p.Offset = true, number{set: true, value: len(p.Pattern)}, number{set: true}
+	p.Starts, p.Depth, p.Offset = true, number{set: true, value: int32(len(p.Pattern))}, number{set: true}
 	return nil
 })
 
@@ -128,10 +128,12 @@ var fastPattern = Keyword{
 		if !ok {
 			return fmt.Errorf("%q is not only or OFFSET,LENGTH", o.Value)
 		}
-		if p.ChopAt, err = parseInt(at, 0, len(p.Pattern)-1); err != nil {
+		from, err := parseInt(at, 0, len(p.Pattern)-1)
+		if err != nil {
 			return fmt.Errorf("offset %w", err)
 		}
-		p.ChopLen, err = parseInt(length, 1, len(p.Pattern)-p.ChopAt)
+		n, err := parseInt(length, 1, len(p.Pattern)-from)
+		p.ChopAt, p.ChopLen = uint16(from), uint16(n)
 		return err
 	},
 }

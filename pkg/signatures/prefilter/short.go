@@ -7,8 +7,7 @@ import (
 
 // shortTable finds patterns of one to four bytes by their first two.
 type shortTable struct {
-	single [256][]uint32 // patterns of one byte, by it
-	hasOne bool
+	single *[256][]uint32  // patterns of one byte, by it; nil without
 	pairs  [1 << 10]uint64 // a bit for each pair of folded bytes that patterns begin with
 	slots  []slot          // open addressing by pair
 	shift  uint
@@ -30,7 +29,9 @@ func newShortTable(patterns []pattern, ids []uint32) *shortTable {
 	for _, id := range ids {
 		p := &patterns[id]
 		if len(p.bytes) == 1 {
-			t.hasOne = true
+			if t.single == nil {
+				t.single = new([256][]uint32)
+			}
 			c := p.bytes[0]
 			t.single[c] = append(t.single[c], id)
 			if p.noCase && 'a' <= c && c <= 'z' {
@@ -77,7 +78,7 @@ func (t *shortTable) size() int {
 	if t == nil {
 		return 0
 	}
-	return 8<<10 + 24*256 + 12*len(t.slots) + 4*len(t.ids)
+	return 8<<10 + 12*len(t.slots) + 4*len(t.ids)
 }
 
 func (m *Matcher) scanShort(buf []byte, s *Scratch, found []uint32) []uint32 {
@@ -88,7 +89,7 @@ func (m *Matcher) scanShort(buf []byte, s *Scratch, found []uint32) []uint32 {
 			found = m.verifyShort(t.list(k), buf[at:], s, found)
 		}
 	}
-	if t.hasOne {
+	if t.single != nil {
 		for _, c := range buf {
 			if l := t.single[c]; l != nil {
 				found = m.verifyShort(l, []byte{c}, s, found)

@@ -1,6 +1,9 @@
 package regex
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Regexp is a compiled expression. It is immutable and safe for concurrent use.
 type Regexp struct {
@@ -80,6 +83,7 @@ func Compile(pattern string, flags Flags) (*Regexp, error) {
 	}
 	re.anchored = flags&Anchored != 0 || startsAnchored(n)
 	re.prefix = literalPrefix(re.prog)
+	re.prog = slices.Clone(re.prog) // exactly as long as it is: there are thousands
 	return re, nil
 }
 

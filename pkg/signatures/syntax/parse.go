@@ -23,29 +23,20 @@ var (
 // Parse reads a rule file. Comments that are themselves rules are returned as disabled. A line that is no rule is reported and left out.
 // Large texts are parsed in parallel; results keep the order of the text.
 func Parse(name, text string) ([]*Rule, []*Error) {
-	lines := splitLines(name, text)
-	const chunk = 2048
+	chunks := Split(name, text)
 	type part struct {
 		rules []*Rule
 		errs  []*Error
 	}
-	parts := make([]part, (len(lines)+chunk-1)/chunk)
+	parts := make([]part, len(chunks))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for i := range parts {
-		wg.Add(1)
+	for i, c := range chunks {
 		slots <- struct{}{}
-		go func() {
-			defer func() { <-slots; wg.Done() }()
-			for _, l := range lines[i*chunk : min((i+1)*chunk, len(lines))] {
-				r, err := l.parse()
-				if err != nil {
-					parts[i].errs = append(parts[i].errs, err)
-				} else if r != nil {
-					parts[i].rules = append(parts[i].rules, r)
-				}
-			}
-		}()
+		wg.Go(func() {
+			parts[i].rules, parts[i].errs = c.Parse()
+			<-slots
+		})
 	}
 	wg.Wait()
 	var all part
@@ -53,6 +44,38 @@ func Parse(name, text string) ([]*Rule, []*Error) {
 		all.rules, all.errs = append(all.rules, p.rules...), append(all.errs, p.errs...)
 	}
 	return all.rules, all.errs
+}
+
+// Chunk is a part of a rule file that can be parsed by itself: whoever wants to hold few rules at a time takes one after
+// the other.
+type Chunk struct{ lines []line }
+
+// chunkLines is how many logical lines a chunk has.
+const chunkLines = 1024
+
+// Split cuts a rule file into chunks, in order, without parsing it.
+func Split(name, text string) []Chunk {
+	lines := splitLines(name, text)
+	chunks := make([]Chunk, 0, len(lines)/chunkLines+1)
+	for len(lines) > 0 {
+		n := min(chunkLines, len(lines))
+		chunks = append(chunks, Chunk{lines[:n]})
+		lines = lines[n:]
+	}
+	return chunks
+}
+
+// Parse parses the chunk; see the function Parse.
+func (c Chunk) Parse() (rules []*Rule, errs []*Error) {
+	for i := range c.lines {
+		r, err := c.lines[i].parse()
+		if err != nil {
+			errs = append(errs, err)
+		} else if r != nil {
+			rules = append(rules, r)
+		}
+	}
+	return rules, errs
 }
 
 // ParseRule reads one rule, which may be commented out. pos is the place of its first byte.
