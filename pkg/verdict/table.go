@@ -25,6 +25,7 @@ type Entry struct {
 	Written   bool      // what is there is what this entry says
 	Applied   time.Time // when the table took it
 	Suspended bool      // counted, not carried out: the drop-share breaker's doing
+	Unnamed   bool      // taken over from an earlier process: in force, but its ID and texts are lost
 }
 
 // Counts are the numbers of verdicts by origin; index with Origin.
@@ -56,6 +57,9 @@ func (t *Table) Put(v Verdict, now time.Time) (*Entry, Subject) {
 		was = old.Match.Subject()
 		if was == subject && old.Match.narrowing() == v.Match.narrowing() {
 			e.Handle = old.Handle // the same packets: hits go on counting
+			if old.Unnamed {
+				e.Applied = old.Applied
+			}
 		}
 		t.unlink(old)
 	}
@@ -69,6 +73,29 @@ func (t *Table) Put(v Verdict, now time.Time) (*Entry, Subject) {
 	heap.Push(&t.expiry, e)
 	t.compact()
 	return e, was
+}
+
+// Rename gives the unnamed entry that v must have been, if there is one, v's ID, so that Put takes its place.
+func (t *Table) Rename(v *Verdict) {
+	if t.byID[v.ID] != nil {
+		return
+	}
+	for _, e := range t.about(v.Match.Subject()) {
+		if e.Unnamed && e.Action == v.Action && e.Origin == v.Origin && e.Rule == v.Rule && e.Match.narrowing() == v.Match.narrowing() {
+			delete(t.byID, e.ID)
+			e.ID = v.ID
+			t.byID[v.ID] = e
+			return
+		}
+	}
+}
+
+// about are the entries about a subject, in no order.
+func (t *Table) about(s Subject) []*Entry {
+	if s.IsFlow() {
+		return t.flows[s.Flow]
+	}
+	return t.sources[s.Src]
 }
 
 // Remove takes the verdict out and returns its entry; nil if there is none.
@@ -124,10 +151,7 @@ func (t *Table) compact() {
 // Decisions are the entries that decide about a subject: of those that match the same packets the one that beats the
 // others. They come in the order in which they are to be tried, the highest rank first.
 func (t *Table) Decisions(s Subject) []*Entry {
-	all := t.sources[s.Src]
-	if s.IsFlow() {
-		all = t.flows[s.Flow]
-	}
+	all := t.about(s)
 	if len(all) == 1 {
 		return all[:1:1]
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // adopt takes over what an earlier process left in the maps: every entry that XDP can reach gets into the table, every
-// other slot is free. Verdicts have lost their IDs and texts; the collector's next Replace brings its own back.
+// other slot is free. Verdicts have lost their IDs and texts, until Apply or Replace brings them back: see reclaim.
 func (e *Enforcer) adopt() error {
 	used := map[uint32]bool{}
 	for _, b := range e.sources {
@@ -53,8 +53,18 @@ func (e *Enforcer) adoptChain(slot uint32, used map[uint32]bool) {
 			adopted.Epoch = max(e.maps.Control.Epoch, 1)
 		}
 		entry, _ := e.table.Put(adopted, e.wall)
-		entry.Handle = slot
+		entry.Handle, entry.Unnamed = slot, true
 		slot = atomic.LoadUint32(&v.Next)
+	}
+}
+
+// reclaim gives the adopted entries back to the verdicts that they were, with their slots and hit counters.
+func (e *Enforcer) reclaim(vs ...verdict.Verdict) {
+	if e.stats.Adopted == 0 {
+		return
+	}
+	for i := range vs {
+		e.table.Rename(&vs[i])
 	}
 }
 

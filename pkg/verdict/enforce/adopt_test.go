@@ -85,6 +85,7 @@ func TestAdopt(t *testing.T) {
 			t.Errorf("%v expires in %v, want an hour", v.Match, left)
 		}
 	}
+	reclaims(t, r, narrow, collectors)
 	if err := r.Replace(4, 1, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -112,6 +113,58 @@ func TestAdopt(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop(r)
+}
+
+// reclaims gives two adopted verdicts their names back, one by Apply, one by Replace, and expects them where they were.
+func reclaims(t *testing.T, r *rig, own, collectors verdict.Verdict) {
+	t.Helper()
+	changed := own
+	changed.ID, changed.Rule = "of another rule", own.Rule+1
+	r.apply(own)
+	r.apply(changed)
+	if err := r.Replace(collectors.Epoch, 1, []verdict.Verdict{collectors}); err != nil {
+		t.Fatal(err)
+	}
+	for id, packets := range map[string]uint64{own.ID: 2, collectors.ID: 2, changed.ID: 0} {
+		v, ok := r.Verdict(id)
+		if !ok || v.Packets != packets || v.Reason != "test" {
+			t.Errorf("%s: %v, %d packets, want %d: %+v", id, ok, v.Packets, packets, v)
+		}
+	}
+	if n := r.Len(); n != 5 {
+		t.Errorf("%d verdicts, want 5", n)
+	}
+	if err := r.Remove(changed.ID); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReclaimFlow has a verdict on a flow come back after inspection's decision on it was adopted.
+func TestReclaimFlow(t *testing.T) {
+	r := newRig(t, bpf.Options{})
+	client, server := netip.MustParseAddrPort("192.0.2.8:4000"), netip.MustParseAddrPort("198.51.100.7:443")
+	key, fromB := tuple(0, client, server, 6)
+	for _, c := range []struct {
+		name    string
+		rule    uint32
+		packets uint64
+	}{{"the same rule", 7, 1}, {"another rule", 8, 0}} {
+		if err := r.DecideFlow(key, fromB, FlowDecision{Action: verdict.Drop, Rule: 7, Idle: time.Minute, Life: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		r.runFrame(segment(client, server))
+		v := verdict.Verdict{ID: c.name, Match: verdict.Match{Flow: &verdict.FlowKey{Src: client, Dst: server, Proto: 6}}, Action: verdict.Drop,
+			Origin: verdict.OriginRule, Rule: c.rule, Reason: "test", CreatedBy: "test", CreatedAt: r.now, ExpiresAt: r.now.Add(time.Hour)}
+		r.apply(v)
+		if got, _ := r.Verdict(v.ID); got.Packets != c.packets {
+			t.Errorf("%s: %d packets, want %d", c.name, got.Packets, c.packets)
+		}
+		r.expect("192.0.2.8", xdpDrop)
+		if err := r.Remove(v.ID); err != nil {
+			t.Fatal(err)
+		}
+		r.expect("192.0.2.8", xdpPass)
+	}
 }
 
 // BenchmarkReplace swaps in a million sources, and then each time another million: ns/op is the whole call, ms-swap the

@@ -59,7 +59,7 @@ type Stats struct {
 }
 
 // New makes an Enforcer for the sensor's maps. Verdicts that an earlier process left in them stay in force, and are in the
-// table under IDs of the form "adopted-N".
+// table under IDs of the form "adopted-N", until Apply or Replace brings the same verdict under its own: it then keeps its counters.
 func New(s *bpf.Sensor, o Options) (*Enforcer, error) {
 	t := s.Tables()
 	if o.Limits == nil {
@@ -124,6 +124,7 @@ func (e *Enforcer) Close() error {
 func (e *Enforcer) Apply(v verdict.Verdict) error {
 	e.lock()
 	defer e.mu.Unlock()
+	e.reclaim(v)
 	if err := e.check(&v); err != nil {
 		e.stats.Refused++
 		return err
@@ -141,7 +142,9 @@ func (e *Enforcer) Apply(v verdict.Verdict) error {
 		e.release(old)
 		return err
 	}
-	e.breaker.watch(entry)
+	if old == nil || !old.Unnamed {
+		e.breaker.watch(entry)
+	}
 	return nil
 }
 

@@ -168,10 +168,14 @@ func (e *Enforcer) syncFlow(k verdict.FlowKey, ds []*verdict.Entry) error {
 		return ErrFlowsFull
 	}
 	d := ds[0]
-	if slot != 0 && e.flows.state[slot].owner == nil { // inspection's decision gives way
-		e.flows.unlink(slot, e.maps.Control.Seed)
-		e.flows.release(slot, e.mono)
-		slot = 0
+	if slot != 0 && e.flows.state[slot].owner == nil { // inspection's decision gives way, or was adopted and is d's own
+		if f := &e.flows.maps[slot]; d.Handle == 0 && f.Action == uint8(d.Action) && f.Origin == uint8(d.Origin) && f.Rule == d.Rule {
+			d.Handle, e.flows.state[slot] = slot, flowState{}
+		} else {
+			e.flows.unlink(slot, e.maps.Control.Seed)
+			e.flows.release(slot, e.mono)
+			slot = 0
+		}
 	}
 	if slot != 0 && d.Handle != slot { // another verdict on the flow decides now: its slot takes the place
 		e.flows.unlink(slot, e.maps.Control.Seed)

@@ -21,6 +21,7 @@ import (
 func (e *Enforcer) Replace(epoch, seq uint64, vs []verdict.Verdict) error {
 	e.lock()
 	defer e.mu.Unlock()
+	e.reclaim(vs...)
 	gone, changed := e.dropCollectors(vs)
 	errs := e.putAll(vs, &gone, &changed)
 	built, err := e.build(changed)
