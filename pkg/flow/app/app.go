@@ -107,7 +107,14 @@ func (b *TxBase) Advance(dir Direction, step uint8) {
 	if step > b.Progress[dir] {
 		b.Progress[dir] = step
 	}
-	b.Touched[dir] = true
+	b.Touch(dir)
+}
+
+// Touch says that something to inspect has come in one direction. A complete direction is inspected once and no more.
+func (b *TxBase) Touch(dir Direction) {
+	if !b.Complete[dir] {
+		b.Touched[dir] = true
+	}
 }
 
 // Base returns b, so that a type that embeds TxBase is a Tx.

@@ -103,7 +103,7 @@ func (p *Parser) packet(dir app.Direction, pdu []byte, now int64) {
 		t = &Tx{Call: c}
 		p.txs.Add(t, now)
 	}
-	t.Touched[dir] = true
+	t.Touch(dir)
 	if c.ReqDone || c.ResDone {
 		t.Advance(app.ToServer, Complete)
 		t.Complete[app.ToServer] = true

@@ -121,20 +121,16 @@ func (p *Parser) add(dir app.Direction, now int64) *Tx {
 	t.OneWay, t.Dir = true, dir
 	t.Progress = [2]uint8{MaxProgress, MaxProgress}
 	t.Complete = [2]bool{true, true}
-	t.Touched[dir] = true
+	t.Touch(dir)
 	p.txs.Add(t, now)
 	return t
 }
 
-// malformed records a message that cannot even be begun, with the latest transaction when there is one.
+// malformed records a message that cannot even be begun in a transaction without message.
 func (p *Parser) malformed(dir app.Direction, now int64) {
-	if n := p.txs.Len(); n > 0 {
-		b := p.txs.All()[n-1].Base()
-		b.Event("dns.malformed_data")
-		b.Touched[dir] = true
-		return
+	if p.txs.Len() < p.cfg.MaxTx {
+		p.add(dir, now).Event("dns.malformed_data")
 	}
-	p.add(dir, now).Event("dns.malformed_data")
 }
 
 // Gap drops a message that misses bytes and goes on at the next segment that starts with one.

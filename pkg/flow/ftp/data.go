@@ -137,7 +137,7 @@ func (d *Data) Feed(dir app.Direction, data []byte, now int64) error {
 		d.tx.Complete[dir.Opposite()] = true
 	}
 	d.file.Append(data, !d.tx.Touched[dir])
-	d.tx.Touched[dir] = true
+	d.tx.Touch(dir)
 	return nil
 }
 

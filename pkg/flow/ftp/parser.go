@@ -191,7 +191,7 @@ func (p *Parser) reply(line []byte, cut bool) {
 	if len(t.Replies) < maxReplies {
 		t.Replies = append(t.Replies, Reply{Code: bytes.Clone(code), Text: bytes.Clone(text)})
 	}
-	t.Touched[app.ToClient] = true
+	t.Touch(app.ToClient)
 	final := len(code) == 3 && code[0] != '1' && (len(line) == 3 || line[3] == ' ')
 	if !final {
 		return

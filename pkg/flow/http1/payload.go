@@ -126,5 +126,5 @@ func (b *bodyReader) end(p *Parser, s *side, whole bool) {
 	} else {
 		b.file.Truncate()
 	}
-	s.tx.Touched[s.dir] = true
+	s.tx.Touch(s.dir)
 }

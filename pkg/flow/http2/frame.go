@@ -26,7 +26,7 @@ func (p *Parser) dispatch(s *side, f *frameHeader, b []byte) {
 	} else {
 		m.Frames = append(m.Frames, f.Frame)
 	}
-	t.Touched[s.dir] = true
+	t.Touch(s.dir)
 	switch f.Type {
 	case frameHeaders:
 		p.headersFrame(s, f, b, t)
@@ -172,7 +172,7 @@ func (p *Parser) endBlock(s *side, b []byte) {
 		p.fields(st, s.dir, m)
 		t.Advance(s.dir, Headers)
 	}
-	t.Touched[s.dir] = true
+	t.Touch(s.dir)
 	if s.ends {
 		p.endStream(st, s.dir, true)
 	}

@@ -244,7 +244,7 @@ func (p *Parser) global(dir app.Direction) *Tx {
 	}
 	t.Complete = [2]bool{true, true}
 	t.Progress = [2]uint8{Complete, Complete}
-	t.Touched[dir] = true
+	t.Touch(dir)
 	return t
 }
 

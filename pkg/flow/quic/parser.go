@@ -206,7 +206,7 @@ func (p *Parser) begin(dir app.Direction, version uint32) *Tx {
 	t.OneWay, t.Dir = true, dir
 	t.Progress = [2]uint8{MaxProgress, MaxProgress}
 	t.Complete = [2]bool{true, true}
-	t.Touched[dir] = true
+	t.Touch(dir)
 	p.txs.Add(t, p.now)
 	return t
 }

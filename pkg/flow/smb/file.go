@@ -62,7 +62,7 @@ func (f *transfer) write(offset uint64, data []byte) {
 	data = data[f.next-offset:]
 	f.file.Append(data, !f.tx.Touched[dir])
 	f.next += uint64(len(data))
-	f.tx.Touched[dir] = true
+	f.tx.Touch(dir)
 	f.drain()
 }
 

@@ -234,7 +234,7 @@ func (p *Parser) event(name string, dir app.Direction) {
 		return
 	}
 	t.Event(name)
-	t.Touched[dir] = true
+	t.Touch(dir)
 }
 
 // begin starts a transaction.
@@ -245,7 +245,7 @@ func (p *Parser) begin(version uint8, command string) *Tx {
 	}
 	t := &Tx{Version: version, Command: command, Dialect: p.dialectOr("unknown")}
 	p.txs.Add(t, p.now)
-	t.TxBase.Touched[app.ToServer] = true
+	t.TxBase.Touch(app.ToServer)
 	t.ID = t.TxBase.ID + 1
 	return t
 }

@@ -57,7 +57,7 @@ func (p *Parser) rpc(q *pipe, handle string, dir app.Direction, pdu []byte, comm
 		t.FUID = []byte(handle)
 		q.txs[c] = t
 	}
-	t.Touched[dir] = true
+	t.Touch(dir)
 	if dir == app.ToClient {
 		t.Status, t.StatusCode = like.Status, like.StatusCode
 	}

@@ -10,7 +10,8 @@ import (
 
 // command handles one line of the client.
 func (p *Parser) command(line []byte) error {
-	if p.tx == nil || p.done {
+	verb, arg := split(line)
+	if p.tx == nil || p.done && !fold(verb, "STARTTLS") { // encryption belongs to no mail
 		if len(line) == 0 {
 			return nil
 		}
@@ -18,8 +19,7 @@ func (p *Parser) command(line []byte) error {
 			return ErrTooManyTxs
 		}
 	}
-	p.tx.Touched[app.ToServer] = true
-	verb, arg := split(line)
+	p.tx.Touch(app.ToServer)
 	kind := cmdOther
 	switch {
 	case fold(verb, "HELO"):
@@ -142,7 +142,7 @@ func (p *Parser) body(data []byte) {
 		p.mail.Write(data)
 	}
 	p.raw.Append(data, !p.tx.Touched[app.ToServer])
-	p.tx.Touched[app.ToServer] = true
+	p.tx.Touch(app.ToServer)
 }
 
 // content reads a mail's lines up to the single dot (RFC 5321 §4.5.2) and returns what follows it.

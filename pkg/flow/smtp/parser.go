@@ -188,7 +188,8 @@ func (p *Parser) eventLong(dir app.Direction) {
 func (p *Parser) event(name string) {
 	if t := p.current(); t != nil {
 		t.Event(name)
-		t.Touched = [2]bool{true, true}
+		t.Touch(app.ToServer)
+		t.Touch(app.ToClient)
 	}
 }
 
@@ -257,6 +258,6 @@ func (p *Parser) Close(dir app.Direction) {
 	}
 	if p.tx != nil {
 		p.tx.Complete[dir] = true
-		p.tx.Touched[dir] = true
+		p.tx.Touch(dir)
 	}
 }

@@ -52,7 +52,7 @@ func (p *Parser) reply(line []byte) {
 	p.pending = append(p.pending[:0], p.pending[1:]...)
 	p.answer(kind, code)
 	if p.tx != nil {
-		p.tx.Touched[app.ToClient] = true
+		p.tx.Touch(app.ToClient)
 	}
 }
 

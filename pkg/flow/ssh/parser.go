@@ -159,7 +159,7 @@ func (p *Parser) banner(side *Side, line []byte) {
 
 func (p *Parser) fail(dir app.Direction, s *side, event string) {
 	p.tx.Event(event)
-	p.tx.Touched[dir] = true
+	p.tx.Touch(dir)
 	s.err = ErrNotSSH
 }
 
@@ -234,6 +234,6 @@ func (p *Parser) Close(dir app.Direction) {
 	p.sides[dir].buf = nil
 	if p.tx != nil {
 		p.tx.Complete[dir] = true
-		p.tx.Touched[dir] = true
+		p.tx.Touch(dir)
 	}
 }

@@ -176,12 +176,12 @@ func (p *Parser) record(s *side, data []byte) int {
 	case recordHeartbeat:
 		p.heartbeat(body)
 	}
-	p.tx.Touched[s.dir] = true
+	p.tx.Touch(s.dir)
 	return 5 + n
 }
 
 func (p *Parser) fail(s *side) {
-	p.tx.Touched[s.dir] = true
+	p.tx.Touch(s.dir)
 	p.tx.Event("tls.invalid_ssl_record")
 	s.err = ErrNotTLS
 	p.finish(s.dir)
@@ -273,6 +273,6 @@ func (p *Parser) Close(dir app.Direction) {
 	s.buf, s.message = nil, nil
 	if p.tx != nil {
 		p.tx.Complete[dir] = true
-		p.tx.Touched[dir] = true
+		p.tx.Touch(dir)
 	}
 }
