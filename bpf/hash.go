@@ -84,6 +84,9 @@ func Presence6Cell(seed uint64, addr [16]byte) int {
 	return int(finish(mix(seed, word(&addr, 0)&(1<<48-1))) & (Presence6Words*32 - 1))
 }
 
+// Shorter6 is the bit of Control.Shorter6 for an IPv6 address.
+func Shorter6(addr [16]byte) uint64 { return 1 << (addr[0] >> 2) }
+
 // Presence4Cell is the cell of presence4 for an IPv4 address's /24.
 func Presence4Cell(addr [16]byte) int {
 	return int(bits.ReverseBytes32(binary.LittleEndian.Uint32(addr[12:])) >> 8)

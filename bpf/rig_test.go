@@ -325,6 +325,7 @@ func setPresence(s *Sensor, a [16]byte, level uint64) {
 }
 
 func setShort(s *Sensor, a [16]byte, level uint64) {
+	s.Control().Shorter6 |= Shorter6(a)
 	raise(s.Tables().Presence6, Presence6Words*32+int(binary.BigEndian.Uint16(a[:])), level)
 }
 

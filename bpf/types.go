@@ -42,6 +42,7 @@ type Control struct {
 	Good       uint32 // which half of the known-good bits is filled now: 0 or 1
 	Epoch      uint64 // collector epoch and sequence number the maps stand at; not read by the program
 	Seq        uint64
+	Shorter6   uint64 // bit by an IPv6 address's first 6: prefixes shorter than /48 may hold it
 	_          uint64 // always 0
 }
 

@@ -24,6 +24,8 @@ INLINE __u8 presence_of(const struct env *e)
 	word = map_lookup(&presence6, &at);
 	if (word)
 		level = cell2(*word, i);
+	if (LIKELY(!(e->control->shorter6 >> (p->src[0] >> 2 & 63) & 1)))
+		return level;
 	i = ntohs((__u16)p->src[0]);
 	at = gen * (PRESENCE6_WORDS + PRESENCE6_SHORT) + PRESENCE6_WORDS + (i >> 5);
 	word = map_lookup(&presence6, &at);

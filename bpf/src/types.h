@@ -87,6 +87,7 @@ struct control {
 	__u32 good;       /* which half of the known-good bits Go fills; both are read */
 	__u64 epoch;      /* Go's own: collector epoch and seq the maps stand at */
 	__u64 seq;
+	__u64 shorter6;   /* bit by an IPv6 address's first 6: prefixes shorter than /48 may hold it */
 	__u64 zero;       /* always 0, which the verifier does not know */
 };
 

@@ -12,13 +12,13 @@ import (
 // anew: one too high costs a look-up, nothing else.
 type presence struct {
 	four, six []uint64
-	seed      uint64
+	control   *bpf.Control
 }
 
 func presenceOf(t *bpf.Tables, generation uint32) presence {
 	const six = bpf.Presence6Words + bpf.Presence6Short
 	g := int(generation)
-	return presence{t.Presence4[g*bpf.Presence4Words:][:bpf.Presence4Words], t.Presence6[g*six:][:six], t.Control.Seed}
+	return presence{t.Presence4[g*bpf.Presence4Words:][:bpf.Presence4Words], t.Presence6[g*six:][:six], t.Control}
 }
 
 func (p presence) clear() {
@@ -36,13 +36,22 @@ func (p presence) raise(prefix netip.Prefix, level uint64) {
 			raise(p.four, first+i, level)
 		}
 	case bits >= 48:
-		raise(p.six, bpf.Presence6Cell(p.seed, addr), level)
+		raise(p.six, bpf.Presence6Cell(p.control.Seed, addr), level)
 	default: // shorter ones are known by their first 16 bits
 		first := bpf.Presence6Words*32 + int(binary.BigEndian.Uint16(addr[:]))
 		for i := range 1 << max(0, 16-bits) {
 			raise(p.six, first+i, level)
 		}
+		atomic.OrUint64(&p.control.Shorter6, shorter(addr[0], bits))
 	}
+}
+
+// shorter has the bits of Control.Shorter6 that an IPv6 prefix of bits bits touches; first is its first byte.
+func shorter(first byte, bits int) (mask uint64) {
+	for i := range 1 << max(0, 6-bits) {
+		mask |= 1 << (int(first>>2) + i)
+	}
+	return mask
 }
 
 func raise(words []uint64, cell int, level uint64) {
