@@ -36,7 +36,7 @@ const payloadBit = 63
 func (e *Engine) byTx(f *flow.Flow) {
 	d := e.ctx.Dir
 	for _, tx := range f.Parser.Txs() {
-		if b := tx.Base(); b.Touched[d] || b.Complete[d] && !b.Tried[d] {
+		if b := tx.Base(); !b.Tried[d] && (b.Touched[d] || b.Complete[d]) {
 			e.inspectTx(f, tx, d)
 		}
 	}

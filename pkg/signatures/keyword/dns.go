@@ -124,7 +124,7 @@ func (v *valueItem) match(in *Inspection) bool {
 func (c *compiler) values(name string, sources []valueSource, holds func(uint64) bool) error {
 	b := &Buffer{Name: name, Multi: true, Weak: true}
 	for _, s := range sources {
-		b.Sources = append(b.Sources, Source{Proto: s.proto, Dir: s.dir, Progress: s.progress, Get: func(x *Context, tx app.Tx, i int) (Bytes, bool) {
+		b.Sources = append(b.Sources, Source{Proto: s.proto, Dir: s.dir, Progress: s.progress, Final: finalOf(s.progress), Get: func(x *Context, tx app.Tx, i int) (Bytes, bool) {
 			n, ok := s.get(tx, i)
 			if !ok {
 				return Bytes{}, false

@@ -150,9 +150,6 @@ func (c *compiler) payloadScope() {
 				s.NeedPacket = true
 			}
 		}
-		if s.L4.Protos == [2]uint8{} || s.L4.Protos[1] != 0 { // ip: UDP packets have no stream
-			s.NeedPacket = true
-		}
 	}
 }
 

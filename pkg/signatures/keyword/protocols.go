@@ -15,12 +15,20 @@ import (
 
 // of makes a source of a buffer that a transaction has once.
 func of[T app.Tx](proto app.Proto, dir app.Direction, step uint8, get func(x *Context, tx T) []byte) Source {
-	return Source{Proto: proto, Dir: dir, Progress: step, Get: single(get)}
+	return Source{Proto: proto, Dir: dir, Progress: step, Final: finalOf(step), Get: single(get)}
+}
+
+// finalOf returns from which step on a buffer does not change: one that is there from the beginning may come until the end.
+func finalOf(step uint8) uint8 {
+	if step == 0 {
+		return last
+	}
+	return step
 }
 
 // each makes a source of a buffer that a transaction may have several times.
 func each[T app.Tx](proto app.Proto, dir app.Direction, step uint8, get func(x *Context, tx T, i int) ([]byte, bool)) Source {
-	return Source{Proto: proto, Dir: dir, Progress: step, Get: func(x *Context, tx app.Tx, i int) (Bytes, bool) {
+	return Source{Proto: proto, Dir: dir, Progress: step, Final: finalOf(step), Get: func(x *Context, tx app.Tx, i int) (Bytes, bool) {
 		t, ok := tx.(T)
 		if !ok {
 			return Bytes{}, false
@@ -188,8 +196,9 @@ var ftpDataCommand = Keyword{
 
 // SMB and DCERPC.
 
-func smbBoth(get func(x *Context, t *smb.Tx) []byte) []Source {
-	return []Source{of(app.SMB, app.ToServer, smb.Complete, get), of(app.SMB, app.ToClient, smb.Complete, get)}
+// smbAsked makes the source of what a client asks for.
+func smbAsked(get func(t *smb.Tx) []byte) []Source {
+	return []Source{of(app.SMB, app.ToServer, smb.Complete, func(_ *Context, t *smb.Tx) []byte { return orNil(get(t)) })}
 }
 
 func ntlm(get func(n *smb.NTLMSSP) []byte) []Source {
@@ -202,8 +211,8 @@ func ntlm(get func(n *smb.NTLMSSP) []byte) []Source {
 }
 
 var (
-	smbShare      = &Buffer{Name: "smb.share", Sources: smbBoth(func(_ *Context, t *smb.Tx) []byte { return orNil(t.Share) })}
-	smbNamedPipe  = &Buffer{Name: "smb.named_pipe", Sources: smbBoth(func(_ *Context, t *smb.Tx) []byte { return orNil(t.NamedPipe) })}
+	smbShare      = &Buffer{Name: "smb.share", Sources: smbAsked(func(t *smb.Tx) []byte { return t.Share })}
+	smbNamedPipe  = &Buffer{Name: "smb.named_pipe", Sources: smbAsked(func(t *smb.Tx) []byte { return t.NamedPipe })}
 	smbNTLMUser   = &Buffer{Name: "smb.ntlmssp_user", Sources: ntlm(func(n *smb.NTLMSSP) []byte { return n.User })}
 	smbNTLMDomain = &Buffer{Name: "smb.ntlmssp_domain", Sources: ntlm(func(n *smb.NTLMSSP) []byte { return n.Domain })}
 )
