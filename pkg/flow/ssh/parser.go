@@ -84,7 +84,7 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 		p.txs.Add(p.tx, now)
 	}
 	if p.tx.Progress[dir] == Finished {
-		p.bulk = p.tx.Progress[dir.Opposite()] == Finished
+		p.encrypted(dir, data)
 		return nil
 	}
 	if len(s.buf) > 0 {
@@ -99,11 +99,17 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 		data = data[n:]
 	}
 	if s.err != nil || p.tx.Progress[dir] == Finished {
+		p.encrypted(dir, data)
 		s.buf = nil
 		return s.err
 	}
 	s.buf = append(s.buf[:0], data...)
 	return nil
+}
+
+// encrypted notes that bytes come which cannot be read.
+func (p *Parser) encrypted(dir app.Direction, data []byte) {
+	p.bulk = p.bulk || len(data) > 0 && p.tx.Progress[dir] == Finished && p.tx.Progress[dir.Opposite()] == Finished
 }
 
 // step reads a line or packet and returns how many bytes it took, 0 when more are needed.

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/big"
 	"net/netip"
 	"strings"
 	"time"
@@ -86,7 +85,7 @@ func parseCertificate(der []byte) (*Certificate, error) {
 	if !ok || len(serial) == 0 {
 		return c, errSerial
 	}
-	c.Serial = colons(serialBytes(serial), true)
+	c.Serial = colons(serial, true)
 	if _, tbs, ok = expect(tbs, tagSequence); !ok {
 		return c, errAlgorithm
 	}
@@ -136,14 +135,6 @@ func (c *Certificate) rest(tbs []byte) error {
 func sum1(b []byte) []byte {
 	s := sha1.Sum(b)
 	return s[:]
-}
-
-// serialBytes drops the sign byte that DER puts before a high bit.
-func serialBytes(b []byte) []byte {
-	if len(b) > 1 && b[0] == 0 {
-		return b[1:]
-	}
-	return new(big.Int).SetBytes(b).FillBytes(make([]byte, len(b)))
 }
 
 // colons writes bytes as "AA:BB".

@@ -124,6 +124,7 @@ func (p *Parser) certificates(h *Hello, body []byte) {
 	}
 	c, err := parseCertificate(h.Certificates[0])
 	if err != nil {
+		p.event("invalid_handshake_message")
 		p.event("invalid_certificate")
 		p.event(err.Error())
 	}

@@ -59,9 +59,14 @@ func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 // Free drops the transaction; what the connection says after that is not kept.
 func (p *Parser) Free(n int) { p.txs.Free(n) }
 
-// Encrypted reports that both sides only send what cannot be read.
+// Encrypted reports that both sides only send what cannot be read: both have changed to encryption, and the first of
+// them sends data.
 func (p *Parser) Encrypted() bool {
-	return p.tx != nil && p.tx.Encrypted[0] && p.tx.Encrypted[1]
+	if p.tx == nil {
+		return false
+	}
+	e := p.tx.Encrypted
+	return e[0] && e[1] || p.sides[0].ccs && p.sides[1].ccs && (e[0] || e[1])
 }
 
 // Feed takes the next bytes of one direction.

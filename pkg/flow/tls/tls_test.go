@@ -102,7 +102,7 @@ func TestHandshake12(t *testing.T) {
 		if string(tx.Client.SNI) != "example.org" || tx.Version != 0x0303 || !bytes.Equal(tx.Server.ALPN[0], []byte("h2")) || len(tx.Client.ALPN) != 2 {
 			t.Errorf("pieces of %d: sni %q version %x alpn %q %q", n, tx.Client.SNI, tx.Version, tx.Client.ALPN, tx.Server.ALPN)
 		}
-		want := Certificate{Subject: "C=US, O=Weir, Inc., CN=example.org", Issuer: "C=US, O=Weir, Inc., CN=example.org", Serial: "AB:01",
+		want := Certificate{Subject: "C=US, O=Weir, Inc., CN=example.org", Issuer: "C=US, O=Weir, Inc., CN=example.org", Serial: "00:AB:01",
 			NotBefore: 1700000000, NotAfter: 2600000000, SubjectAltNames: []string{"example.org", "*.example.org", "192.0.2.1"}, Fingerprint: colons(sum[:], false)}
 		for side, h := range map[string]*Hello{"server": &tx.Server, "client": &tx.Client} {
 			if c := h.Leaf; c == nil || c.Subject != want.Subject || c.Issuer != want.Issuer || c.Serial != want.Serial || c.NotBefore != want.NotBefore ||

@@ -59,7 +59,7 @@ func (t *Tx) Of(dir app.Direction) *Hello {
 // Certificate is what rules and records read of a leaf certificate.
 type Certificate struct {
 	Subject, Issuer     string   // "C=US, O=Example, CN=example.org": order of the certificate
-	Serial              string   // "0A:1B:…"
+	Serial              string   // "00:AB:01": the bytes as they stand, a zero before a high bit included
 	NotBefore, NotAfter int64    // Unix seconds
 	SubjectAltNames     []string // DNS names and addresses
 	Fingerprint         string   // SHA-1, "aa:bb:…"

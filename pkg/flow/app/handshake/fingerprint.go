@@ -70,10 +70,8 @@ func (h *Hello) JA4(transport byte) string {
 	slices.Sort(ciphers)
 	kept := slices.DeleteFunc(exts, func(e uint16) bool { return e == ExtServerName || e == ExtALPN })
 	slices.Sort(kept)
-	c := hexList(kept)
-	if sigs := withoutGREASE(h.Signatures); len(sigs) > 0 {
-		c += "_" + hexList(sigs)
-	}
+	// Without signature algorithms the separator stays, as in Suricata; FoxIO's reference leaves it out.
+	c := hexList(kept) + "_" + hexList(withoutGREASE(h.Signatures))
 	return a + "_" + short(hexList(ciphers)) + "_" + short(c)
 }
 
