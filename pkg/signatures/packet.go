@@ -10,7 +10,7 @@ import (
 // byAddress evaluates the rules about addresses alone: once per flow and direction, or for each packet without flow.
 func (e *Engine) byAddress(st *flowState) {
 	x := &e.ctx
-	if x.Packet.IPVersion == 0 {
+	if x.Packet.IPVersion == 0 || isPseudo(x.Packet) {
 		return
 	}
 	if st != nil {
@@ -122,7 +122,7 @@ func (e *Engine) evaluate(payload []byte) {
 	pseudo := isPseudo(x.Packet)
 	for _, o := range e.inOrder() {
 		s := e.rules.signatures[o]
-		if s.RealPacket && pseudo {
+		if pseudo && (s.RealPacket || !s.NeedStream && s.Type != keyword.TypeProtocolOnly) {
 			continue
 		}
 		if s.Dirs != 0 && (x.Flow == nil || !s.Dirs.Has(x.Dir)) {

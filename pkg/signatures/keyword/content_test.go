@@ -146,6 +146,10 @@ func TestModifiersWithoutEffectOnTheResult(t *testing.T) {
 		{rule: `content:"abc"; fast_pattern:x;`, want: reject, err: `45: fast_pattern: "x" is not only or OFFSET,LENGTH`},
 		{rule: `content:!"abc"; offset:1; fast_pattern;`, want: reject, err: "56: fast_pattern: a negated content with a position cannot be the fast pattern"},
 	})
+	try(t, "frame", []kase{
+		{rule: `frame:http1.request; content:"abc";`, scene: s, want: miss},
+		{rule: `frame:a b;`, want: reject, err: `30: frame: "a b" is not the name of a frame`},
+	})
 	try(t, "rawbytes", []kase{{rule: `content:"abc"; rawbytes;`, scene: s, want: hit}})
 	try(t, "prefilter", []kase{{rule: `content:"abc"; prefilter;`, scene: s, want: hit}})
 	try(t, "replace", []kase{

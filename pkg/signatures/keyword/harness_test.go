@@ -64,6 +64,8 @@ func countable(k *Keyword) []want {
 		return []want{reject}
 	}
 	switch k.Name { // no argument is wrong, or no packet tells the difference
+	case "frame":
+		return []want{miss, reject}
 	case "rawbytes", "prefilter", "replace", "bypass", "config", "tag", "threshold", "detection_filter", "fast_pattern":
 		return []want{hit, reject}
 	}

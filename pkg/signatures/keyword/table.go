@@ -30,7 +30,7 @@ func rows() []*Keyword {
 	// state
 	add(flowbits, flowint, xbits, hostbits, thresholdKeyword, detectionFilter, tag, bypass, configKeyword, filestore)
 	// buffers
-	add(pktData, base64Data)
+	add(pktData, base64Data, frame)
 	add(httpBuffers()...)
 	add(dnsBuffers()...)
 	add(tlsBuffers()...)
