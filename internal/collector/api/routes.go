@@ -42,6 +42,8 @@ func (s *Server) routes() []route {
 		{method: "GET", pattern: prefix + "/audit", handle: s.listAudit},
 		{method: "GET", pattern: prefix + "/stats/timeline", handle: s.timeline},
 		{method: "GET", pattern: prefix + "/stats/top", handle: s.top},
+		{method: "GET", pattern: prefix + "/stats/changes", handle: s.changes},
+		{method: "GET", pattern: prefix + "/stats/traffic", handle: s.traffic},
 		{method: "GET", pattern: prefix + "/openapi.json", handle: s.describe},
 	}
 }

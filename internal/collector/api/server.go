@@ -37,6 +37,7 @@ type Options struct {
 type Server struct {
 	opt     Options
 	metrics *metrics
+	history *history
 	streams chan struct{} // one token a stream
 	stop    chan struct{} // closed when the server ends: streams end with it
 }
@@ -56,7 +57,7 @@ func New(opt Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	return &Server{opt: opt, metrics: m, streams: make(chan struct{}, maxStreams), stop: make(chan struct{})}, nil
+	return &Server{opt: opt, metrics: m, history: newHistory(time.Now().UTC()), streams: make(chan struct{}, maxStreams), stop: make(chan struct{})}, nil
 }
 
 // Bounds of a request.
@@ -101,6 +102,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
 	}
+	go s.keepHistory(ctx)
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()

@@ -73,14 +73,7 @@ func (s *Server) top(w http.ResponseWriter, r *http.Request) error {
 	f := p.filter(now)
 	lastHour(&f, now)
 	n := p.number("n", 1, store.MaxLimit, 10)
-	by := store.Dimension(p.values.Get("by"))
-	switch by {
-	case store.BySignature, store.ByCategory, store.BySource, store.ByTarget, store.BySensor, store.ByApp:
-	case "":
-		by = store.BySignature
-	default:
-		p.bad("by", fmt.Sprintf("%q is not one of sid, category, src, dst, sensor, app", by))
-	}
+	by := p.dimension()
 	if err := p.err(); err != nil {
 		return err
 	}
@@ -89,4 +82,16 @@ func (s *Server) top(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, topAnswer{f.Since, f.Until, string(by), rows})
+}
+
+func (p *params) dimension() store.Dimension {
+	by := store.Dimension(p.values.Get("by"))
+	switch by {
+	case store.BySignature, store.ByCategory, store.BySource, store.ByTarget, store.BySensor, store.ByApp:
+	case "":
+		by = store.BySignature
+	default:
+		p.bad("by", fmt.Sprintf("%q is not one of sid, category, src, dst, sensor, app", by))
+	}
+	return by
 }
