@@ -47,4 +47,5 @@ type Interface struct {
 	Answered bool
 	Result   uint16 // 0: accepted
 	Reason   uint16
+	First    bool // named in a packet with the first-fragment flag (what dcerpc.iface asks for without any_frag)
 }

@@ -85,6 +85,9 @@ func (s *Session) Server(pdu []byte) (c *Call, fresh bool) {
 	case BindAck, AlterCtxAck:
 		c.bindAck(s, &h, pdu)
 	case Response, Fault:
+		if !c.HasReq {
+			c.Accepted = s.accepted()
+		}
 		c.response(&h, pdu)
 	default:
 		c.ResDone = true
@@ -137,7 +140,7 @@ func (c *Call) request(s *Session, h *Header, pdu []byte) {
 	if h.Flags&hasObject != 0 {
 		off += 16
 	}
-	c.ReqStub = c.stub(c.ReqStub, &c.ReqSize, h, pdu, off)
+	c.ReqStub = c.stub(c.ReqStub, &c.ReqSize, pdu, off)
 	c.ReqDone = h.Flags&LastFrag != 0
 	c.Accepted = s.accepted()
 	if c.Interfaces == nil {
@@ -163,20 +166,16 @@ func (s *Session) accepted() []Interface {
 // response adds a fragment of a response or fault.
 func (c *Call) response(h *Header, pdu []byte) {
 	c.ResFrags++
-	c.ResStub = c.stub(c.ResStub, &c.ResSize, h, pdu, HeaderLen+8)
+	c.ResStub = c.stub(c.ResStub, &c.ResSize, pdu, HeaderLen+8)
 	c.ResDone = h.Flags&LastFrag != 0
 }
 
-// stub appends a fragment's stub data, without the verifier at its end.
-func (c *Call) stub(dst []byte, size *int, h *Header, pdu []byte, off int) []byte {
-	end := len(pdu)
-	if h.AuthLength > 0 {
-		end -= h.AuthLength + 8
-	}
-	if end <= off {
+// stub appends a fragment's stub data; as in Suricata the verifier at its end counts as well.
+func (c *Call) stub(dst []byte, size *int, pdu []byte, off int) []byte {
+	if len(pdu) <= off {
 		return dst
 	}
-	data := pdu[off:end]
+	data := pdu[off:]
 	*size += len(data)
 	return append(dst, data[:min(len(data), max(0, maxStub-len(dst)))]...)
 }
@@ -190,7 +189,7 @@ func (c *Call) bind(s *Session, h *Header, pdu []byte) {
 	}
 	b := pdu[28:]
 	for n := pdu[24]; n > 0 && len(b) >= 24; n-- {
-		i := Interface{Context: h.Order.Uint16(b), Major: h.Order.Uint16(b[20:]), Minor: h.Order.Uint16(b[22:])}
+		i := Interface{Context: h.Order.Uint16(b), Major: h.Order.Uint16(b[20:]), Minor: h.Order.Uint16(b[22:]), First: h.Flags&FirstFrag != 0}
 		i.UUID = uuid(b[4:20], h.Order)
 		if len(c.Interfaces) < maxInterfaces {
 			c.Interfaces = append(c.Interfaces, i)
