@@ -26,6 +26,14 @@ func (rs *Ruleset) Hashes() (md5, sha1, sha256 bool) {
 	return h&(1<<16) != 0, h&(1<<20) != 0, h&(1<<32) != 0
 }
 
+// SaveDatasets writes the datasets that rules or the configuration want saved, each with the name of its file.
+func (rs *Ruleset) SaveDatasets(write func(name string, data []byte) error) error {
+	if rs.files == nil {
+		return nil
+	}
+	return rs.files.Save(write)
+}
+
 // Signatures returns the loaded rules in the order of evaluation. The slice must not be changed.
 func (rs *Ruleset) Signatures() []*keyword.Signature { return rs.signatures }
 

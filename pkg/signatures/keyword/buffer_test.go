@@ -398,6 +398,24 @@ func TestDatasets(t *testing.T) {
 	})
 }
 
+func TestDatasetsAreSaved(t *testing.T) {
+	env := testEnv()
+	s, err := compileIn(env, `http.host; dataset:set,seen,type string,state seen.lst;`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sc := inside(app.HTTP1, app.ToServer, httpTx()); !sc.matches(s) || sc.matches(s) {
+		t.Error("set matches a value that is new, and not again")
+	}
+	saved := map[string]string{}
+	if err := env.Files.Save(func(name string, data []byte) error { saved[name] = string(data); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(saved) != 1 || saved["seen.lst"] != "ZXhhbXBsZS5vcmc=\n" {
+		t.Errorf("saved %q", saved)
+	}
+}
+
 func TestApplicationEvents(t *testing.T) {
 	tx := httpTx()
 	tx.Event("http.missing_host_header")

@@ -200,18 +200,6 @@ func ofPacket(c *compiler) { c.sig.NeedPacket, c.sig.RealPacket = true, true }
 
 var errTwoProtocols = errors.New("the rule already asks for another protocol")
 
-// needApps narrows the rule to application protocols.
-func (c *compiler) needApps(set AppSet) error {
-	if c.sig.Apps != 0 || c.sig.AppName != "" {
-		if c.sig.Apps&set == 0 && c.sig.Apps != 0 {
-			return fmt.Errorf("%w: %s", errTwoProtocols, c.sig.AppName)
-		}
-		return nil
-	}
-	c.sig.Apps = set
-	return nil
-}
-
 // stick makes b the buffer of the contents that follow.
 func (c *compiler) stick(b *Buffer) error {
 	if err := c.need(b); err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ type Dataset struct {
 	mu         sync.RWMutex
 	values     map[string]uint16
 	limit      int
+	save       string // file that the values are to be written to, "" for none
 }
 
 // maxDataset bounds the values of a set that does not say hashsize.
@@ -65,36 +67,36 @@ func (d *Dataset) Len() int {
 type DatasetConfig struct {
 	Type  string // string, md5, sha256, ip, ipv4
 	Load  string // file, "" for none
-	State string // file to load from and, by the caller, to save to
+	State string // file to load from, and for Files.Save to write to
 }
 
 // dataset finds a set or makes it, reading file when one is named.
-func (f *Files) dataset(name, kind, file string, state bool, limit int) (*Dataset, error) {
+func (f *Files) dataset(name string, a datasetArgs) (*Dataset, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if d := f.datasets[name]; d != nil {
-		if kind != "" && d.Type != kind {
-			return nil, fmt.Errorf("dataset %s has the type %s, not %s", name, d.Type, kind)
+		if a.kind != "" && d.Type != a.kind {
+			return nil, fmt.Errorf("dataset %s has the type %s, not %s", name, d.Type, a.kind)
 		}
 		return d, nil
 	}
-	if kind == "" {
+	if a.kind == "" {
 		return nil, fmt.Errorf("dataset %s is not defined: type is needed", name)
 	}
-	if limit == 0 {
-		limit = maxDataset
+	if a.limit == 0 {
+		a.limit = maxDataset
 	}
-	d := &Dataset{Name: name, Type: kind, values: map[string]uint16{}, limit: limit}
-	if file != "" {
-		data, err := f.Read(file)
-		if errors.Is(err, fs.ErrNotExist) && state {
+	d := &Dataset{Name: name, Type: a.kind, values: map[string]uint16{}, limit: a.limit, save: a.save}
+	if a.file != "" {
+		data, err := f.Read(a.file)
+		if errors.Is(err, fs.ErrNotExist) && a.state {
 			err = nil // it is written when the set is saved
 		}
 		if err != nil {
 			return nil, fmt.Errorf("dataset %s: %w", name, err)
 		}
 		if err := d.load(data); err != nil {
-			return nil, fmt.Errorf("dataset %s: %s: %w", name, file, err)
+			return nil, fmt.Errorf("dataset %s: %s: %w", name, a.file, err)
 		}
 	}
 	if f.datasets == nil {
@@ -147,16 +149,13 @@ func (d *Dataset) parse(s string) ([]byte, error) {
 
 var datasetTypes = map[string]bool{"string": true, "md5": true, "sha256": true, "ipv4": true, "ip": true}
 
-// value is what of a buffer is looked up: hashes of the types that hold hashes.
-func (d *Dataset) value(in *Inspection) []byte { return in.buf }
-
 type datasetItem struct {
 	set *Dataset
 	op  string // isset, isnotset, set, unset
 }
 
 func (d *datasetItem) match(in *Inspection) bool {
-	v := d.set.value(in)
+	v := in.buf
 	switch d.op {
 	case "isset":
 		_, ok := d.set.get(v)
@@ -232,7 +231,7 @@ var dataset = Keyword{
 		if c.env.Files == nil {
 			return errNoFiles
 		}
-		d, err := c.env.Files.dataset(w[1], a.kind, a.file, a.state, a.limit)
+		d, err := c.env.Files.dataset(w[1], a)
 		if err != nil {
 			return err
 		}
@@ -274,7 +273,7 @@ var datarep = Keyword{
 		if c.env.Files == nil {
 			return errNoFiles
 		}
-		d, err := c.env.Files.dataset(w[0], a.kind, a.file, a.state, a.limit)
+		d, err := c.env.Files.dataset(w[0], a)
 		if err != nil {
 			return err
 		}
@@ -440,13 +439,57 @@ func (f *Files) Inherit(previous *Files) {
 
 // Define makes a dataset that the configuration names.
 func (f *Files) Define(name string, d DatasetConfig) error {
-	file := d.Load
-	if file == "" {
-		file = d.State
+	a := datasetArgs{kind: d.Type, file: d.Load, save: d.State, state: d.State != ""}
+	if a.file == "" {
+		a.file = d.State
 	}
 	if !datasetTypes[d.Type] {
 		return fmt.Errorf("dataset %s: type %q is not string, md5, sha256, ipv4 or ip", name, d.Type)
 	}
-	_, err := f.dataset(name, d.Type, file, d.State != "", 0)
+	_, err := f.dataset(name, a)
 	return err
+}
+
+// Save writes the datasets that ask for it (save, state), each with its file's name: one value a line, as they are loaded.
+func (f *Files) Save(write func(name string, data []byte) error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var errs []error
+	for name, d := range f.datasets {
+		if d.save == "" {
+			continue
+		}
+		if err := write(d.save, d.dump()); err != nil {
+			errs = append(errs, fmt.Errorf("dataset %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// dump returns the values in the order of their text.
+func (d *Dataset) dump() []byte {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	lines := make([]string, 0, len(d.values))
+	for v, rep := range d.values {
+		line := d.text(v)
+		if rep != 0 {
+			line += "," + strconv.Itoa(int(rep))
+		}
+		lines = append(lines, line+"\n")
+	}
+	slices.Sort(lines)
+	return []byte(strings.Join(lines, ""))
+}
+
+// text is the reverse of parse.
+func (d *Dataset) text(v string) string {
+	switch d.Type {
+	case "string":
+		return base64.StdEncoding.EncodeToString([]byte(v))
+	case "md5", "sha256":
+		return hex.EncodeToString([]byte(v))
+	}
+	a, _ := netip.AddrFromSlice([]byte(v))
+	return a.String()
 }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/weir-ips/weir/pkg/decode"
 )
 
 var (
@@ -287,9 +285,3 @@ func rarity(p []byte) int {
 
 // Parsed reports whether the rule's application protocol is parsed at all: if not, it never matches.
 func (s *Signature) Parsed() bool { return s.AppName == "" || s.Apps != 0 }
-
-// Established reports whether the rule asks for an established flow.
-func (s *Signature) Established() bool { return s.established }
-
-// IsUDP reports whether the rule is about UDP alone.
-func (s *Signature) IsUDP() bool { return s.L4.Protos == [2]uint8{decode.ProtoUDP} }

@@ -83,7 +83,6 @@ var l4Protocols = map[string]protocol{
 }
 
 const (
-	anyL4  = 0
 	tcpL4  = protoTCP
 	udpL4  = protoUDP
 	bothL4 = 255

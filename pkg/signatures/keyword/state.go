@@ -1,10 +1,6 @@
 package keyword
 
-import (
-	"sync"
-
-	"github.com/weir-ips/weir/pkg/flow/app"
-)
+import "sync"
 
 // Names gives numbers to the names of flowbits, flowints, xbits and hostbits. Numbers are never taken back, so that state of
 // live flows stays valid when rules are reloaded. It is safe for concurrent use; the packet path does not use it.
@@ -114,10 +110,9 @@ type hostShard struct {
 
 // hostKey is one bit of one address or pair.
 type hostKey struct {
-	a, b  U128
-	bit   uint32
-	host  bool // hostbit, else xbit
-	proto app.Proto
+	a, b U128
+	bit  uint32
+	host bool // hostbit, else xbit
 }
 
 // NewHosts returns empty state.

@@ -80,7 +80,6 @@ const (
 	keySrc hostKeyKind = iota + 1
 	keyDst
 	keyPair
-	keyTx
 )
 
 func (b *hostBit) track(what string) error {
