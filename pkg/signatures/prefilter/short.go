@@ -1,110 +1,125 @@
 package prefilter
 
 import (
+	"cmp"
 	"encoding/binary"
-	"math/bits"
+	"slices"
+	"unsafe"
 )
 
-// shortTable finds patterns of one to four bytes by their first two.
-type shortTable struct {
-	single *[256][]uint32  // patterns of one byte, by it; nil without
-	pairs  [1 << 10]uint64 // a bit for each pair of folded bytes that patterns begin with
-	slots  []slot          // open addressing by pair
-	shift  uint
-	ids    []uint32
+// short finds patterns by up to four of their bytes, each looked up in a table of the buckets (of eight) that may have it there.
+type short struct {
+	view    shortView
+	first   [257]uint16 // of a byte: where the entries that may begin with it begin
+	entries []shortEntry
 }
 
-// slot is one pair with its patterns: ids[from:to].
-type slot struct {
-	pair     uint16
-	from, to uint32
+// shortView is what kernels see of short. Its layout is known to the assembly.
+type shortView struct {
+	bytes   [4][256]uint8   // buckets that may have a byte in a place
+	nibbles [4][2][16]uint8 // the same by low and high half of the byte: more pass
+	words   [256]uint32     // bytes, the four places side by side, bits inverted; the first place is the lowest byte
 }
 
-func newShortTable(patterns []pattern, ids []uint32) *shortTable {
+// shortEntry is one pattern: w&mask == value of the buffer's word w where it may be.
+type shortEntry struct {
+	value, mask uint32
+	pattern     uint32
+	offset      uint32 // of the word in the pattern
+}
+
+func newShort(patterns []pattern, ids []uint32, r *rarity) *short {
 	if len(ids) == 0 {
 		return nil
 	}
-	t := &shortTable{}
-	lists := map[uint16][]uint32{}
-	for _, id := range ids {
+	entries := make([]shortEntry, len(ids))
+	for i, id := range ids {
 		p := &patterns[id]
-		if len(p.bytes) == 1 {
-			if t.single == nil {
-				t.single = new([256][]uint32)
-			}
-			c := p.bytes[0]
-			t.single[c] = append(t.single[c], id)
-			if p.noCase && 'a' <= c && c <= 'z' {
-				t.single[c-32] = append(t.single[c-32], id)
-			}
-			continue
-		}
-		k := pair(p.bytes)
-		t.pairs[k>>6] |= 1 << (k & 63)
-		lists[k] = append(lists[k], id)
+		at := r.window(p.bytes, min(4, len(p.bytes)))
+		value, mask := p.window(at)
+		entries[i] = shortEntry{value, mask, id, uint32(at)}
 	}
-	t.fill(lists)
+	// Neighbours share a bucket, so that its bytes differ little.
+	slices.SortFunc(entries, func(a, b shortEntry) int {
+		return cmp.Or(cmp.Compare(swapped(a.value), swapped(b.value)), cmp.Compare(a.pattern, b.pattern))
+	})
+	t := &short{}
+	for i := range entries {
+		t.view.add(&entries[i], 1<<(i*8/len(entries)))
+	}
+	for c := range 256 {
+		for k := range 4 {
+			t.view.words[c] |= uint32(^t.view.bytes[k][c]) << (8 * k)
+		}
+		t.first[c] = uint16(len(t.entries))
+		for _, e := range entries {
+			if uint32(c)&e.mask&0xff == e.value&0xff {
+				t.entries = append(t.entries, e)
+			}
+		}
+	}
+	t.first[256] = uint16(len(t.entries))
 	return t
 }
 
-func (t *shortTable) fill(lists map[uint16][]uint32) {
-	n := bits.Len(uint(2*len(lists) + 1))
-	t.slots, t.shift = make([]slot, 1<<n), uint(32-n)
-	for k, l := range lists {
-		i := t.place(k)
-		t.slots[i] = slot{k, uint32(len(t.ids)), uint32(len(t.ids) + len(l))}
-		t.ids = append(t.ids, l...)
+func swapped(v uint32) uint32 { return v<<24 | v<<8&0xff0000 | v>>8&0xff00 | v>>24 }
+
+// add marks the bytes of e in the tables.
+func (v *shortView) add(e *shortEntry, bucket uint8) {
+	for k := range 4 {
+		value, mask := byte(e.value>>(8*k)), byte(e.mask>>(8*k))
+		for c := range 256 {
+			if byte(c)&mask != value {
+				continue
+			}
+			v.bytes[k][c] |= bucket
+			v.nibbles[k][0][c&15] |= bucket
+			v.nibbles[k][1][c>>4] |= bucket
+		}
 	}
 }
 
-// place returns where a pair is, or would be.
-func (t *shortTable) place(k uint16) uint32 {
-	i := uint32(k) * 0x9e3779b1 >> t.shift
-	for t.slots[i].to > t.slots[i].from && t.slots[i].pair != k {
-		i = (i + 1) & uint32(len(t.slots)-1)
-	}
-	return i
-}
-
-func (t *shortTable) list(k uint16) []uint32 {
-	s := t.slots[t.place(k)]
-	return t.ids[s.from:s.to]
-}
-
-// pair is the first two bytes of b, folded.
-func pair(b []byte) uint16 { return binary.LittleEndian.Uint16(b) | 0x2020 }
-
-func (t *shortTable) size() int {
+func (t *short) size() int {
 	if t == nil {
 		return 0
 	}
-	return 8<<10 + 12*len(t.slots) + 4*len(t.ids)
+	return int(unsafe.Sizeof(*t)) + int(unsafe.Sizeof(shortEntry{}))*len(t.entries)
 }
 
-func (m *Matcher) scanShort(buf []byte, s *Scratch, found []uint32) []uint32 {
+func (m *Matcher) scanShort(buf []byte, s *Scratch) {
+	for at := 0; at < len(buf); at += hitsMax {
+		n := m.kernel.scanShort(&m.short.view, buf[at:], min(len(buf)-at, hitsMax), &s.hits)
+		m.verifyShorts(buf, at, s.hits[:n], s)
+	}
+}
+
+func (m *Matcher) verifyShorts(buf []byte, base int, hits []uint32, s *Scratch) {
+	for _, hit := range hits {
+		m.verifyShort(buf, base+int(hit), s)
+	}
+}
+
+// verifyShort compares the patterns whose bytes may stand at buf[at:].
+func (m *Matcher) verifyShort(buf []byte, at int, s *Scratch) {
 	t := m.short
-	for at := 0; at+2 <= len(buf); at++ {
-		k := pair(buf[at:])
-		if t.pairs[k>>6]&(1<<(k&63)) != 0 {
-			found = m.verifyShort(t.list(k), buf[at:], s, found)
+	w := wordAt(buf, at)
+	for i, end := t.first[w&0xff], t.first[w&0xff+1]; i < end; i++ {
+		e := &t.entries[i]
+		if w&e.mask != e.value || s.done(e.pattern) {
+			continue
+		}
+		if from := at - int(e.offset); from >= 0 && m.patterns[e.pattern].at(buf[from:]) {
+			s.hit(e.pattern, from+len(m.patterns[e.pattern].bytes))
 		}
 	}
-	if t.single != nil {
-		for _, c := range buf {
-			if l := t.single[c]; l != nil {
-				found = m.verifyShort(l, []byte{c}, s, found)
-			}
-		}
-	}
-	return found
 }
 
-func (m *Matcher) verifyShort(ids []uint32, b []byte, s *Scratch, found []uint32) []uint32 {
-	for _, id := range ids {
-		if s.seen[id] != s.epoch && m.patterns[id].at(b) {
-			s.seen[id] = s.epoch
-			found = append(found, id)
-		}
+// wordAt loads four bytes, zeros behind the end.
+func wordAt(b []byte, at int) uint32 {
+	if at+4 <= len(b) {
+		return binary.LittleEndian.Uint32(b[at:])
 	}
-	return found
+	var w [4]byte
+	copy(w[:], b[at:])
+	return binary.LittleEndian.Uint32(w[:])
 }

@@ -1,0 +1,237 @@
+#include "textflag.h"
+
+DATA quads<>+0(SB)/4, $0
+DATA quads<>+4(SB)/4, $4
+DATA quads<>+8(SB)/4, $8
+DATA quads<>+12(SB)/4, $12
+DATA quads<>+16(SB)/4, $16
+DATA quads<>+20(SB)/4, $20
+DATA quads<>+24(SB)/4, $24
+DATA quads<>+28(SB)/4, $28
+DATA quads<>+32(SB)/4, $32
+DATA quads<>+36(SB)/4, $36
+DATA quads<>+40(SB)/4, $40
+DATA quads<>+44(SB)/4, $44
+DATA quads<>+48(SB)/4, $48
+DATA quads<>+52(SB)/4, $52
+DATA quads<>+56(SB)/4, $56
+DATA quads<>+60(SB)/4, $60
+GLOBL quads<>(SB), RODATA|NOPTR, $64
+
+// func gramsAVX512(v *gramView, buf *byte, size, places int, hits *uint32) int
+//
+// AX filter, SI buffer, R8 bytes left, R9 places left, DI hits, R10 hits so far, R11 offset
+TEXT ·gramsAVX512(SB), NOSPLIT, $0-48
+	MOVQ v+0(FP), DX
+	MOVQ buf+8(FP), SI
+	MOVQ size+16(FP), R8
+	MOVQ places+24(FP), R9
+	MOVQ hits+32(FP), DI
+	MOVQ (DX), AX
+	MOVL 8(DX), BX
+	VMOVD BX, X16              // shift
+	VPBROADCASTD 12(DX), Z17   // low
+	VPBROADCASTD 16(DX), Z18   // high
+	MOVL $0x20202020, BX
+	VPBROADCASTD BX, Z19
+	MOVL $0x9e3779b1, BX
+	VPBROADCASTD BX, Z20
+	MOVL $0x85ebca77, BX
+	VPBROADCASTD BX, Z21
+	MOVL $1, BX
+	VPBROADCASTD BX, Z22
+	VMOVDQU32 quads<>(SB), Z23 // offsets
+	MOVL $64, BX
+	VPBROADCASTD BX, Z24
+	XORQ R10, R10
+	MOVQ $-1, R12
+
+loop:
+	CMPQ R9, $16
+	JLT  tail
+	CMPQ R8, $68
+	JLT  tail
+	VMOVDQU32 (SI), Z0
+	VMOVDQU32 4(SI), Z1
+	KXNORW K0, K0, K1
+
+look:
+	VPORD Z19, Z0, Z0
+	VPORD Z19, Z1, Z1
+	VPANDD Z17, Z0, Z0
+	VPANDD Z18, Z1, Z1
+	VPMULLD Z20, Z0, Z0
+	VPMULLD Z21, Z1, Z1
+	VPADDD Z1, Z0, Z0          // hash
+	VPSRLD X16, Z0, Z2
+	KMOVW K1, K2
+	VPXORD Z3, Z3, Z3
+	VPGATHERDD (AX)(Z2*4), K2, Z3
+	VPSRLD $5, Z0, Z4
+	VPRORVD Z0, Z3, Z5
+	VPRORVD Z4, Z3, Z6
+	VPANDD Z5, Z6, Z5
+	VPTESTMD Z22, Z5, K1, K3
+	KORTESTW K3, K3
+	JZ   next
+	KMOVW K3, BX
+	VPCOMPRESSD Z23, K3, Z5
+	VMOVDQU32 Z5, (DI)(R10*4)
+	POPCNTL BX, BX
+	ADDQ BX, R10
+
+next:
+	VPADDD Z24, Z23, Z23
+	ADDQ $64, SI
+	SUBQ $64, R8
+	SUBQ $16, R9
+	JGT  loop
+	VZEROUPPER
+	MOVQ R10, ret+40(FP)
+	RET
+
+tail:
+	// places left: K1; bytes left: K4 from the place, K5 from four later
+	MOVQ  $64, CX
+	CMPQ  R9, CX
+	CMOVQLT R9, CX
+	BZHIQ CX, R12, BX
+	KMOVW BX, K1
+	MOVQ  $68, CX
+	CMPQ  R8, CX
+	CMOVQLT R8, CX
+	BZHIQ CX, R12, BX
+	KMOVQ BX, K4
+	SUBQ  $4, CX
+	BZHIQ CX, R12, BX
+	KMOVQ BX, K5
+	VMOVDQU8.Z (SI), K4, Z0
+	VMOVDQU8.Z 4(SI), K5, Z1
+	JMP  look
+
+// func shortAVX512(v *shortView, buf *byte, size, places int, hits *uint32) int
+//
+// Z0..Z15 are the four tables of 256 bytes.
+TEXT ·shortAVX512(SB), NOSPLIT, $0-48
+	MOVQ v+0(FP), DX
+	MOVQ buf+8(FP), SI
+	MOVQ size+16(FP), R8
+	MOVQ places+24(FP), R9
+	MOVQ hits+32(FP), DI
+	VMOVDQU64 0(DX), Z0
+	VMOVDQU64 64(DX), Z1
+	VMOVDQU64 128(DX), Z2
+	VMOVDQU64 192(DX), Z3
+	VMOVDQU64 256(DX), Z4
+	VMOVDQU64 320(DX), Z5
+	VMOVDQU64 384(DX), Z6
+	VMOVDQU64 448(DX), Z7
+	VMOVDQU64 512(DX), Z8
+	VMOVDQU64 576(DX), Z9
+	VMOVDQU64 640(DX), Z10
+	VMOVDQU64 704(DX), Z11
+	VMOVDQU64 768(DX), Z12
+	VMOVDQU64 832(DX), Z13
+	VMOVDQU64 896(DX), Z14
+	VMOVDQU64 960(DX), Z15
+	XORQ R10, R10
+	XORQ R11, R11
+	MOVQ $-1, R12
+
+sloop:
+	CMPQ R9, $64
+	JLT  stail
+	CMPQ R8, $67
+	JLT  stail
+	VMOVDQU64 0(SI), Z16
+	VMOVDQU64 1(SI), Z17
+	VMOVDQU64 2(SI), Z18
+	VMOVDQU64 3(SI), Z19
+	KXNORQ K0, K0, K6
+
+slook:
+	VPMOVB2M Z16, K1
+	VPMOVB2M Z17, K2
+	VPMOVB2M Z18, K3
+	VPMOVB2M Z19, K4
+	VMOVDQA64 Z16, Z20
+	VMOVDQA64 Z17, Z21
+	VMOVDQA64 Z18, Z22
+	VMOVDQA64 Z19, Z23
+	VPERMI2B Z1, Z0, Z16
+	VPERMI2B Z3, Z2, Z20
+	VPERMI2B Z5, Z4, Z17
+	VPERMI2B Z7, Z6, Z21
+	VPERMI2B Z9, Z8, Z18
+	VPERMI2B Z11, Z10, Z22
+	VPERMI2B Z13, Z12, Z19
+	VPERMI2B Z15, Z14, Z23
+	VMOVDQU8 Z20, K1, Z16
+	VMOVDQU8 Z21, K2, Z17
+	VMOVDQU8 Z22, K3, Z18
+	VMOVDQU8 Z23, K4, Z19
+	VPANDQ Z17, Z16, Z16
+	VPTERNLOGQ $0x80, Z19, Z18, Z16
+	VPTESTMB Z16, Z16, K6, K1
+	KMOVQ K1, BX
+	TESTQ BX, BX
+	JZ   snext
+
+semit:
+	TZCNTQ BX, CX
+	ADDL R11, CX
+	MOVL CX, (DI)(R10*4)
+	INCQ R10
+	BLSRQ BX, BX
+	JNZ  semit
+
+snext:
+	ADDQ $64, R11
+	ADDQ $64, SI
+	SUBQ $64, R8
+	SUBQ $64, R9
+	JGT  sloop
+	VZEROUPPER
+	MOVQ R10, ret+40(FP)
+	RET
+
+stail:
+	MOVQ  $64, CX
+	CMPQ  R9, CX
+	CMOVQLT R9, CX
+	BZHIQ CX, R12, BX
+	KMOVQ BX, K6
+	MOVQ  $67, CX
+	CMPQ  R8, CX
+	CMOVQLT R8, CX
+	BZHIQ CX, R12, BX
+	KMOVQ BX, K1
+	SHRQ  $1, BX
+	CMPQ  CX, $64
+	JLE   narrow
+	// more than 64 bytes are left: each shifted load has its own count
+	MOVQ  CX, R13
+	DECQ  R13
+	BZHIQ R13, R12, BX
+	KMOVQ BX, K2
+	DECQ  R13
+	BZHIQ R13, R12, BX
+	KMOVQ BX, K3
+	DECQ  R13
+	BZHIQ R13, R12, BX
+	KMOVQ BX, K4
+	JMP   loads
+
+narrow:
+	KMOVQ BX, K2
+	SHRQ  $1, BX
+	KMOVQ BX, K3
+	SHRQ  $1, BX
+	KMOVQ BX, K4
+
+loads:
+	VMOVDQU8.Z 0(SI), K1, Z16
+	VMOVDQU8.Z 1(SI), K2, Z17
+	VMOVDQU8.Z 2(SI), K3, Z18
+	VMOVDQU8.Z 3(SI), K4, Z19
+	JMP  slook
