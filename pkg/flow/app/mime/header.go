@@ -14,7 +14,7 @@ func (p *Parser) headerLine(line []byte) {
 	}
 	if p.cont || isSpace(line[0]) && len(p.field) > 0 {
 		if len(p.field) < p.cfg.HeaderDepth+maxName {
-			p.field = append(p.field, trimFold(line)...)
+			p.field = append(p.field, unfolded(line, p.cont)...)
 		} else {
 			p.event("long_header_value")
 		}
@@ -27,16 +27,12 @@ func (p *Parser) headerLine(line []byte) {
 	p.field = append(p.field, line...)
 }
 
-// trimFold drops a continuation's leading white space but keeps one blank in its place.
-func trimFold(line []byte) []byte {
-	i := 0
-	for i < len(line) && isSpace(line[i]) {
-		i++
+// unfolded drops a continuation's leading white space, as Suricata does; a piece of a long line is taken as it is.
+func unfolded(line []byte, piece bool) []byte {
+	for !piece && len(line) > 0 && isSpace(line[0]) {
+		line = line[1:]
 	}
-	if i == 0 {
-		return line
-	}
-	return line[i-1:]
+	return line
 }
 
 // endField keeps the field that has been collected.
@@ -75,18 +71,19 @@ func (p *Parser) endHeader() {
 	if p.msg.Status == Header {
 		p.msg.Status = Body
 	}
-	part := Message{Fields: p.fields}
-	ctype := part.Get("content-type")
+	m := Message{Fields: p.fields}
+	ctype := m.Get("content-type")
 	kind := lowerString(firstToken(ctype))
-	p.part = partOf(&part)
-	name := p.fileName(&part)
+	p.part = partOf(&m)
+	name := p.fileName(&m)
 	switch {
 	case strings.HasPrefix(kind, "multipart/"):
 		p.multipart(ctype)
-	case strings.HasPrefix(kind, "message/rfc822") && len(name) == 0 && p.nested < maxNesting:
+	case strings.HasPrefix(kind, "message/rfc822") && p.nested < maxNesting: // whatever else its header says
 		p.nested++
+		p.part = part{}
 		p.state = inHeader
-	case len(name) > 0 || bytes.HasPrefix(part.Get("content-disposition"), []byte("attachment")):
+	case len(name) > 0 || bytes.HasPrefix(m.Get("content-disposition"), []byte("attachment")):
 		p.openFile(name)
 	default:
 		p.state = inBody

@@ -31,7 +31,7 @@ const (
 	maxFields     = 1024
 	maxName       = 100
 	maxBoundary   = 254
-	maxFileName   = 256
+	maxFileName   = 255
 	maxNesting    = 16
 	maxURLs       = 256
 	maxURL        = 2048
