@@ -18,7 +18,7 @@ func Probe(dir app.Direction, data []byte, _, _ uint16) app.Match {
 	}
 	end := bytes.IndexAny(data, " \t\v\f")
 	if end < 0 && len(data) < 20 {
-		for _, m := range methods() {
+		for _, m := range methods {
 			if len(m) >= len(data) && m[:len(data)] == string(data) {
 				return app.More
 			}
@@ -46,16 +46,14 @@ func prefix(data []byte, alternatives ...string) app.Match {
 
 // methods are those of HTTP, WebDAV and its extensions (RFC 9110, 4918, 3253, 3648, 3744, 5323, 5789), and what malware
 // and UPnP use.
-func methods() []string {
-	return []string{
-		"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY",
-		"MOVE", "LOCK", "UNLOCK", "VERSION-CONTROL", "CHECKOUT", "UNCHECKOUT", "CHECKIN", "UPDATE", "LABEL", "REPORT",
-		"MKWORKSPACE", "MKACTIVITY", "BASELINE-CONTROL", "MERGE", "ORDERPATCH", "ACL", "SEARCH", "INVALID",
-	}
+var methods = [...]string{
+	"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY",
+	"MOVE", "LOCK", "UNLOCK", "VERSION-CONTROL", "CHECKOUT", "UNCHECKOUT", "CHECKIN", "UPDATE", "LABEL", "REPORT",
+	"MKWORKSPACE", "MKACTIVITY", "BASELINE-CONTROL", "MERGE", "ORDERPATCH", "ACL", "SEARCH", "INVALID",
 }
 
 func isMethod(b []byte) bool {
-	for _, m := range methods() {
+	for _, m := range methods {
 		if m == string(b) {
 			return true
 		}

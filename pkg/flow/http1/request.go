@@ -184,7 +184,7 @@ func isMethodStart(m, in []byte) bool {
 	if len(m) != len(in) {
 		return false
 	}
-	for _, name := range methods() {
+	for _, name := range methods {
 		if len(m) < len(name) && name[:len(m)] == string(m) {
 			return true
 		}

@@ -51,7 +51,6 @@ func (t *table) shrink() {
 
 // get returns the entry of an index, static ones first.
 func (t *table) get(i uint64) (Header, bool) {
-	static := staticTable()
 	if i >= 1 && i <= uint64(len(static)) {
 		e := static[i-1]
 		return Header{Name: []byte(e[0]), Value: []byte(e[1])}, true
@@ -178,9 +177,7 @@ func text(b []byte) (s, rest []byte, err error) {
 	return s, b[n:], nil
 }
 
-// staticTable is RFC 7541 appendix A.
-func staticTable() [][2]string { return static[:] }
-
+// static is the static table (RFC 7541 appendix A).
 var static = [61][2]string{
 	{":authority", ""}, {":method", "GET"}, {":method", "POST"}, {":path", "/"}, {":path", "/index.html"}, {":scheme", "http"},
 	{":scheme", "https"}, {":status", "200"}, {":status", "204"}, {":status", "206"}, {":status", "304"}, {":status", "400"},

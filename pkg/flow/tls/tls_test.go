@@ -55,14 +55,18 @@ func selfSigned(t testing.TB) ctls.Certificate {
 
 // converse makes a real handshake and some data, and returns what was said.
 func converse(t testing.TB, version uint16, cert ctls.Certificate, cache ctls.ClientSessionCache) []apptest.Say {
+	return converseWith(t, &ctls.Config{Certificates: []ctls.Certificate{cert}, NextProtos: []string{"h2"}, MaxVersion: version, ClientAuth: ctls.RequestClientCert}, cache)
+}
+
+// converseWith is converse with a server that may know the client.
+func converseWith(t testing.TB, config *ctls.Config, cache ctls.ClientSessionCache) []apptest.Say {
 	t.Helper()
 	var says []apptest.Say
 	lock := make(chan struct{}, 1)
 	a, b := net.Pipe()
-	server := ctls.Server(tap{b, &says, app.ToClient, lock}, &ctls.Config{Certificates: []ctls.Certificate{cert}, NextProtos: []string{"h2"}, MaxVersion: version,
-		ClientAuth: ctls.RequestClientCert})
+	server := ctls.Server(tap{b, &says, app.ToClient, lock}, config)
 	client := ctls.Client(tap{a, &says, app.ToServer, lock}, &ctls.Config{ServerName: "example.org", InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"},
-		MinVersion: ctls.VersionTLS10, MaxVersion: version, ClientSessionCache: cache, Certificates: []ctls.Certificate{cert}})
+		MinVersion: ctls.VersionTLS10, MaxVersion: config.MaxVersion, ClientSessionCache: cache, Certificates: config.Certificates})
 	done := make(chan error, 1)
 	go func() {
 		buf := make([]byte, 5)
@@ -124,10 +128,13 @@ func TestHandshake13(t *testing.T) {
 }
 
 func TestResumption(t *testing.T) {
-	cache, cert := ctls.NewLRUClientSessionCache(1), selfSigned(t)
-	_, first := parse(t, 1<<20, converse(t, ctls.VersionTLS12, cert, cache))
-	if first.Resumed {
-		t.Error("the first session is said to be resumed")
+	cache := ctls.NewLRUClientSessionCache(1)
+	config := &ctls.Config{Certificates: []ctls.Certificate{selfSigned(t)}, MaxVersion: ctls.VersionTLS12}
+	for i, resumed := range []bool{false, true} {
+		_, tx := parse(t, 1<<20, converseWith(t, config, cache))
+		if tx.Resumed != resumed || (tx.Server.Leaf == nil) != resumed {
+			t.Errorf("handshake %d: resumed %v, certificate %v; want resumed %v", i+1, tx.Resumed, tx.Server.Leaf, resumed)
+		}
 	}
 }
 
