@@ -41,9 +41,10 @@ func (c *Client) Verdicts() ([]Entry, error) {
 	return list, c.call(http.MethodGet, "/verdicts", nil, &list)
 }
 
-// AddVerdict asks for v and returns it as it was accepted.
+// AddVerdict asks for v and returns it as it was accepted. Whoever may open the socket counts as an analyst.
 func (c *Client) AddVerdict(v verdict.Verdict) (verdict.Verdict, error) {
 	var added verdict.Verdict
+	v.Origin = verdict.OriginAnalyst
 	return added, c.call(http.MethodPost, "/verdicts", v, &added)
 }
 

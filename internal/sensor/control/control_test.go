@@ -23,7 +23,7 @@ func (s *service) Status() Status    { return Status{ID: "edge-1", KillSwitch: s
 func (s *service) Verdicts() []Entry { return s.verdicts }
 
 func (s *service) AddVerdict(v verdict.Verdict) (verdict.Verdict, error) {
-	if v.Reason == "" {
+	if v.Reason == "" || v.Origin != verdict.OriginAnalyst {
 		return v, errors.New("reason: say why")
 	}
 	v.ID = "v1"
