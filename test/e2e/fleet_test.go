@@ -3,8 +3,11 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net"
 	"net/netip"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -261,6 +264,45 @@ func TestAlertsSurviveTheCollectorsDeath(t *testing.T) {
 	}
 	if want := bytes.Count(records, []byte(`"signature_id":1000003`)); len(alerts) != want || want < attacks {
 		t.Errorf("the collector has %d alerts, the sensor wrote %d", len(alerts), want)
+	}
+	s.settle()
+}
+
+func TestAnOperatorBlocksFromTheCommandLine(t *testing.T) {
+	s := newScene(t, "cli")
+	ask := func(args ...string) (string, error) {
+		out, err := exec.Command(bin+"/sensor", append(args, "--control", s.Host.Control)...).CombinedOutput()
+		return strings.TrimSpace(string(out)), err
+	}
+	if err := s.attack(6, s.proxy); err != nil {
+		t.Fatalf("before the verdict: %v", err)
+	}
+	if out, err := ask("verdicts", "add", s.Attacker.Addr.String()); err == nil || !strings.Contains(out, "reason") {
+		t.Errorf("a verdict without a reason: %v %s", err, out)
+	}
+	if out, err := ask("verdicts", "add", s.Proxy.Addr.String(), "--reason", "myself"); err == nil || !strings.Contains(out, "own address") {
+		t.Errorf("a verdict on the host itself: %v %s", err, out)
+	}
+	id, err := ask("verdicts", "add", s.Attacker.Addr.String(), "--ttl", "5m", "--reason", "scanner")
+	if err != nil {
+		t.Fatal(id)
+	}
+	if err := s.attack(6, s.proxy); err == nil {
+		t.Error("the attacker still gets an answer")
+	}
+	out, err := ask("verdicts", "list", "--json")
+	var list []control.Entry
+	if err != nil || json.Unmarshal([]byte(out), &list) != nil || len(list) != 1 || list[0].ID != id || list[0].Packets == 0 || list[0].State != "enforced" {
+		t.Errorf("list: %v %s", err, out)
+	}
+	if out, err := ask("status"); err != nil || !strings.Contains(out, "source") {
+		t.Errorf("status does not tell the drops: %v %s", err, out)
+	}
+	if out, err := ask("verdicts", "remove", id); err != nil {
+		t.Error(out)
+	}
+	if err := s.attack(6, s.proxy); err != nil {
+		t.Errorf("after the verdict: %v", err)
 	}
 	s.settle()
 }

@@ -18,18 +18,18 @@ const healthPort = 8080
 // Sensor is one `sensor run` in a host's namespace.
 type Sensor struct {
 	*control.Client
-	ID     string
-	Config string // path of its configuration
-	EVE    string // path of its records
-	Dev    string // interface it is attached to
-	host   *lab.Host
-	bin    string
-	p      *process
+	ID      string
+	Config  string // path of its configuration
+	Control string // path of its control socket
+	EVE     string // path of its records
+	host    *lab.Host
+	bin     string
+	p       *process
 }
 
 func (f *Fleet) newSensor(id, mode string, h *lab.Host, bus string) (*Sensor, error) {
-	s := &Sensor{ID: id, EVE: filepath.Join(f.Dir, id+"-eve.json"), Dev: "eth0", host: h, bin: filepath.Join(f.Bin, "sensor")}
-	socket := filepath.Join(f.Dir, id+".sock")
+	s := &Sensor{ID: id, EVE: filepath.Join(f.Dir, id+"-eve.json"), host: h, bin: filepath.Join(f.Bin, "sensor")}
+	s.Control = filepath.Join(f.Dir, id+".sock")
 	var err error
 	s.Config, err = f.file(id+".yaml", fmt.Sprintf(`id: %s
 mode: %s
@@ -46,11 +46,11 @@ metrics: {listen: "%s:9464"}
 health: {listen: "%s:%d"}
 control: %s
 state: %s
-`, id, mode, f.Policy, f.Rules, s.EVE, bus, filepath.Join(f.Dir, id+".creds"), h.Addr, h.Addr, healthPort, socket, filepath.Join(f.Dir, id+"-state")))
+`, id, mode, f.Policy, f.Rules, s.EVE, bus, filepath.Join(f.Dir, id+".creds"), h.Addr, h.Addr, healthPort, s.Control, filepath.Join(f.Dir, id+"-state")))
 	if err != nil {
 		return nil, err
 	}
-	s.Client = control.Dial(socket)
+	s.Client = control.Dial(s.Control)
 	s.p = f.process(id, "sensor", h.Start, "run", "--config", s.Config)
 	return s, nil
 }
