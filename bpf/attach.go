@@ -40,6 +40,9 @@ func (s *Sensor) Attach(ifname string) (string, error) {
 			return "", err
 		}
 	}
+	if old := s.links[ifname]; old != nil {
+		old.link.Close()
+	}
 	s.links[ifname] = a
 	return attachedMode(iface)
 }

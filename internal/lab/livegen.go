@@ -19,13 +19,15 @@ type LiveFlood struct {
 	Kind    FloodKind // SYNFlood or UDPFlood
 	From    *Host     // out of its eth0
 	Dst     netip.AddrPort
-	Src     netip.Prefix // sources are random within it; source ports are random
+	Src     netip.Prefix // sources are random within it
+	SrcPort uint16       // 0: random
 	Rate    int          // packets a second, in bursts of a tenth of a second; 0: as fast as it can
 	Payload int          // bytes of UDP payload, up to 1400
+	Burst   int          // packets a system call; 0: 2^18, or a tenth of a second's. Each call costs 25 ms, and ends no sooner when it is no longer wanted
 	Outer   *Geneve      // if not nil, sent within this, as a load balancer does
 }
 
-// liveChunk is what one system call sends: its setting up costs 25 ms, and it does not end sooner when it is no longer wanted.
+// liveChunk is what one system call sends if nobody says otherwise.
 const liveChunk = 1 << 18
 
 // Run floods until ctx ends, and returns how many packets were sent.
@@ -46,6 +48,9 @@ func (f LiveFlood) Run(ctx context.Context) (sent uint64, err error) {
 	repeat := uint32(liveChunk)
 	if f.Rate > 0 {
 		repeat = uint32(min(max(f.Rate/10, 1), liveChunk))
+	}
+	if f.Burst > 0 {
+		repeat = uint32(f.Burst)
 	}
 	start := time.Now()
 	for ctx.Err() == nil {
@@ -143,10 +148,15 @@ func (f LiveFlood) program() asm.Instructions {
 		asm.Add.Reg32(asm.R8, asm.R0),
 	}
 	p = append(p, balance(asm.R8, atIPID+shift)...)
+	if f.SrcPort == 0 {
+		p = append(p,
+			asm.FnGetPrandomU32.Call(),
+			asm.And.Imm32(asm.R0, 0xffff),
+			asm.Or.Imm32(asm.R0, 0x0004)) // in memory the high byte: port 1024 and above
+	} else {
+		p = append(p, asm.Mov.Imm32(asm.R0, int32(f.SrcPort>>8|f.SrcPort&0xff<<8)))
+	}
 	p = append(p,
-		asm.FnGetPrandomU32.Call(),
-		asm.And.Imm32(asm.R0, 0xffff),
-		asm.Or.Imm32(asm.R0, 0x0004), // in memory the high byte: port 1024 and above
 		asm.StoreMem(asm.R7, atSport+shift, asm.R0, asm.Half),
 		asm.Add.Reg32(asm.R8, asm.R0),
 	)

@@ -97,8 +97,6 @@ func benches(pkg, pattern string, flags ...string) func(int) error {
 	}
 }
 
-func dataplane(runs int) error { return benches("./bpf", ".")(runs) }
-
 func matching(runs int) error { return benches("./pkg/signatures/...", ".")(runs) }
 
 func collector(runs int) error {

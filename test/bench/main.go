@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/weir-ips/weir/test/bench/dataplane"
 )
 
 // area is one part of the product with something to measure.
@@ -20,7 +22,7 @@ type area struct {
 
 func areas() []area {
 	return []area{
-		{"dataplane", dataplane},
+		{"dataplane", func(runs int) error { return dataplane.Run(os.Stdout, runs) }},
 		{"matching", matching},
 		{"pipeline", pipeline},
 		{"collector", collector},
