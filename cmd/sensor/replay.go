@@ -19,6 +19,7 @@ import (
 	"github.com/weir-ips/weir/internal/strictyaml"
 	"github.com/weir-ips/weir/pkg/signatures"
 	"github.com/weir-ips/weir/pkg/signatures/keyword"
+	"github.com/weir-ips/weir/pkg/threshold"
 )
 
 // replayFlags are the command line of sensor replay.
@@ -28,6 +29,7 @@ type replayFlags struct {
 	ips, ignoreChecksums  bool
 	json                  bool
 	workers               int
+	detect                bool
 
 	messages []replay.Message // what was said on stderr
 }
@@ -48,6 +50,7 @@ func parseReplay(args []string, stderr io.Writer) (*replayFlags, error) {
 	fs.BoolVar(&f.ips, "ips", false, "as if the traffic could be dropped")
 	fs.BoolVar(&f.ignoreChecksums, "ignore-checksums", false, "inspect packets with wrong checksums too")
 	fs.IntVar(&f.workers, "workers", 1, "conversations are spread over this many workers")
+	fs.BoolVar(&f.detect, "detect", false, "look for floods, scans and the like also under settings of a Suricata configuration, which knows none; without such settings they are always looked for")
 	fs.BoolVar(&f.json, "json", false, "print the summary as one JSON object")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
@@ -128,6 +131,10 @@ func (f *replayFlags) prepare(stderr io.Writer) (o *replay.Options, bad int, err
 	}
 	o = &replay.Options{Captures: f.captures, Out: f.out, Settings: s, Workers: f.workers,
 		Warn: func(err error) { fmt.Fprintln(stderr, "warning:", err) }}
+	if f.detect || f.suricata == "" && len(f.sets) == 0 {
+		limits := threshold.DefaultLimits()
+		o.Detect = &limits
+	}
 	rules := f.rules
 	if f.config != "" {
 		c, err := sensorConfig(f.config)
@@ -136,6 +143,9 @@ func (f *replayFlags) prepare(stderr io.Writer) (o *replay.Options, bad int, err
 		}
 		maps.Copy(s.Rules.Variables, c.Variables)
 		o.Block = blocker(c.Block)
+		if o.Detect != nil {
+			o.Detect.SYN, o.Detect.UDP, o.Detect.ICMP = c.Floods.SYN, c.Floods.UDP, c.Floods.ICMP
+		}
 		if len(rules) == 0 {
 			rules = c.Rules
 		}

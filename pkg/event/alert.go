@@ -27,6 +27,8 @@ type AlertRecord struct {
 	Stream  []byte // reassembled bytes that the match lies in; nil: the packet's payload
 	// URL returns the prefix of a reference type, as reference.config has it.
 	URL func(kind string) string
+	// Detection explains an alert that no rule raised; nil for those of rules.
+	Detection *Detection
 }
 
 // Alert writes an alert.
@@ -185,14 +187,17 @@ func (l *Logger) targets(e *encoder, a *AlertRecord) {
 
 // context writes what is the product's own, under alert.context.weir, where the schema allows anything.
 func (l *Logger) context(e *encoder, a *AlertRecord) {
-	if l.Sensor == "" {
+	if l.Sensor == "" && a.Detection == nil {
 		return
 	}
 	e.open("context")
 	e.open("weir")
-	e.str("sensor", l.Sensor)
+	e.strIf("sensor", l.Sensor)
 	if a.Flow != nil && a.Flow.Tenant != 0 {
 		e.num("tenant", a.Flow.Tenant)
+	}
+	if a.Detection != nil {
+		l.detection(e, a.Detection)
 	}
 	e.close()
 	e.close()

@@ -12,6 +12,7 @@ import (
 // packet takes one decoded packet through flow, rules and records.
 func (p *Path) packet(pk, outer *decode.Packet) {
 	p.result = p.tracker.Track(pk)
+	p.detect(pk, &p.result)
 	p.inspect(pk, outer, &p.result)
 	p.tracker.Done(&p.result)
 }
@@ -40,6 +41,7 @@ func (h *handler) End(f *flow.Flow) {
 		macs = &memoryOf(f).macs
 	}
 	p.log.FlowEnd(f, p.now, macs)
+	p.sessionEnds(f)
 	if p.cfg.Hooks.Ended != nil {
 		p.cfg.Hooks.Ended(f)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/signatures"
 	"github.com/weir-ips/weir/pkg/signatures/keyword"
+	"github.com/weir-ips/weir/pkg/threshold"
 )
 
 // Config is what a Path is built from. Flow, Decoder, Rules and Shared may be shared by several Paths.
@@ -42,9 +43,11 @@ type Config struct {
 	// Block reports whether an alert of this signature drops its flow: the policy layer. It is never asked about rules
 	// that write no alert. nil: only the rules' own actions drop.
 	Block func(*keyword.Signature) bool
-	Hooks Hooks
-	Store *FileStore // keeps files; nil: none are kept
-	Stats Stats      // what counters start from: the settings of the stats record
+	// Detect holds the thresholds of floods, scans and the like; nil: they are not looked for.
+	Detect *threshold.Limits
+	Hooks  Hooks
+	Store  *FileStore // keeps files; nil: none are kept
+	Stats  Stats      // what counters start from: the settings of the stats record
 }
 
 // Hooks tell the owner of a Path what has happened. They are called on the Path's goroutine; nil ones are not called.
@@ -56,6 +59,8 @@ type Hooks struct {
 	Decided func(f *flow.Flow, v flow.FlowVerdict, by *keyword.Signature)
 	// Uninteresting is called once when a flow has nothing left to inspect: encrypted, or beyond the depth.
 	Uninteresting func(f *flow.Flow)
+	// Detected is called for each event of the detector, after its record was written. It is lent.
+	Detected func(*threshold.Detection)
 	// Ended is called when a flow is over.
 	Ended func(f *flow.Flow)
 }
@@ -89,6 +94,8 @@ type Path struct {
 	url     func(kind string) string           // of rules
 	wants   wants
 	storing map[*app.File]*storing
+
+	detection detection
 }
 
 // wants are the costly records that no output may ask for.
@@ -96,7 +103,7 @@ type wants struct{ decode, stream, drop, app, ether, arp bool }
 
 // New builds a Path.
 func New(c Config) *Path {
-	p := &Path{cfg: c, rules: c.Rules, stats: c.Stats}
+	p := &Path{cfg: c, rules: c.Rules, stats: c.Stats, detection: newDetection(c.Detect)}
 	p.tracker = flow.NewTracker(c.Flow, c.Decoder, (*handler)(p))
 	if c.Rules != nil {
 		p.engine = signatures.NewEngine(c.Rules, c.Shared)
@@ -153,10 +160,14 @@ func outer(rest []*decode.Packet, pk *decode.Packet) *decode.Packet {
 func (p *Path) Tick(now int64) {
 	p.now = max(p.now, now)
 	p.tracker.Tick(now)
+	p.tickDetection()
 }
 
 // Close ends all flows as at the end of a capture. The Path is empty afterwards and can be used again.
-func (p *Path) Close() { p.tracker.Close(p.now) }
+func (p *Path) Close() {
+	p.tracker.Close(p.now)
+	p.closeDetection()
+}
 
 // Swap replaces the ruleset before the next packet; it may be called from any goroutine, on a Path that has rules. Flows keep their state.
 func (p *Path) Swap(rs *signatures.Ruleset) {

@@ -18,6 +18,7 @@ import (
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/signatures"
 	"github.com/weir-ips/weir/pkg/signatures/keyword"
+	"github.com/weir-ips/weir/pkg/threshold"
 )
 
 // Options say what is replayed and how.
@@ -29,6 +30,7 @@ type Options struct {
 	Loaded   time.Time           // when the rules were loaded
 	Workers  int                 // at least 1
 	Block    func(*keyword.Signature) bool
+	Detect   *threshold.Limits // of floods, scans and the like; nil: they are not looked for
 	// Warn is told of a capture whose end is damaged, and of files among captures that are none; nil makes both errors.
 	Warn func(error)
 }
@@ -168,6 +170,6 @@ func (r *Replay) config(name string, shared *signatures.Shared) path.Config {
 	return path.Config{
 		Flow: r.flow, Decoder: s.Decoder, Rules: r.opts.Rules, Shared: shared, Outputs: r.outputs,
 		IPS: s.IPS, Capture: name, Block: r.opts.Block, Stats: path.Stats{Policies: s.Stats.Policies, Loaded: r.opts.Loaded.UnixNano()},
-		HASSH: s.HASSH, Store: r.store, Hooks: path.Hooks{Alert: r.alerts.add},
+		HASSH: s.HASSH, Detect: r.opts.Detect, Store: r.store, Hooks: path.Hooks{Alert: r.alerts.add},
 	}
 }
