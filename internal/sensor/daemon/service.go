@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
@@ -59,6 +60,9 @@ func (s *service) Verdicts() []control.Entry {
 
 // AddVerdict takes an order from whoever may open the socket: an analyst's, for this sensor alone.
 func (s *service) AddVerdict(v verdict.Verdict) (verdict.Verdict, error) {
+	if v.Reason == "" {
+		return v, errors.New("say why: a verdict without a reason cannot be judged by the next person (--reason)")
+	}
 	v.ID, v.Scope, v.Origin, v.CreatedAt = "local-"+rand.Text()[:10], scopeLocal, verdict.OriginAnalyst, time.Now()
 	if v.CreatedBy == "" {
 		v.CreatedBy = "sensor:" + s.cfg.ID
