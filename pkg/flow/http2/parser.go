@@ -138,7 +138,9 @@ func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 // Free drops the oldest n transactions.
 func (p *Parser) Free(n int) {
 	for _, t := range p.txs.All()[:min(n, p.txs.Len())] {
-		delete(p.streams, t.(*Tx).StreamID)
+		if id := t.(*Tx).StreamID; p.streams[id] != nil && app.Tx(p.streams[id].tx) == t {
+			delete(p.streams, id)
+		}
 	}
 	p.txs.Free(n)
 }
@@ -313,5 +315,6 @@ func (p *Parser) Close(dir app.Direction) {
 			p.endStream(st, dir, false)
 		}
 	}
+	p.txs.Close(dir)
 	p.sides[dir].buf, p.sides[dir].block = nil, nil
 }
