@@ -26,6 +26,38 @@ import (
 
 const artifacts = "../test/artifacts" // git-ignored; CI keeps it
 
+// One browser goes through all stories; each has a collector of its own.
+func TestConsole(t *testing.T) {
+	b := startBrowser(t)
+	for _, story := range []struct {
+		name string
+		run  func(t *testing.T, b *browser)
+	}{
+		{"AnalystSeesBlocksAndUndoes", testAnalystSeesBlocksAndUndoes},
+		{"PolicyRefusesInTheDialog", testPolicyRefusesInTheDialog},
+		{"HostileTextIsInert", testHostileTextIsInert},
+		{"Widths", testWidths},
+		{"Phone", testPhone},
+		{"URLHoldsTheState", testURLHoldsTheState},
+		{"FloodOfAlerts", testFloodOfAlerts},
+	} {
+		t.Run(story.name, func(t *testing.T) {
+			b.fresh(t)
+			story.run(t, b)
+		})
+	}
+}
+
+// fresh leaves nothing of the story before.
+func (b *browser) fresh(t *testing.T) {
+	t.Helper()
+	b.do(t, "away", chromedp.Navigate("about:blank"))
+	b.do(t, "size", chromedp.EmulateViewport(1440, 900))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.errs = nil
+}
+
 // browser is a tab of a fresh Chromium, and what went wrong in it.
 type browser struct {
 	ctx  context.Context
@@ -101,7 +133,7 @@ func (b *browser) do(t *testing.T, what string, actions ...action) {
 
 func (b *browser) fail(t *testing.T, what string, err any) {
 	t.Helper()
-	b.shoot(t, "failed-"+t.Name())
+	b.shoot(t, "failed-"+strings.ReplaceAll(t.Name(), "/", "-"))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t.Fatalf("%s: %v\nbrowser: %s", what, err, strings.Join(b.errs, "\n"))
@@ -196,14 +228,14 @@ func rows(text string) string {
 }
 
 // The story of an analyst: sees an attack, looks closer, previews, blocks, watches the drops, undoes it.
-func TestAnalystSeesBlocksAndUndoes(t *testing.T) {
-	b := startBrowser(t)
+func testAnalystSeesBlocksAndUndoes(t *testing.T, b *browser) {
 	w := startWorld(t)
-	w.past(1500)
+	w.past(900, time.Hour)
+	w.past(1500, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	b.scheme(t, "light")
-	b.do(t, "open", chromedp.Navigate(w.url))
+	b.do(t, "open", chromedp.Navigate(w.url+"?view=alerts"))
 	b.wait(t, "live", `document.querySelector(".state.live")`)
 	b.wait(t, "history", `document.querySelectorAll("#alerts .row").length > 10`)
 	b.wait(t, "sensors", `document.querySelectorAll("[data-sensor]").length === 3`)
@@ -263,10 +295,10 @@ alert http any any -> any any (msg:"ET EXPLOIT Apache log4j RCE Attempt"; conten
 	b.scheme(t, "dark")
 	b.shoot(t, "verdict-dark")
 
-	b.key(t, kb.Escape+"2") // out of the field first
+	b.key(t, kb.Escape+"3") // out of the field first
 	b.wait(t, "verdicts alone", `document.querySelector(".page:not(.with-aside) .verdicts")`)
 	b.shoot(t, "verdicts-view-dark")
-	b.key(t, "1")
+	b.key(t, "2")
 	b.do(t, "help", chromedp.Click(`[aria-label="Filter help"]`))
 	b.shoot(t, "help-dark")
 	b.do(t, "help away", chromedp.Click(`[aria-label="Filter help"]`))
@@ -279,8 +311,30 @@ alert http any any -> any any (msg:"ET EXPLOIT Apache log4j RCE Attempt"; conten
 	b.do(t, "undo", chromedp.Click(`//div[contains(@class,"toast")]/button[text()="Undo"]`))
 	b.wait(t, "blocked again", `document.querySelector(".cards:not(.faded) [data-verdict] .match")?.textContent === "203.0.113.77"`)
 	waitFor(t, "traffic is dropped again", func() bool { return !passes() })
+	overview(t, b)
 
 	b.noErrors(t)
+}
+
+// overview: what happens now is seen at once, and one click leads to it.
+func overview(t *testing.T, b *browser) {
+	b.scheme(t, "light")
+	b.key(t, "1")
+	b.wait(t, "drops by reason", `document.querySelectorAll(".overview-plot canvas").length === 2 && document.querySelectorAll(".overview-plot")[1].textContent.includes("SYN flood")`)
+	b.wait(t, "signatures", `document.querySelectorAll(".rank")[0].querySelectorAll("li").length >= 6`)
+	b.wait(t, "traffic", `[...document.querySelectorAll(".overview-fleet tbody tr")].filter((r) => r.querySelector(".spark")).length === 3`)
+	b.shoot(t, "overview-light")
+	b.scheme(t, "dark")
+	b.shoot(t, "overview-dark")
+	b.phone(t)
+	b.do(t, "settle", chromedp.Sleep(400*time.Millisecond))
+	b.shoot(t, "overview-phone")
+	if over := b.eval(t, `document.documentElement.scrollWidth > innerWidth`); over != "false" {
+		t.Error("the overview is wider than the phone")
+	}
+	b.do(t, "size", chromedp.EmulateViewport(1440, 900))
+	b.do(t, "the busiest source", chromedp.Click(`.rank:nth-child(2) li button`))
+	b.wait(t, "its alerts", `/view=alerts.*q=src/.test(location.search) && document.querySelectorAll("#alerts .row").length > 3`)
 }
 
 func waitFor(t *testing.T, what string, done func() bool) {
@@ -302,14 +356,16 @@ func (b *browser) noErrors(t *testing.T) {
 	}
 }
 
-func TestPolicyRefusesInTheDialog(t *testing.T) {
-	b := startBrowser(t)
+func testPolicyRefusesInTheDialog(t *testing.T, b *browser) {
 	w := startWorld(t)
 	b.scheme(t, "dark")
-	b.do(t, "open", chromedp.Navigate(w.url))
+	b.do(t, "open", chromedp.Navigate(w.url+"?view=alerts"))
 	b.wait(t, "empty list teaches", `document.querySelector("#alerts .empty")?.textContent.includes("No alerts yet")`)
 	b.wait(t, "sensors", `document.querySelectorAll("[data-sensor]").length === 3`)
 	b.shoot(t, "empty-dark")
+	b.key(t, "1")
+	b.wait(t, "an empty overview teaches", `document.querySelector(".overview .plot-bare")?.textContent.includes("When a sensor sees traffic")`)
+	b.shoot(t, "overview-empty")
 	b.key(t, "n")
 	b.wait(t, "dialog", `document.querySelector("dialog[open] #f-src") === document.activeElement`)
 	b.do(t, "type", chromedp.KeyEvent("169.254.169.254"))
@@ -327,10 +383,9 @@ func TestPolicyRefusesInTheDialog(t *testing.T) {
 }
 
 // Whatever packets and rules contain is shown as text.
-func TestHostileTextIsInert(t *testing.T) {
-	b := startBrowser(t)
+func testHostileTextIsInert(t *testing.T, b *browser) {
 	w := startWorld(t)
-	b.do(t, "open", chromedp.Navigate(w.url))
+	b.do(t, "open", chromedp.Navigate(w.url+"?view=alerts"))
 	b.wait(t, "live", `document.querySelector(".state.live")`)
 	w.sensors[0].raise(hostile, netip.MustParseAddr("203.0.113.66"), time.Now(), false)
 	b.wait(t, "row", rows("<img src=x onerror=")+`.length === 1`)
@@ -355,11 +410,10 @@ func TestHostileTextIsInert(t *testing.T) {
 }
 
 // No width makes the page scroll sideways, or hides what matters.
-func TestWidths(t *testing.T) {
-	b := startBrowser(t)
+func testWidths(t *testing.T, b *browser) {
 	w := startWorld(t)
-	w.past(400)
-	b.do(t, "open", chromedp.Navigate(w.url))
+	w.past(400, 0)
+	b.do(t, "open", chromedp.Navigate(w.url+"?view=alerts"))
 	b.wait(t, "history", `document.querySelectorAll("#alerts .row").length > 5`)
 	for _, width := range []int64{1920, 1280, 1024, 834, 600, 360} {
 		b.do(t, "resize", chromedp.EmulateViewport(width, 760), chromedp.Sleep(400*time.Millisecond))
@@ -375,14 +429,13 @@ func TestWidths(t *testing.T) {
 	b.noErrors(t)
 }
 
-func TestPhone(t *testing.T) {
-	b := startBrowser(t)
+func testPhone(t *testing.T, b *browser) {
 	w := startWorld(t)
-	w.past(400)
+	w.past(400, 0)
 	b.phone(t)
 	for _, theme := range []string{"light", "dark"} {
 		b.scheme(t, theme)
-		b.do(t, "open", chromedp.Navigate(w.url))
+		b.do(t, "open", chromedp.Navigate(w.url+"?view=alerts"))
 		b.wait(t, "history", `document.querySelectorAll("#alerts .row").length > 5`)
 		b.wait(t, "timeline", `document.querySelector(".plot canvas")`)
 		time.Sleep(600 * time.Millisecond)
@@ -400,29 +453,28 @@ func TestPhone(t *testing.T) {
 	b.shoot(t, "phone-block")
 	b.do(t, "block", chromedp.Click("dialog[open] footer .danger"))
 	b.wait(t, "done", `!document.querySelector("dialog[open]")`)
-	b.do(t, "back", chromedp.Click(".detail .close"), chromedp.Click(`.tabbar .tab:nth-child(2)`))
+	b.do(t, "back", chromedp.Click(".detail .close"), chromedp.Click(`.tabbar .tab:nth-child(3)`))
 	b.wait(t, "verdict", `document.querySelector("[data-verdict]")`)
 	time.Sleep(300 * time.Millisecond)
 	b.shoot(t, "phone-verdicts")
-	b.do(t, "sensors", chromedp.Click(`.tabbar .tab:nth-child(3)`))
+	b.do(t, "sensors", chromedp.Click(`.tabbar .tab:nth-child(4)`))
 	b.wait(t, "sensors", `document.querySelectorAll("[data-sensor]").length === 3`)
 	b.shoot(t, "phone-sensors")
 	b.noErrors(t)
 }
 
 // The state is in the URL: a link brings back what was seen, and the back button goes back.
-func TestURLHoldsTheState(t *testing.T) {
-	b := startBrowser(t)
+func testURLHoldsTheState(t *testing.T, b *browser) {
 	w := startWorld(t)
-	w.past(300)
+	w.past(300, 0)
 	b.do(t, "open", chromedp.Navigate(w.url+"?q=severity%3A1&span=6h&paused=1")) // while alerts still arrive
 	b.wait(t, "restored", `document.querySelector(".state.paused") && document.querySelector(".search input").value === "severity:1" && document.querySelector('.segments [aria-pressed=true]').textContent === "6 h"`)
 	b.wait(t, "filtered", `document.querySelectorAll("#alerts .row").length > 0 && [...document.querySelectorAll("#alerts .row .sev")].every((s) => s.textContent === "1")`)
-	b.do(t, "another view", chromedp.Click(`.bar .tab:nth-child(3)`))
+	b.do(t, "another view", chromedp.Click(`.bar .tab:nth-child(4)`))
 	b.wait(t, "sensors", `location.search.includes("view=sensors") && document.querySelector(".sensors")`)
 	b.do(t, "back", chromedp.NavigateBack())
-	b.wait(t, "alerts again", `document.querySelector("#alerts") && !location.search.includes("view=")`)
-	b.do(t, "clear", chromedp.Navigate(w.url))
+	b.wait(t, "alerts again", `document.querySelector("#alerts") && !location.search.includes("view=sensors")`)
+	b.do(t, "clear", chromedp.Navigate(w.url+"?view=alerts"))
 	b.wait(t, "all", `document.querySelectorAll("#alerts .row").length > 10 && document.querySelector(".plot canvas")`)
 	if n := b.eval(t, `document.querySelectorAll("#alerts .row").length`); len(n) > 2 {
 		t.Errorf("%s rows are in the page: the list is not virtual", n)
@@ -435,17 +487,16 @@ func TestURLHoldsTheState(t *testing.T) {
 	b.wait(t, "fewer", `(n => n > 10 && n < 300)(+document.querySelector("#alerts").getAttribute("aria-rowcount"))`)
 	b.shoot(t, "brushed")
 	b.do(t, "back to live", chromedp.Click(`.filter .button`))
-	b.wait(t, "live", `document.querySelector(".state.live") && !location.search`)
+	b.wait(t, "live", `document.querySelector(".state.live") && location.search === "?view=alerts"`)
 	b.do(t, "nonsense", chromedp.Navigate(w.url+"?q=colour%3Ared"))
 	b.wait(t, "explained", `document.querySelector(".problem")?.textContent.includes("There is no filter “colour:”")`)
 	b.noErrors(t)
 }
 
 // At 10,000 alerts a second the page stays smooth and small, and says how many it does not list.
-func TestFloodOfAlerts(t *testing.T) {
-	b := startBrowser(t)
+func testFloodOfAlerts(t *testing.T, b *browser) {
 	w := startWorld(t)
-	b.do(t, "open", chromedp.Navigate(w.url))
+	b.do(t, "open", chromedp.Navigate(w.url+"?view=alerts"))
 	b.wait(t, "live", `document.querySelector(".state.live")`)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -143,7 +143,7 @@ func (s *sensor) health(h *wire.Health) {
 	defer s.mu.Unlock()
 	h.Mode, h.Policy, h.Version, h.State, h.Ruleset = s.mode, "enforce", "1.4.0", "ok", "4f2a"
 	h.Packets, h.Bytes, h.Verdicts = s.packets, s.bytes, uint64(len(s.verdicts))
-	h.Drops = map[string]uint64{"verdict_src": s.dropped, "syn_flood": s.packets / 300}
+	h.Drops = map[string]uint64{"source": s.dropped, "flood-syn": s.packets / 30, "bad-l4": s.packets / 90, "tcp-flags": s.packets / 200}
 	for _, hit := range s.hits {
 		h.Hits = append(h.Hits, hit)
 	}
@@ -241,10 +241,10 @@ func source(r *rand.Rand) netip.Addr {
 	return netip.AddrFrom4([4]byte{n[0], n[1], n[2], byte(1 + int(r.ExpFloat64()*12)%250)})
 }
 
-// past gives the last hour a history: quiet, with a burst.
-func (w *world) past(n int) {
+// past gives the hour before ago a history: quiet, with a burst.
+func (w *world) past(n int, ago time.Duration) {
 	r := rand.New(rand.NewPCG(3, 4))
-	now := time.Now()
+	now := time.Now().Add(-ago)
 	for i := range n {
 		back := time.Duration(r.Int64N(int64(58 * time.Minute)))
 		if i%3 == 0 {

@@ -33,7 +33,10 @@ type reasonRates struct {
 	Packets []float64 `json:"packets"`
 }
 
-const maxReasons = 32
+const (
+	maxReasons = 32
+	shortest   = time.Minute // answered however young the history is
+)
 
 func (s *Server) traffic(w http.ResponseWriter, r *http.Request) error {
 	now := time.Now().UTC()
@@ -46,7 +49,7 @@ func (s *Server) traffic(w http.ResponseWriter, r *http.Request) error {
 	if err := p.err(); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, s.history.traffic(windowOf(span, now), int(n)))
+	return writeJSON(w, http.StatusOK, s.history.traffic(windowOf(min(span, max(now.Sub(s.history.began), shortest)), now), int(n)))
 }
 
 func (h *history) traffic(w window, n int) trafficAnswer {

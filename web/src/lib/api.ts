@@ -1,7 +1,7 @@
 // Requests to the collector.
 
 import { text } from "../text";
-import type { Alert, FieldError, Page, Preview, Sensor, Timeline, Verdict, VerdictRequest } from "./types";
+import type { Alert, Change, FieldError, Page, Preview, Sensor, Timeline, Traffic, Verdict, VerdictRequest } from "./types";
 
 const root = "/api/v1";
 
@@ -41,6 +41,8 @@ export function queryOf(params: Params): string {
 export const streamURL = (params: Params) => root + "/alerts/stream" + queryOf(params);
 export const listAlerts = (params: Params, signal?: AbortSignal): Promise<Page> => get("/alerts" + queryOf(params), signal);
 export const timeline = (params: Params, signal?: AbortSignal): Promise<Timeline> => get("/stats/timeline" + queryOf(params), signal);
+export const traffic = (params: Params, signal?: AbortSignal): Promise<Traffic> => get("/stats/traffic" + queryOf(params), signal);
+export const changes = async (params: Params, signal?: AbortSignal): Promise<Change[]> => (await get("/stats/changes" + queryOf(params), signal)).rows;
 export const listVerdicts = async (): Promise<Verdict[]> => (await get("/verdicts")).verdicts;
 export const listSensors = async (): Promise<Sensor[]> => (await get("/sensors")).sensors;
 export const preview = async (v: VerdictRequest, signal: AbortSignal): Promise<Preview> => (await request("POST", "/verdicts/preview", v, signal)).json();

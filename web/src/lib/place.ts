@@ -2,7 +2,8 @@
 
 import { signal } from "@preact/signals";
 
-export type View = "alerts" | "verdicts" | "sensors";
+export type View = "overview" | "alerts" | "verdicts" | "sensors";
+const views: View[] = ["overview", "alerts", "verdicts", "sensors"];
 
 export interface Place {
   view: View;
@@ -18,10 +19,11 @@ const spans = ["15m", "1h", "6h", "24h", "7d"];
 
 function read(): Place {
   const p = new URLSearchParams(location.search);
-  const view = p.get("view");
+  const view = p.get("view") as View;
+  const looks = p.has("q") || p.has("alert") || p.has("since"); // such links are about alerts
   const span = p.get("span") ?? "";
   return {
-    view: view === "verdicts" || view === "sensors" ? view : "alerts",
+    view: views.includes(view) ? view : looks ? "alerts" : "overview",
     q: p.get("q") ?? "",
     span: spans.includes(span) ? span : "1h",
     since: p.get("since") ?? "",
@@ -33,7 +35,7 @@ function read(): Place {
 
 function write(p: Place): string {
   const q = new URLSearchParams();
-  if (p.view !== "alerts") q.set("view", p.view);
+  if (p.view !== "overview") q.set("view", p.view);
   if (p.q) q.set("q", p.q);
   if (p.span !== "1h") q.set("span", p.span);
   if (p.since) q.set("since", p.since);

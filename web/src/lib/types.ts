@@ -88,4 +88,16 @@ export interface Sensor {
 export interface Bucket { time: string; total: number; blocked: number; severity: Record<string, number> }
 export interface Timeline { since: string; until: string; step_seconds: number; buckets: Bucket[] }
 
+/** Rates a second, one a step. */
+export interface Traffic {
+  since: string;
+  until: string;
+  step_seconds: number;
+  began: string;
+  sensors: { id: string; packets: number[]; bytes: number[]; dropped: number[] }[];
+  drops: { reason: string; packets: number[] }[];
+}
+
+export interface Change { key: string; label: string; count: number; before: number }
+
 export interface FieldError { field: string; detail: string }

@@ -7,6 +7,7 @@ import { Detail } from "./detail";
 import { FilterBar } from "./filter";
 import { Header, TabBar } from "./header";
 import { Keys, useKeys } from "./keys";
+import { Overview } from "./overview";
 import { Sensors } from "./sensors";
 import { Tiles } from "./tiles";
 import { TimelinePlot } from "./timeline";
@@ -23,6 +24,7 @@ export function App() {
       <a class="skip" href="#alerts">{text.skip}</a>
       <Header />
       <main class={"page " + (aside ? "with-aside" : "")}>
+        {view === "overview" && <Overview />}
         {view === "alerts" && (
           <section class="column alerts" aria-label={text.views.alerts}>
             <Tiles />

@@ -6,9 +6,9 @@ import { go, place, type View } from "../lib/place";
 import { theme, toggleTheme } from "../lib/screen";
 import { text } from "../text";
 import { keysOpen } from "./keys";
-import { Keyboard, List, Logo, Moon, Radar, Shield, Sun } from "./icons";
+import { Gauge, Keyboard, List, Logo, Moon, Radar, Shield, Sun } from "./icons";
 
-const views: [View, ComponentType][] = [["alerts", List], ["verdicts", Shield], ["sensors", Radar]];
+const views: [View, ComponentType][] = [["overview", Gauge], ["alerts", List], ["verdicts", Shield], ["sensors", Radar]];
 
 const numbers = (v: View): string => {
   if (v === "verdicts") return active.value.length ? String(active.value.length) : "";
@@ -45,7 +45,7 @@ function State() {
 export function Header() {
   return (
     <header class="bar">
-      <a class="brand" href="/" onClick={(e) => { e.preventDefault(); go({ view: "alerts", q: "", since: "", until: "", alert: "", paused: false }, "push"); }}>
+      <a class="brand" href="/" onClick={(e) => { e.preventDefault(); go({ view: "overview", q: "", since: "", until: "", alert: "", paused: false }, "push"); }}>
         <Logo /><b>{text.product}</b>
       </a>
       <nav class="tabs" aria-label={text.product}><Tabs /></nav>

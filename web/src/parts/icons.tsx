@@ -24,6 +24,7 @@ export const Keyboard = drawing("M2 4.500h12v7H2zM4.500 7h.01M7 7h.01M9.500 7h.0
 export const List = drawing("M3 4.500h10M3 8h10M3 11.500h6");
 export const Shield = drawing("M8 2l5 1.800v4c0 3-2 5-5 6.200c-3-1.200-5-3.200-5-6.200v-4z");
 export const Radar = drawing("M8 8l4-4M8 2.500A5.500 5.500 0 1 0 13.500 8M8 5.500A2.500 2.500 0 1 0 10.500 8");
+export const Gauge = drawing("M2.500 12a5.500 5.500 0 1 1 11 0M8 11.500l2.500-4");
 export const Help = drawing("M6 6a2 2 0 1 1 3 1.700c-.7.4-1 .8-1 1.500M8 11.800v.01");
 export const Warn = drawing("M8 2.500l6 10.500H2zM8 6.500v3M8 11.200v.01");
 export const Copy = drawing("M5.500 5.500h7v7h-7zM3.500 10.500v-7h7");

@@ -22,7 +22,7 @@ const keys: Record<string, () => void> = {
   b: () => { const a = current(); if (a) blockSource(a); },
   "/": () => { if (place.value.view === "alerts") filterInput.focus(); else { go({ view: "alerts" }, "push"); setTimeout(() => filterInput.focus()); } },
   " ": () => { if (!past.value) go({ paused: !place.value.paused }); },
-  "1": view("alerts"), "2": view("verdicts"), "3": view("sensors"),
+  "1": view("overview"), "2": view("alerts"), "3": view("verdicts"), "4": view("sensors"),
   n: newVerdict, t: toggleTheme,
   "?": () => { keysOpen.value = true; },
   Escape: () => (place.value.alert ? closeDetail() : choose("")),
