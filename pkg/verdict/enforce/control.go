@@ -56,7 +56,11 @@ func (e *Enforcer) Counters() (bpf.Counters, error) { return e.sensor.Counters()
 func (e *Enforcer) Stats() Stats {
 	e.lock()
 	defer e.mu.Unlock()
-	return e.stats
+	e.flows.mu.Lock()
+	defer e.flows.mu.Unlock()
+	s := e.stats
+	s.FlowFull = e.flows.full
+	return s
 }
 
 // Fill is how full a map is, in entries.
@@ -66,6 +70,8 @@ type Fill struct{ Used, Max int }
 func (e *Enforcer) Fills() map[string]Fill {
 	e.lock()
 	defer e.mu.Unlock()
+	e.flows.mu.Lock()
+	defer e.flows.mu.Unlock()
 	return map[string]Fill{
 		"verdicts": {e.slots.used(), len(e.maps.Verdicts) - 1},
 		"prefixes": {e.prefixes.tree.Size(), bpf.MaxPrefixes},
@@ -80,17 +86,21 @@ const goodLife = 5 * time.Minute
 
 // Sweep does what is due by time. Call it about once a second: it takes expired verdicts out (XDP has stopped heeding them
 // by itself), prolongs decisions about living flows, ages known-good sources, and watches the drop share. tripped holds the
-// verdicts that the breaker has suspended in this call.
+// verdicts that the breaker has suspended in this call. It does not wait: while a large set is exchanged, what is due about
+// the table is left to the next call, so that who sweeps can go on giving signs of life.
 func (e *Enforcer) Sweep() (tripped []string, err error) {
-	e.lock()
+	e.sweepFlows()
+	if !e.mu.TryLock() {
+		return nil, nil
+	}
 	defer e.mu.Unlock()
+	e.mono, e.wall = e.clock.Now(), e.now()
 	now := e.wall
 	var errs []error
 	for _, entry := range e.table.Expire(now) {
 		e.stats.Expired++
 		errs = append(errs, e.lift(entry))
 	}
-	e.sweepFlows()
 	if now.Sub(e.good) > goodLife {
 		e.ageGood(now)
 	}

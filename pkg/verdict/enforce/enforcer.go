@@ -28,6 +28,8 @@ type Enforcer struct {
 	clock  bpf.Clock
 	now    func() time.Time
 
+	arming sync.Mutex // of destinations: a flood is not held up by what else goes on
+
 	mu       sync.Mutex
 	mono     time.Duration // CLOCK_MONOTONIC, read when mu was locked
 	wall     time.Time     // now, read then
@@ -42,7 +44,7 @@ type Enforcer struct {
 	stale    int                   // changes since a generation was last built afresh: tombstones, presence too high
 	spilled  map[netip.Prefix]bool // exact sources that found no cell and live among the prefixes
 	guarded  map[netip.Prefix]bool // in the kernel's never-block trie
-	flows    flows
+	flows    *flows
 	breaker  breaker
 	good     time.Time // when the known-good halves last changed places
 	stats    Stats
@@ -193,7 +195,9 @@ func (e *Enforcer) release(entry *verdict.Entry) {
 		return
 	}
 	if entry.Match.Flow != nil {
+		e.flows.mu.Lock()
 		e.flows.release(entry.Handle, e.mono)
+		e.flows.mu.Unlock()
 	} else {
 		e.targets.release(e.maps.Verdicts[entry.Handle].Target)
 		e.slots.give(entry.Handle, e.mono)

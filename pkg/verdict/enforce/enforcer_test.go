@@ -468,3 +468,27 @@ func TestSamples(t *testing.T) {
 		t.Errorf("sample %+v %v %v", got, ok, err)
 	}
 }
+
+// TestInspectionDoesNotWaitForASet decides, arms and sweeps while another goroutine holds the table, as Replace does for seconds.
+func TestInspectionDoesNotWaitForASet(t *testing.T) {
+	r := newRig(t, bpf.Options{})
+	client, server := netip.MustParseAddrPort("192.0.2.8:4000"), netip.MustParseAddrPort("198.51.100.7:443")
+	key, fromB := tuple(0, client, server, 6)
+	r.mu.Lock()
+	done := make(chan error, 1)
+	go func() {
+		err := r.DecideFlow(key, fromB, FlowDecision{Action: verdict.Drop, Idle: time.Minute, Life: time.Hour})
+		_, swept := r.Sweep()
+		done <- errors.Join(err, swept, r.Arm(server.Addr(), bpf.ClassSYN, 1, time.Minute))
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it waited for the table")
+	}
+	r.mu.Unlock()
+	r.expect("192.0.2.8", xdpDrop)
+}

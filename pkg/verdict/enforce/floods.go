@@ -47,7 +47,7 @@ func (e *Enforcer) dest(addr netip.Addr, make bool) int {
 	a := addr.As16()
 	sets := uint64(len(e.maps.Dests) / bpf.DestWays)
 	base := int(bpf.HashAddr(e.maps.Control.Seed, a)%sets) * bpf.DestWays
-	free, now := -1, e.clock.Tick(e.mono)
+	free, now := -1, e.clock.Tick(e.clock.Now())
 	for i := base; i < base+bpf.DestWays; i++ {
 		d := &e.maps.Dests[i]
 		if d.Addr == a {
@@ -68,8 +68,8 @@ func (e *Enforcer) dest(addr netip.Addr, make bool) int {
 
 // Watch gives each address counters of its own that no other can take.
 func (e *Enforcer) Watch(addrs []netip.Addr) error {
-	e.lock()
-	defer e.mu.Unlock()
+	e.arming.Lock()
+	defer e.arming.Unlock()
 	for _, a := range addrs {
 		i := e.dest(a, true)
 		if i < 0 {
@@ -86,8 +86,8 @@ func (e *Enforcer) Arm(dst netip.Addr, class bpf.Class, rate uint32, life time.D
 	if int(class) >= bpf.Classes {
 		return fmt.Errorf("enforce: arm %v: class %d is unknown", dst, class)
 	}
-	e.lock()
-	defer e.mu.Unlock()
+	e.arming.Lock()
+	defer e.arming.Unlock()
 	i := e.dest(dst, true)
 	if i < 0 {
 		return fmt.Errorf("enforce: arm %v: all %d ways of its set are taken by others", dst, bpf.DestWays)
@@ -95,7 +95,7 @@ func (e *Enforcer) Arm(dst netip.Addr, class bpf.Class, rate uint32, life time.D
 	window := e.clock.Length() << bpf.ArmWindow
 	arm := &e.maps.Arms[i]
 	arm.Budget[class] = uint32(uint64(rate) * uint64(window) / uint64(time.Second))
-	arm.Expires[class] = e.clock.Tick(e.mono+life) + 1
+	arm.Expires[class] = e.clock.Tick(e.clock.Now()+life) + 1
 	e.maps.Dests[i].Fixed = 1
 	e.maps.Dests[i].Armed |= 1 << class
 	return nil
@@ -103,8 +103,8 @@ func (e *Enforcer) Arm(dst netip.Addr, class bpf.Class, rate uint32, life time.D
 
 // Disarm ends Arm.
 func (e *Enforcer) Disarm(dst netip.Addr, class bpf.Class) {
-	e.lock()
-	defer e.mu.Unlock()
+	e.arming.Lock()
+	defer e.arming.Unlock()
 	if i := e.dest(dst, false); i >= 0 && int(class) < bpf.Classes {
 		e.maps.Dests[i].Armed &^= 1 << class
 	}

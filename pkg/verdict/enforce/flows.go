@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,13 +21,16 @@ type FlowDecision struct {
 // ErrFlowsFull says that the map of flow verdicts has no room: the flow goes on being inspected.
 var ErrFlowsFull = errors.New("enforce: no room for another flow verdict")
 
-// flows is the map of flow verdicts and what Go knows about each.
+// flows is the map of flow verdicts and what Go knows about each. It has a lock of its own, taken after the Enforcer's: inspection
+// must not wait while a million verdicts are exchanged.
 type flows struct {
+	mu    sync.Mutex
 	maps  []bpf.Flow
 	cells cells
 	slots slots
 	state []flowState // by slot
 	count *uint32     // control.flows
+	full  uint64      // verdicts that found no room
 }
 
 type flowState struct {
@@ -35,8 +39,8 @@ type flowState struct {
 	until uint32         // tick
 }
 
-func newFlows(t *bpf.Tables) flows {
-	return flows{maps: t.Flows, cells: t.FlowCells, slots: newSlots(len(t.Flows)), state: make([]flowState, len(t.Flows)), count: &t.Control.Flows}
+func newFlows(t *bpf.Tables) *flows {
+	return &flows{maps: t.Flows, cells: t.FlowCells, slots: newSlots(len(t.Flows)), state: make([]flowState, len(t.Flows)), count: &t.Control.Flows}
 }
 
 // slot returns where the tuple's verdict is; 0 if there is none. A stranger with the same hash is reported by taken.
@@ -87,14 +91,15 @@ func (e *Enforcer) DecideFlow(key bpf.Tuple, fromB bool, d FlowDecision) error {
 	if !hasPorts(key.Proto) {
 		key.APort, key.BPort = 0, 0
 	}
-	e.lock()
-	defer e.mu.Unlock()
+	e.flows.mu.Lock()
+	defer e.flows.mu.Unlock()
+	mono := e.clock.Now()
 	idle := e.clock.Ticks(max(d.Idle, time.Second))
-	now := e.clock.Tick(e.mono)
+	now := e.clock.Tick(mono)
 	until := now + e.clock.Ticks(max(d.Life, d.Idle))
 	slot, taken := e.flows.slot(&key, e.maps.Control.Seed)
 	if taken {
-		e.stats.FlowFull++
+		e.flows.full++
 		return ErrFlowsFull
 	}
 	if slot != 0 && e.flows.state[slot].owner != nil {
@@ -105,8 +110,8 @@ func (e *Enforcer) DecideFlow(key bpf.Tuple, fromB bool, d FlowDecision) error {
 		if fromB {
 			entry.Flags = bpf.FlowFromB
 		}
-		if slot = e.flows.add(&key, e.maps.Control.Seed, entry, e.mono); slot == 0 {
-			e.stats.FlowFull++
+		if slot = e.flows.add(&key, e.maps.Control.Seed, entry, mono); slot == 0 {
+			e.flows.full++
 			return ErrFlowsFull
 		}
 	}
@@ -123,8 +128,8 @@ func (e *Enforcer) ForgetFlow(key bpf.Tuple) (packets, bytes [2]uint64, ok bool)
 	if !hasPorts(key.Proto) {
 		key.APort, key.BPort = 0, 0
 	}
-	e.lock()
-	defer e.mu.Unlock()
+	e.flows.mu.Lock()
+	defer e.flows.mu.Unlock()
 	slot, _ := e.flows.slot(&key, e.maps.Control.Seed)
 	if slot == 0 || e.flows.state[slot].owner != nil {
 		return packets, bytes, false
@@ -133,7 +138,7 @@ func (e *Enforcer) ForgetFlow(key bpf.Tuple) (packets, bytes [2]uint64, ok bool)
 	packets = [2]uint64{atomic.LoadUint64(&f.Packets[0]), atomic.LoadUint64(&f.Packets[1])}
 	bytes = [2]uint64{atomic.LoadUint64(&f.Bytes[0]), atomic.LoadUint64(&f.Bytes[1])}
 	e.flows.unlink(slot, e.maps.Control.Seed)
-	e.flows.release(slot, e.mono)
+	e.flows.release(slot, e.clock.Now())
 	return packets, bytes, true
 }
 
@@ -142,8 +147,8 @@ func (e *Enforcer) FlowCounters(key bpf.Tuple) (packets, bytes [2]uint64, ok boo
 	if !hasPorts(key.Proto) {
 		key.APort, key.BPort = 0, 0
 	}
-	e.lock()
-	defer e.mu.Unlock()
+	e.flows.mu.Lock()
+	defer e.flows.mu.Unlock()
 	slot, _ := e.flows.slot(&key, e.maps.Control.Seed)
 	if slot == 0 {
 		return packets, bytes, false
@@ -156,6 +161,8 @@ func (e *Enforcer) FlowCounters(key bpf.Tuple) (packets, bytes [2]uint64, ok boo
 
 // syncFlow makes the map say about a flow what the table's decision says.
 func (e *Enforcer) syncFlow(k verdict.FlowKey, ds []*verdict.Entry) error {
+	e.flows.mu.Lock()
+	defer e.flows.mu.Unlock()
 	key, fromB := tuple(k.Tenant, k.Src, k.Dst, k.Proto)
 	slot, taken := e.flows.slot(&key, e.maps.Control.Seed)
 	if len(ds) == 0 {
@@ -213,7 +220,10 @@ func (e *Enforcer) linkFlow(key *bpf.Tuple, d *verdict.Entry, fromB bool) (handl
 
 // sweepFlows prolongs inspection's decisions about flows that are alive and drops those about silent ones.
 func (e *Enforcer) sweepFlows() {
-	now := e.clock.Tick(e.mono)
+	e.flows.mu.Lock()
+	defer e.flows.mu.Unlock()
+	mono := e.clock.Now()
+	now := e.clock.Tick(mono)
 	for slot := uint32(1); slot < e.flows.slots.next; slot++ {
 		s := &e.flows.state[slot]
 		if s.idle == 0 {
@@ -226,6 +236,6 @@ func (e *Enforcer) sweepFlows() {
 			continue
 		}
 		e.flows.unlink(slot, e.maps.Control.Seed)
-		e.flows.release(slot, e.mono)
+		e.flows.release(slot, mono)
 	}
 }
