@@ -78,7 +78,7 @@ func newGrams(patterns []pattern, t tier, r *rarity) *grams {
 	all := make([]entry, 0, n)
 	for _, id := range t.ids {
 		p := patterns[id].bytes
-		at := r.window(p, t.gram+t.stride-1)
+		at := r.window(p, t.gram+t.stride-1, t.gram)
 		for k := range t.stride {
 			e := g.newEntry(p, at+k)
 			e.pattern = id

@@ -81,9 +81,9 @@ func newCalibration() *calibration {
 	return c
 }
 
-// faster returns which of two takes less time; b must win clearly.
+// faster returns which of two takes less time; b, the one with more to offer, must lose clearly.
 func (c *calibration) faster(a, b isa, took func(isa) time.Duration) isa {
-	if took(b) < took(a)*95/100 {
+	if took(b) < took(a)*105/100 {
 		return b
 	}
 	return a

@@ -1,6 +1,7 @@
 package prefilter
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -68,5 +69,31 @@ func TestChoosesAKernel(t *testing.T) {
 	t.Logf("grams %s, short %s", g, s)
 	if k := best(); !k.grams.hasGrams() || !k.short.hasShort() {
 		t.Errorf("chose %v and %v, which are not there", g, s)
+	}
+}
+
+// BenchmarkKernels times the inner loops alone, on random bytes of which little passes.
+func BenchmarkKernels(b *testing.B) {
+	c := newCalibration()
+	for _, size := range []int{64, 1456} {
+		for _, i := range available() {
+			k := kernel{i, i}
+			if i.hasGrams() {
+				b.Run(fmt.Sprintf("grams/%d/%v", size, i), func(b *testing.B) {
+					b.SetBytes(int64(size))
+					for b.Loop() {
+						k.scanGrams(&c.grams.view, c.buf[:size], (size-8)/4+1, &c.scratch.hits)
+					}
+				})
+			}
+			if i.hasShort() {
+				b.Run(fmt.Sprintf("short/%d/%v", size, i), func(b *testing.B) {
+					b.SetBytes(int64(size))
+					for b.Loop() {
+						k.scanShort(&c.short.view, c.buf[:size], size, &c.scratch.hits)
+					}
+				})
+			}
+		}
 	}
 }

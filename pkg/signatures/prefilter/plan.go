@@ -20,7 +20,7 @@ const (
 // how many long patterns on a pass of their own pays.
 const (
 	shortMax = 96
-	longPays = 600
+	longPays = 2500
 )
 
 // plan says which patterns are looked for by which means.
@@ -64,74 +64,4 @@ func newPlan(patterns []pattern) plan {
 		}
 	}
 	return p
-}
-
-// rarity estimates how seldom pieces of patterns stand in traffic: what many patterns share is common there too.
-type rarity struct {
-	pieces [1 << 14]uint16 // how many patterns' places have a piece of three bytes with this hash
-}
-
-func newRarity(patterns []pattern) *rarity {
-	r := &rarity{}
-	for i := range patterns {
-		b := patterns[i].bytes
-		for at := 0; at+3 <= len(b); at++ {
-			if n := &r.pieces[pieceHash(b[at:])]; *n < 1<<16-1 {
-				*n++
-			}
-		}
-	}
-	return r
-}
-
-func pieceHash(b []byte) uint32 {
-	v := uint32(b[0]|0x20) | uint32(b[1]|0x20)<<8 | uint32(b[2]|0x20)<<16
-	return v * 0x9e3779b1 >> 18
-}
-
-// window returns where in p the window of n bytes that tells most begins: many different bytes, few of the frequent ones.
-func (r *rarity) window(p []byte, n int) int {
-	best, at := -1<<31, 0
-	for i := 0; i+n <= len(p) && i < maxOffset; i++ {
-		if score := r.score(p[i : i+n]); score > best {
-			best, at = score, i
-		}
-	}
-	return at
-}
-
-func (r *rarity) score(w []byte) int {
-	score := 0
-	for k, c := range w {
-		score += byteRarity(c)
-		if k > 0 && w[k-1] == c {
-			score -= 8
-		}
-		if k+3 <= len(w) {
-			score -= log2(r.pieces[pieceHash(w[k:])])
-		}
-	}
-	return score
-}
-
-func log2(n uint16) (l int) {
-	for ; n > 1; n >>= 1 {
-		l++
-	}
-	return l
-}
-
-// byteRarity is about the negated binary logarithm of how often a byte occurs in mixed traffic.
-func byteRarity(c byte) int {
-	switch {
-	case c == 0 || c == 0xff:
-		return 0
-	case c == ' ' || c == 'e' || c == 't' || c == 'a' || c == 'o' || c == '\r' || c == '\n' || c == '.' || c == '/':
-		return 2
-	case 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == ':' || c == ',' || c == '=' || c == ';':
-		return 3
-	case 'A' <= c && c <= 'Z':
-		return 4
-	}
-	return 5
 }

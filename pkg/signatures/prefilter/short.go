@@ -3,6 +3,7 @@ package prefilter
 import (
 	"cmp"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 	"unsafe"
 )
@@ -10,7 +11,8 @@ import (
 // short finds patterns by up to four of their bytes, each looked up in a table of the buckets (of eight) that may have it there.
 type short struct {
 	view    shortView
-	first   [257]uint16 // of a byte: where the entries that may begin with it begin
+	shift   uint     // hash of two bytes >> shift is a place in first
+	first   []uint32 // where the entries that may begin with such bytes begin; one more at the end
 	entries []shortEntry
 }
 
@@ -35,13 +37,16 @@ func newShort(patterns []pattern, ids []uint32, r *rarity) *short {
 	entries := make([]shortEntry, len(ids))
 	for i, id := range ids {
 		p := &patterns[id]
-		at := r.window(p.bytes, min(4, len(p.bytes)))
+		n := min(4, len(p.bytes))
+		at := r.window(p.bytes, n, n)
 		value, mask := p.window(at)
 		entries[i] = shortEntry{value, mask, id, uint32(at)}
 	}
-	// Neighbours share a bucket, so that its bytes differ little.
+	// Neighbours share a bucket: they are as long as each other, because a shorter one lets all pass in the places that it
+	// does not have, and their bytes differ little.
 	slices.SortFunc(entries, func(a, b shortEntry) int {
-		return cmp.Or(cmp.Compare(swapped(a.value), swapped(b.value)), cmp.Compare(a.pattern, b.pattern))
+		return cmp.Or(cmp.Compare(bits.Len32(a.mask), bits.Len32(b.mask)),
+			cmp.Compare(swapped(a.value), swapped(b.value)), cmp.Compare(a.pattern, b.pattern))
 	})
 	t := &short{}
 	for i := range entries {
@@ -51,16 +56,28 @@ func newShort(patterns []pattern, ids []uint32, r *rarity) *short {
 		for k := range 4 {
 			t.view.words[c] |= uint32(^t.view.bytes[k][c]) << (8 * k)
 		}
-		t.first[c] = uint16(len(t.entries))
-		for _, e := range entries {
-			if uint32(c)&e.mask&0xff == e.value&0xff {
-				t.entries = append(t.entries, e)
-			}
-		}
 	}
-	t.first[256] = uint16(len(t.entries))
+	t.index(entries)
 	return t
 }
+
+// index sorts the entries in by the hashes of their first two bytes, into many more lists than there are entries.
+func (t *short) index(entries []shortEntry) {
+	lists := min(max(bits.Len(uint(len(entries)))+2, 4), 11)
+	t.shift = uint(32 - lists)
+	slices.SortStableFunc(entries, func(a, b shortEntry) int { return cmp.Compare(t.list(a.value), t.list(b.value)) })
+	t.first = make([]uint32, 1<<lists+1)
+	for i := range entries {
+		t.first[t.list(entries[i].value)+1]++
+	}
+	for i := 1; i < len(t.first); i++ {
+		t.first[i] += t.first[i-1]
+	}
+	t.entries = entries
+}
+
+// list returns the list for a word, by its first two bytes, folded.
+func (t *short) list(w uint32) uint32 { return (w&0xffff | 0x2020) * mixLow >> (t.shift & 31) }
 
 func swapped(v uint32) uint32 { return v<<24 | v<<8&0xff0000 | v>>8&0xff00 | v>>24 }
 
@@ -83,7 +100,7 @@ func (t *short) size() int {
 	if t == nil {
 		return 0
 	}
-	return int(unsafe.Sizeof(*t)) + int(unsafe.Sizeof(shortEntry{}))*len(t.entries)
+	return int(unsafe.Sizeof(*t)) + 4*len(t.first) + int(unsafe.Sizeof(shortEntry{}))*len(t.entries)
 }
 
 func (m *Matcher) scanShort(buf []byte, s *Scratch) {
@@ -103,7 +120,8 @@ func (m *Matcher) verifyShorts(buf []byte, base int, hits []uint32, s *Scratch) 
 func (m *Matcher) verifyShort(buf []byte, at int, s *Scratch) {
 	t := m.short
 	w := wordAt(buf, at)
-	for i, end := t.first[w&0xff], t.first[w&0xff+1]; i < end; i++ {
+	l := t.list(w)
+	for i, end := t.first[l], t.first[l+1]; i < end; i++ {
 		e := &t.entries[i]
 		if w&e.mask != e.value || s.done(e.pattern) {
 			continue

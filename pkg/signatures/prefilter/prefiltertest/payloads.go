@@ -31,19 +31,13 @@ func (t *Traffic) Chunks(size int) (all [][]byte) {
 // else is printable), binary (the rest, encrypted records left out) and no-runs (binary with runs of one byte shortened).
 func Payloads(dir string, size int) ([]Traffic, error) {
 	r := reader{size: size, seen: map[string]bool{}, classes: map[string][]byte{}}
-	var files []string
-	err := filepath.WalkDir(filepath.Join(dir, "pcaps"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.Contains(filepath.Ext(path), "cap") {
-			files = append(files, path)
+	for _, name := range []string{"pcaps", "mix.pcap"} {
+		limit := size / 8
+		if name == "mix.pcap" {
+			limit = 1 << 40
 		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("prefiltertest: %w", err)
-	}
-	for _, f := range append(files, filepath.Join(dir, "mix.pcap")) {
-		if err := r.file(f); err != nil {
-			return nil, fmt.Errorf("prefiltertest: %w", err)
+		if err := EachPayload(filepath.Join(dir, name), limit, r.add); err != nil {
+			return nil, err
 		}
 	}
 	r.classes["no-runs"] = shortened(r.classes["binary"])
@@ -54,49 +48,62 @@ func Payloads(dir string, size int) ([]Traffic, error) {
 	return all, nil
 }
 
-type reader struct {
-	size    int
-	seen    map[string]bool
-	classes map[string][]byte
-	decoder decode.Decoder
+// EachPayload calls f for the transport payloads of all captures in dir (or of the file dir), up to limit bytes of each capture.
+func EachPayload(dir string, limit int, f func([]byte)) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.Contains(filepath.Ext(path), "cap") {
+			return err
+		}
+		return eachOf(path, limit, f)
+	})
+	if err != nil {
+		return fmt.Errorf("prefiltertest: %w", err)
+	}
+	return nil
 }
 
-// file adds the payloads of a capture. What cannot be read of it is left out: some are malformed on purpose.
-func (r *reader) file(name string) error {
-	f, err := capture.Open(name)
+// eachOf reads a capture. What cannot be read of it is left out: some are malformed on purpose.
+func eachOf(name string, limit int, f func([]byte)) error {
+	file, err := capture.Open(name)
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
+	defer file.Close()
 	frames := make([]capture.Frame, 64)
+	var decoder decode.Decoder
 	var p decode.Packet
-	taken := 0
-	for {
-		n, err := f.Recv(frames, 0)
+	for limit > 0 {
+		n, err := file.Recv(frames, 0)
 		for _, fr := range frames[:n] {
-			r.decoder.Decode(&p, fr.Frame)
-			if taken < r.size/8 || strings.HasSuffix(name, "mix.pcap") {
-				taken += r.add(p.Payload)
-			}
+			decoder.Decode(&p, fr.Frame)
+			limit -= len(p.Payload)
+			f(p.Payload)
 		}
 		if err == io.EOF || err != nil && n == 0 {
 			return nil
 		}
-		if err := f.Done(frames[:n]); err != nil {
+		if err := file.Done(frames[:n]); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-// add takes a payload that is new, and returns how many bytes it took.
-func (r *reader) add(b []byte) int {
+// reader sorts payloads into classes.
+type reader struct {
+	size    int
+	seen    map[string]bool
+	classes map[string][]byte
+}
+
+// add takes a payload that is new.
+func (r *reader) add(b []byte) {
 	class := classOf(b)
 	if class == "" || len(r.classes[class])+len(b) > r.size || r.seen[string(b)] {
-		return 0
+		return
 	}
 	r.seen[string(b)] = true
 	r.classes[class] = append(r.classes[class], b...)
-	return len(b)
 }
 
 func classOf(b []byte) string {

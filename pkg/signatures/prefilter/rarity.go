@@ -1,0 +1,63 @@
+package prefilter
+
+import (
+	_ "embed"
+	"math/bits"
+)
+
+// measured says of pieces of three folded bytes, by their hash, how seldom they stand in traffic: the negated binary logarithm
+// of their share, times eight. TestRarityTable writes it from captures.
+//
+//go:embed rarity.bin
+var measured string
+
+// rarity estimates how seldom pieces of patterns stand in traffic, and how many patterns share them.
+type rarity struct {
+	shared [1 << pieceBits]uint16 // how many places in patterns have a piece with this hash
+}
+
+const pieceBits = 14
+
+func newRarity(patterns []pattern) *rarity {
+	r := &rarity{}
+	for i := range patterns {
+		b := patterns[i].bytes
+		for at := 0; at+3 <= len(b); at++ {
+			if n := &r.shared[pieceHash(b[at:])]; *n < 1<<16-1 {
+				*n++
+			}
+		}
+	}
+	return r
+}
+
+func pieceHash(b []byte) uint32 {
+	v := uint32(b[0]|0x20) | uint32(b[1]|0x20)<<8 | uint32(b[2]|0x20)<<16
+	return v * mixLow >> (32 - pieceBits)
+}
+
+// window returns where in p the rarest window of n bytes begins. The window holds grams of gram bytes: it is as rare as the
+// most frequent of them.
+func (r *rarity) window(p []byte, n, gram int) int {
+	places := min(len(p)-n+1, maxOffset)
+	best, at := -1<<31, 0
+	for i := range places {
+		worst := 1<<31 - 1
+		for k := i; k+gram <= i+n && worst > best; k++ {
+			worst = min(worst, r.gram(p[k:k+gram]))
+		}
+		if worst > best {
+			best, at = worst, i
+		}
+	}
+	return at
+}
+
+// gram is how rare a gram is: the sum over its pieces, less for those that many patterns share.
+func (r *rarity) gram(g []byte) (sum int) {
+	for k := 0; k+3 <= len(g); k++ {
+		h := pieceHash(g[k:])
+		sum += int(measured[h]) - 4*bits.Len16(r.shared[h])
+	}
+	return sum
+}
