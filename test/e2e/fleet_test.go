@@ -306,3 +306,30 @@ func TestAnOperatorBlocksFromTheCommandLine(t *testing.T) {
 	}
 	s.settle()
 }
+
+func TestIPv6IsInspectedAndBlockedAlike(t *testing.T) {
+	s := newScene(t, "ipv6")
+	server, err := lab.StartHTTPServer(s.Server.Namespace, netip.AddrPortFrom(s.Server.Addr6, 80))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	harmless := lab.HTTPAttack{Name: "harmless", Method: "GET", Path: "/"}
+	if err := harmless.Send(context.Background(), s.Attacker.Namespace, server.Addr, 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.attack(0, server); err == nil || server.Saw("jndi") != 0 {
+		t.Errorf("the attack got through: %v, in the server's log %d times", err, server.Saw("jndi"))
+	}
+	v := s.verdictOn(s.Attacker.Addr6)
+	eventually(t, "the host sensor enforces it", func() bool { _, ok := find(s.Host, v.ID); return ok })
+	proxy, err := lab.StartHTTPServer(s.Proxy.Namespace, netip.AddrPortFrom(s.Proxy.Addr6, 80))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	if err := s.attack(1, proxy); err == nil {
+		t.Error("the attacker got an answer from the proxy")
+	}
+	s.settle()
+}
