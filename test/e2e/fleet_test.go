@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -330,6 +331,34 @@ func TestIPv6IsInspectedAndBlockedAlike(t *testing.T) {
 	defer proxy.Close()
 	if err := s.attack(1, proxy); err == nil {
 		t.Error("the attacker got an answer from the proxy")
+	}
+	s.settle()
+}
+
+func TestRulesAreReplacedUnderLoad(t *testing.T) {
+	s := newScene(t, "reload")
+	probe := lab.HTTPAttack{Name: "probe", Method: "GET", Path: "/only-the-new-rule-knows"}
+	if err := probe.Send(context.Background(), s.Attacker.Namespace, s.server.Addr, 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	rule := `alert http any any -> any any (msg:"new"; flow:established,to_server; http.uri; content:"only-the-new-rule-knows"; classtype:web-application-attack; sid:1999999;)` + "\n"
+	if err := os.WriteFile(s.Rules, []byte(rule), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Inline.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if err := probe.Send(context.Background(), s.Attacker.Namespace, s.server.Addr, 1500*time.Millisecond); err == nil {
+		t.Error("the new rule does not block")
+	}
+	if err := os.WriteFile(s.Rules, []byte(rule+"alert http any any -> any any (msg:\"bad\"; http.url; content:\"x\"; sid:2;)\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Host.Reload(); err == nil || !strings.Contains(err.Error(), "weir.rules:2:") || !strings.Contains(err.Error(), "http.url") {
+		t.Errorf("a bad rule: %v", err)
+	}
+	if st, err := s.Host.Status(); err != nil || st.Rules.Loaded != 5 {
+		t.Errorf("after a refused reload the host sensor has %d rules (%v), want the 5 from before", st.Rules.Loaded, err)
 	}
 	s.settle()
 }
