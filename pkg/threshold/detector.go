@@ -137,6 +137,8 @@ func (d *Detector) tcp(p *decode.Packet, f *Facts) {
 	}
 	if f.Completed {
 		d.handshake(p)
+	}
+	if f.ToServer && f.Ours <= 3 && p.Flags&(decode.SYN|decode.ACK|decode.RST) == decode.ACK { // where one side is seen, who goes on was answered
 		d.succeeded(&p.Src, &p.Dst, p.DstPort, p.Proto)
 	}
 	if len(p.Payload) > 0 {
@@ -145,8 +147,11 @@ func (d *Detector) tcp(p *decode.Packet, f *Facts) {
 }
 
 func (d *Detector) udp(p *decode.Packet, f *Facts) {
-	if !f.ToServer && f.Ours == 1 {
+	switch {
+	case !f.ToServer && f.Ours == 1:
 		d.succeeded(&p.Dst, &p.Src, p.SrcPort, p.Proto)
+	case f.ToServer && f.Ours == talks:
+		d.succeeded(&p.Src, &p.Dst, p.DstPort, p.Proto)
 	}
 	many := d.amplification(p)
 	if answered(f) {
@@ -157,6 +162,9 @@ func (d *Detector) udp(p *decode.Packet, f *Facts) {
 		d.datagram(p)
 	}
 }
+
+// talks is how many datagrams of one conversation are more than an attempt with its repetitions.
+const talks = 4
 
 // answered reports whether the conversation has two sides: a stream that is acknowledged now and then counts.
 func answered(f *Facts) bool { return f.Theirs > 0 && f.Ours <= 64*f.Theirs }

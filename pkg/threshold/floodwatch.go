@@ -10,6 +10,9 @@ func (d *Detector) count(k *place, p *decode.Packet, peer uint64) *tally {
 	}
 	n := size(p)
 	i := t.head % slots
+	if t.first == 0 {
+		t.first = d.now
+	}
 	t.count[i]++
 	t.bytes[i] += uint32(n)
 	t.peer(peer)
@@ -18,6 +21,10 @@ func (d *Detector) count(k *place, p *decode.Packet, peer uint64) *tally {
 		t.packets++
 		t.octets += uint64(n)
 		t.last = d.now
+		return t
+	}
+	if t.doubted > 0 {
+		t.doubted--
 		return t
 	}
 	if floor := d.limits.rate(k.vector); t.sum(&t.count, slots) >= floor || t.sum(&t.count, fastSlots)*uint64(fastScale) >= fastFactor*floor ||
@@ -40,9 +47,10 @@ func (d *Detector) judge(t *tally, p *decode.Packet) {
 	floor := d.limits.rate(t.vector)
 	value, window, unit := d.statistic(t, floor)
 	if value == 0 || !d.plausible(t) || !d.room() {
+		t.doubted = 16
 		return
 	}
-	t.attack = attack{since: d.now - window, last: d.now, told: d.now, peak: value, packets: t.sum(&t.count, slots), octets: t.sum(&t.bytes, slots),
+	t.attack = attack{since: max(t.first, d.now-slots*slot), last: d.now, told: d.now, peak: value, packets: t.sum(&t.count, slots), octets: t.sum(&t.bytes, slots),
 		proto: p.Proto, src: t.src, many: t.many, label: t.label}
 	t.merge()
 	d.floods = append(d.floods, t)
@@ -185,7 +193,8 @@ func (d *Detector) handshake(p *decode.Packet) {
 }
 
 func (d *Detector) unsolicited(p *decode.Packet, f *Facts) {
-	if d.limits.Reflection == 0 || f.Theirs > 0 {
+	began := p.Flags&decode.RST != 0 && f.Ours > 1 // who takes back what he said before answers nobody
+	if d.limits.Reflection == 0 || f.Theirs > 0 || began {
 		return
 	}
 	d.count(&place{addr: p.Dst, vector: Reflection}, p, d.seed.addr(&p.Src))

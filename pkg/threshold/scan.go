@@ -163,14 +163,16 @@ func (c *scanner) add(host uint64, port uint16, proto uint8, now int64) bool {
 }
 
 // inVain counts the ports of the host, and the hosts with the port, among the attempts of the last minute that have failed. When
-// twice as many wait at the same time, they count too: nobody but a scanner begins so much at once.
+// twice as many wait at the same time, they count too: nobody but a scanner begins so much at once. So do those at other hosts
+// when nothing but attempts in vain is left and this host got its share of them: several hosts are scanned in turn.
 func (c *scanner) inVain(host uint64, port uint16, proto uint8, now int64) (ports, hosts uint64) {
-	var waitPorts, waitHosts uint64
+	var waitPorts, waitHosts, all uint64
 	for i := range c.probes {
 		q := &c.probes[i]
 		if q.time == 0 || q.proto != proto || now-q.time > scanWindow {
 			continue
 		}
+		all++
 		failed := q.failed || now-q.time >= answerTime
 		if q.host == host {
 			waitPorts++
@@ -184,6 +186,9 @@ func (c *scanner) inVain(host uint64, port uint16, proto uint8, now int64) (port
 				hosts++
 			}
 		}
+	}
+	if all == probesKept && waitPorts >= probesKept/8 && waitHosts < waitPorts {
+		waitPorts = all
 	}
 	return max(ports, waitPorts/2), max(hosts, waitHosts/2)
 }

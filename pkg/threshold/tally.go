@@ -15,7 +15,9 @@ type tally struct {
 	place
 	used    bool
 	on      bool
+	doubted uint8 // packets until it is asked again: the rate was high enough, something else was not
 	head    int64 // number of the newest slot
+	first   int64 // Unix ns of the first packet since a second without any
 	count   [slots]uint32
 	against [slots]uint32 // what speaks against an attack: completed handshakes, questions
 	bytes   [slots]uint32
@@ -40,6 +42,7 @@ type attack struct {
 func (t *tally) advance(to int64) {
 	if to-t.head >= slots {
 		t.count, t.against, t.bytes, t.head = [slots]uint32{}, [slots]uint32{}, [slots]uint32{}, to
+		t.first = 0
 	}
 	for t.head < to {
 		t.head++
