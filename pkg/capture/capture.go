@@ -36,6 +36,13 @@ type Source interface {
 	Close() error
 }
 
+// Sender is an inline Source that can send frames of one's own, the way forwarded ones go.
+type Sender interface {
+	// Send copies the frame and sends it with the next Done; false if there is no room, or it is longer than a buffer. To be
+	// called between Recv and Done, by their goroutine.
+	Send(frame []byte) bool
+}
+
 // Stats are a source's counters since it was opened. They may be read from another goroutine.
 type Stats struct {
 	Frames    uint64 // handed to the reader
@@ -44,5 +51,6 @@ type Stats struct {
 	Dropped   uint64 // discarded by Fate
 	Lost      uint64 // lost before the reader saw them: ring full
 	TxFull    uint64 // forwarded frames that found no room to send and were lost
+	Sent      uint64 // frames of our own
 	Truncated uint64 // capture files: records that the end of the file cut short (0 or 1)
 }

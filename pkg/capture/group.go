@@ -63,6 +63,12 @@ func (g *Group) Done(frames []Frame) error {
 	return g.members[g.lender].Done(frames)
 }
 
+// Send has the member whose frames are on loan send a frame of our own.
+func (g *Group) Send(frame []byte) bool {
+	s, ok := g.members[g.lender].(Sender)
+	return ok && s.Send(frame)
+}
+
 // Inline reports whether the members obey Fate.
 func (g *Group) Inline() bool { return g.members[0].Inline() }
 
@@ -81,6 +87,7 @@ func (s *Stats) add(o Stats) {
 	s.Dropped += o.Dropped
 	s.Lost += o.Lost
 	s.TxFull += o.TxFull
+	s.Sent += o.Sent
 	s.Truncated += o.Truncated
 }
 

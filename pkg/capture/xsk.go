@@ -46,7 +46,8 @@ type XSK struct {
 	rx, tx           *ring[unix.XDPDesc]
 	fill, completion *ring[uint64]
 	zeroCopy         bool
-	primed           bool // the queue is ours, and its credit
+	primed           bool     // the queue is ours, and its credit
+	spare            []uint64 // buffers for frames of our own; they lie behind those that are lent out
 
 	looked time.Time // the last idle look
 	leak   int64     // credit missing then
@@ -54,7 +55,7 @@ type XSK struct {
 }
 
 type xskStats struct {
-	frames, bytes, forwarded, dropped, txFull atomic.Uint64
+	frames, bytes, forwarded, dropped, txFull, sent atomic.Uint64
 
 	lost   atomic.Uint64 // the kernel's count when the socket was closed
 	closed atomic.Bool
@@ -187,8 +188,31 @@ func (x *XSK) Done(frames []Frame) error {
 	return x.kick()
 }
 
-// recycle queues a buffer for the kernel to fill; grant shows it. The fill ring holds as many as there are buffers.
-func (x *XSK) recycle(addr uint64) { x.fill.push(addr &^ uint64(x.cfg.FrameSize-1)) }
+// spares is how many buffers there are for frames of our own: as many as may be on their way at once.
+const spares = 64
+
+// Send queues a copy of the frame for the next Done.
+func (x *XSK) Send(frame []byte) bool {
+	if len(x.spare) == 0 || len(frame) > x.cfg.FrameSize || x.tx.room() == 0 {
+		return false
+	}
+	addr := x.spare[len(x.spare)-1]
+	x.spare = x.spare[:len(x.spare)-1]
+	x.tx.push(unix.XDPDesc{Addr: addr, Len: uint32(copy(x.area[addr:][:x.cfg.FrameSize], frame))})
+	x.stats.sent.Add(1)
+	return true
+}
+
+// recycle queues a buffer for the kernel to fill, unless it is a spare one; grant shows it. The fill ring holds as many as there
+// are buffers.
+func (x *XSK) recycle(addr uint64) {
+	addr &^= uint64(x.cfg.FrameSize - 1)
+	if addr >= uint64(x.cfg.Frames*x.cfg.FrameSize) {
+		x.spare = append(x.spare, addr)
+		return
+	}
+	x.fill.push(addr)
+}
 
 // grant shows the recycled buffers to the kernel, and to the program as credit, in that order.
 func (x *XSK) grant() {
@@ -258,7 +282,7 @@ func (x *XSK) Inline() bool { return true }
 func (x *XSK) Stats() Stats {
 	s := Stats{
 		Frames: x.stats.frames.Load(), Bytes: x.stats.bytes.Load(),
-		Forwarded: x.stats.forwarded.Load(), Dropped: x.stats.dropped.Load(), TxFull: x.stats.txFull.Load(),
+		Forwarded: x.stats.forwarded.Load(), Dropped: x.stats.dropped.Load(), TxFull: x.stats.txFull.Load(), Sent: x.stats.sent.Load(),
 	}
 	if s.Lost = x.stats.lost.Load(); !x.stats.closed.Load() {
 		s.Lost = x.kernelLost()

@@ -151,6 +151,42 @@ func TestXSKMendsCredit(t *testing.T) {
 	}
 }
 
+// TestXSKSends sends frames of our own beside those that are forwarded, more than there are spare buffers in all.
+func TestXSKSends(t *testing.T) {
+	r := gwlbRig(t)
+	x := r.open(t, capture.XSKConfig{Frames: 128})
+	sent := r.frames(40)
+	want := map[string]int{}
+	for range 10 {
+		_, err := r.wire.Send(sent...)
+		check(t, err)
+		pump(t, x, 40, func(f *capture.Frame) {
+			if !x.Send(swapped(f.Data)) {
+				t.Error("no room for a frame of our own")
+			}
+		})
+		for _, f := range sent {
+			want[string(swapped(f))] += 2
+		}
+	}
+	got := r.geneve(t, 800)
+	for f, n := range want {
+		if got[f] != n {
+			t.Fatalf("a frame came back %d times; want %d", got[f], n)
+		}
+	}
+	if s := x.Stats(); s.Sent != 400 || s.Forwarded != 400 || s.Lost+s.TxFull != 0 {
+		t.Errorf("%+v", s)
+	}
+	if x.Send(make([]byte, 5000)) {
+		t.Error("sent a frame that no buffer holds")
+	}
+	rest(t, x)
+	if c := r.sensor.Credit(0); c.Granted-c.Used != 128 {
+		t.Errorf("credit for %d frames afterwards; want 128", c.Granted-c.Used)
+	}
+}
+
 func TestXSKReopens(t *testing.T) {
 	r := gwlbRig(t)
 	for range 3 {

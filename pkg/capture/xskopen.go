@@ -32,7 +32,7 @@ func (x *XSK) register() error {
 		return os.NewSyscallError("memfd_create", err)
 	}
 	defer unix.Close(fd) // the mapping holds it
-	size := x.cfg.Frames * x.cfg.FrameSize
+	size := (x.cfg.Frames + spares) * x.cfg.FrameSize
 	if err := unix.Ftruncate(fd, int64(size)); err != nil {
 		return os.NewSyscallError("ftruncate", err)
 	}
@@ -138,6 +138,9 @@ func (x *XSK) prime() error {
 		x.fill.push(uint64(i * x.cfg.FrameSize))
 	}
 	x.fill.publish()
+	for i := range spares {
+		x.spare = append(x.spare, uint64((x.cfg.Frames+i)*x.cfg.FrameSize))
+	}
 	x.primed = true
 	credit := x.cfg.Credit
 	atomic.StoreUint64(&credit.Granted, atomic.LoadUint64(&credit.Used)+uint64(x.cfg.Frames))
