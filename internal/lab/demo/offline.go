@@ -102,6 +102,11 @@ func tell(n *narrator, path string) error {
 				SID       int    `json:"signature_id"`
 				Signature string `json:"signature"`
 				Action    string `json:"action"`
+				Context   struct {
+					Weir struct {
+						Detection struct{ Phase, Explanation string }
+					}
+				}
 			} `json:"alert"`
 		}
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
@@ -110,12 +115,20 @@ func tell(n *narrator, path string) error {
 		if e.Type != "alert" {
 			continue
 		}
+		found := e.Alert.Context.Weir.Detection // of alerts that no rule raised
+		if found.Phase == "end" {
+			n.note("%s", found.Explanation)
+			continue
+		}
 		alerts++
 		from := e.Src
-		if from == "" {
+		if from == "" || from == "0.0.0.0" {
 			from = "many sources"
 		}
 		n.attack("%s → %s: %d %s (%s)", from, e.Dst, e.Alert.SID, e.Alert.Signature, e.Alert.Action)
+		if found.Explanation != "" {
+			n.note("why: %s", found.Explanation)
+		}
 	}
 	if alerts == 0 {
 		return errors.New("no alert: the rules did not see the attack")
