@@ -95,7 +95,7 @@ func BenchmarkAgainstHyperscan(b *testing.B) {
 					for i := range pairs {
 						p := &pairs[i]
 						p.chunks = tr.Chunks(size)
-						ratio, t := p.measure(3)
+						ratio, t := p.measure(5)
 						sum += math.Log(ratio)
 						rate += math.Log(float64(len(tr.Data)) / float64(t))
 						b.Logf("%-40s %5d patterns %6.2f GB/s %5.2f", groups[i].Name, p.m.Len(), float64(len(tr.Data))/float64(t), ratio)

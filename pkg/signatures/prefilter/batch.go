@@ -49,17 +49,17 @@ func (m *Matcher) flush(s *Scratch, found []Found) []Found {
 	s.found = b.found[:0]
 	first := s.epoch
 	found = m.batchSingles(s, first, found)
-	if m.short != nil {
+	for _, t := range m.shorts {
 		for at := 0; at < len(b.data); at += hitsMax {
-			n := m.kernel.scanShort(&m.short.view, b.data[at:], min(len(b.data)-at, hitsMax), &s.hits)
-			found = m.batchHits(nil, at, n, s, first, found)
+			n := m.kernel.scanShort(&t.view, b.data[at:], min(len(b.data)-at, hitsMax), &s.hits)
+			found = m.batchHits(t, nil, at, n, s, first, found)
 		}
 	}
 	for _, g := range m.grams {
 		for from := 0; from < 4; from += g.stride {
 			for at := from; at+g.gram <= len(b.data); at += 4 * hitsMax {
 				n := m.kernel.scanGrams(&g.view, b.data[at:], min((len(b.data)-at-g.gram)/4+1, hitsMax), &s.hits)
-				found = m.batchHits(g, at, n, s, first, found)
+				found = m.batchHits(nil, g, at, n, s, first, found)
 			}
 		}
 	}
@@ -116,8 +116,8 @@ func (m *Matcher) batchSingles(s *Scratch, first uint32, found []Found) []Found 
 	return found
 }
 
-// batchHits verifies n hits of g, or of the short patterns if g is nil, each in the buffer that it lies in.
-func (m *Matcher) batchHits(g *grams, base, n int, s *Scratch, first uint32, found []Found) []Found {
+// batchHits verifies n hits of t, or of g if that is not nil, each in the buffer that it lies in.
+func (m *Matcher) batchHits(t *short, g *grams, base, n int, s *Scratch, first uint32, found []Found) []Found {
 	b := &s.batch
 	i := 0
 	for _, hit := range s.hits[:n] {
@@ -131,7 +131,7 @@ func (m *Matcher) batchHits(g *grams, base, n int, s *Scratch, first uint32, fou
 		if at -= start; g != nil {
 			m.verifyGram(g, gramAt(buf, at), buf, at, s)
 		} else {
-			m.verifyShort(buf, at, s)
+			m.verifyShort(t, buf, at, s)
 		}
 		found = s.take(i, found)
 	}

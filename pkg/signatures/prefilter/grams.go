@@ -64,8 +64,9 @@ func gramAt(b []byte, at int) uint64 {
 
 func newGrams(patterns []pattern, t tier, r *rarity) *grams {
 	n := len(t.ids) * t.stride
-	words := min(max(bits.Len(uint(n)), 6), 22) // about 16 to 32 bits a gram
-	bucketBits := max(words-1, 4)
+	size := min(max(bits.Len(uint(n)), 5), 20)
+	words, bucketBits := min(size+1, 17), min(size, 16) // 16 to 64 bits a gram; of many patterns not less than 16
+	words = max(words, size)
 	g := &grams{
 		gram: t.gram, stride: t.stride,
 		filter: make([]uint32, 1<<words), bshift: uint(32 - bucketBits), buckets: make([]uint32, 1<<bucketBits+1), entries: make([]entry, n),

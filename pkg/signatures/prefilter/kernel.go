@@ -49,6 +49,9 @@ var best = sync.OnceValue(func() kernel {
 	return k
 })
 
+// sizes are those of the buffers that kernels are timed on: most that are inspected are small.
+var sizes = [...]int{20, 50, 64, 90, 150, 300, 1460}
+
 // calibration is a small piece of work to time kernels with.
 type calibration struct {
 	grams   *grams
@@ -77,7 +80,7 @@ func newCalibration() *calibration {
 	copy(c.buf, next(len(c.buf)))
 	r := newRarity(all)
 	c.grams = newGrams(all, tier{longGram, longStride, ids}, r)
-	c.short = newShort(all, ids[:32], r)
+	c.short = newShorts(all, ids[:32], r)[0]
 	return c
 }
 
@@ -91,12 +94,20 @@ func (c *calibration) faster(a, b isa, took func(isa) time.Duration) isa {
 
 func (c *calibration) timeGrams(i isa) time.Duration {
 	k := kernel{grams: i}
-	return shortest(func() { k.scanGrams(&c.grams.view, c.buf, (len(c.buf)-8)/4+1, &c.scratch.hits) })
+	return shortest(func() {
+		for _, n := range sizes {
+			k.scanGrams(&c.grams.view, c.buf[:n], (n-8)/4+1, &c.scratch.hits)
+		}
+	})
 }
 
 func (c *calibration) timeShort(i isa) time.Duration {
 	k := kernel{short: i}
-	return shortest(func() { k.scanShort(&c.short.view, c.buf, len(c.buf), &c.scratch.hits) })
+	return shortest(func() {
+		for _, n := range sizes {
+			k.scanShort(&c.short.view, c.buf[:n], n, &c.scratch.hits)
+		}
+	})
 }
 
 func shortest(f func()) time.Duration {

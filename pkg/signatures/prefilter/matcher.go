@@ -21,7 +21,7 @@ type Pattern struct {
 type Matcher struct {
 	patterns []pattern
 	grams    []*grams
-	short    *short
+	shorts   []*short
 	singles  []single
 	kernel   kernel
 	bytes    int // of the patterns
@@ -51,7 +51,7 @@ func build(patterns []Pattern, k kernel) *Matcher {
 	}
 	plan := newPlan(m.patterns)
 	m.singles = newSingles(m.patterns, plan.singles)
-	m.short = newShort(m.patterns, plan.short, plan.rarity)
+	m.shorts = newShorts(m.patterns, plan.short, plan.rarity)
 	for _, t := range plan.tiers {
 		m.grams = append(m.grams, newGrams(m.patterns, t, plan.rarity))
 	}
@@ -63,7 +63,10 @@ func (m *Matcher) Len() int { return len(m.patterns) }
 
 // Size returns about how many bytes the matcher takes, its own copies of patterns included.
 func (m *Matcher) Size() int {
-	n := len(m.patterns)*patternSize + m.bytes + m.short.size() + 32*len(m.singles)
+	n := len(m.patterns)*patternSize + m.bytes + 32*len(m.singles)
+	for _, t := range m.shorts {
+		n += t.size()
+	}
 	for _, g := range m.grams {
 		n += g.size()
 	}
@@ -97,8 +100,8 @@ func (m *Matcher) scan(buf []byte, s *Scratch) {
 	for i := range m.singles {
 		m.singles[i].scan(buf, s)
 	}
-	if m.short != nil {
-		m.scanShort(buf, s)
+	for _, t := range m.shorts {
+		m.scanShort(t, buf, s)
 	}
 	for _, g := range m.grams {
 		m.scanGrams(g, buf, s)

@@ -20,7 +20,7 @@ const (
 // how many long patterns on a pass of their own pays.
 const (
 	shortMax = 96
-	longPays = 2500
+	longPays = 10000
 )
 
 // plan says which patterns are looked for by which means.

@@ -30,10 +30,14 @@ type shortEntry struct {
 	offset      uint32 // of the word in the pattern
 }
 
-func newShort(patterns []pattern, ids []uint32, r *rarity) *short {
-	if len(ids) == 0 {
-		return nil
-	}
+// Tables are shared by up to shortShare patterns, until there are shortSets of them.
+const (
+	shortShare = 128
+	shortSets  = 4
+)
+
+// newShorts spreads patterns over as many tables as pay.
+func newShorts(patterns []pattern, ids []uint32, r *rarity) (all []*short) {
 	entries := make([]shortEntry, len(ids))
 	for i, id := range ids {
 		p := &patterns[id]
@@ -48,6 +52,14 @@ func newShort(patterns []pattern, ids []uint32, r *rarity) *short {
 		return cmp.Or(cmp.Compare(bits.Len32(a.mask), bits.Len32(b.mask)),
 			cmp.Compare(swapped(a.value), swapped(b.value)), cmp.Compare(a.pattern, b.pattern))
 	})
+	sets := min((len(entries)+shortShare-1)/shortShare, shortSets)
+	for i := range sets {
+		all = append(all, newShort(entries[i*len(entries)/sets:(i+1)*len(entries)/sets]))
+	}
+	return all
+}
+
+func newShort(entries []shortEntry) *short {
 	t := &short{}
 	for i := range entries {
 		t.view.add(&entries[i], 1<<(i*8/len(entries)))
@@ -97,28 +109,24 @@ func (v *shortView) add(e *shortEntry, bucket uint8) {
 }
 
 func (t *short) size() int {
-	if t == nil {
-		return 0
-	}
 	return int(unsafe.Sizeof(*t)) + 4*len(t.first) + int(unsafe.Sizeof(shortEntry{}))*len(t.entries)
 }
 
-func (m *Matcher) scanShort(buf []byte, s *Scratch) {
+func (m *Matcher) scanShort(t *short, buf []byte, s *Scratch) {
 	for at := 0; at < len(buf); at += hitsMax {
-		n := m.kernel.scanShort(&m.short.view, buf[at:], min(len(buf)-at, hitsMax), &s.hits)
-		m.verifyShorts(buf, at, s.hits[:n], s)
+		n := m.kernel.scanShort(&t.view, buf[at:], min(len(buf)-at, hitsMax), &s.hits)
+		m.verifyShorts(t, buf, at, s.hits[:n], s)
 	}
 }
 
-func (m *Matcher) verifyShorts(buf []byte, base int, hits []uint32, s *Scratch) {
+func (m *Matcher) verifyShorts(t *short, buf []byte, base int, hits []uint32, s *Scratch) {
 	for _, hit := range hits {
-		m.verifyShort(buf, base+int(hit), s)
+		m.verifyShort(t, buf, base+int(hit), s)
 	}
 }
 
 // verifyShort compares the patterns whose bytes may stand at buf[at:].
-func (m *Matcher) verifyShort(buf []byte, at int, s *Scratch) {
-	t := m.short
+func (m *Matcher) verifyShort(t *short, buf []byte, at int, s *Scratch) {
 	w := wordAt(buf, at)
 	l := t.list(w)
 	for i, end := t.first[l], t.first[l+1]; i < end; i++ {
