@@ -9,7 +9,7 @@ import (
 )
 
 func (s *Server) listAlerts(w http.ResponseWriter, r *http.Request) error {
-	p := query(r, append(filterParams, "limit", "cursor")...)
+	p := query(r, append(listParams, "limit", "cursor")...)
 	f := p.filter(time.Now())
 	limit := p.number("limit", 1, store.MaxLimit, 100)
 	if err := p.err(); err != nil {

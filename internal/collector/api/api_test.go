@@ -78,7 +78,7 @@ func (b *book) Current(context.Context) (RuleSet, error) { return b.set, nil }
 
 func (b *book) Replace(_ context.Context, text, _ string) (RuleSet, error) {
 	if strings.Contains(text, "bad") {
-		return RuleSet{}, &Invalid{[]FieldError{{"rules:1:1", "no such action"}}}
+		return RuleSet{}, &Invalid{[]FieldError{{Field: "rules:1:1", Detail: "no such action"}}}
 	}
 	b.set = RuleSet{Version: fmt.Sprint(len(text)), Rules: text, Count: strings.Count(text, "\n")}
 	return b.set, nil
@@ -219,6 +219,30 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/api/v1/alerts?srcip=1.2.3.4", nil, 422, `"field":"srcip"`},
 		{"GET", "/api/v1/alerts?since=yesterday&until=x", nil, 422, `"field":"until"`},
 		{"GET", "/api/v1/alerts?cursor=x", nil, 422, `"field":"cursor"`},
+		{"GET", "/api/v1/alerts?query=src:203.0.113.2+severity%3C3+-app:dns", nil, 200, `{"alerts":[{"id":"edge-1:b:2"`},
+		{"GET", "/api/v1/alerts?query=root+colour:red", nil, 422, `"at":{"offset":5,"end":11}`},
+		{"GET", "/api/v1/alerts?hide=maybe", nil, 422, `"field":"hide"`},
+		{"GET", "/api/v1/alerts/groups?by=src&query=sid:2100498", nil, 200, `"key":"203.0.113.1","label":"203.0.113.1","severity":2,"count":1,"others":1`},
+		{"GET", "/api/v1/alerts/groups?by=app", nil, 422, `"field":"by"`},
+		{"POST", "/api/v1/alerts/triage", map[string]any{"ids": []string{"edge-1:b:1"}, "state": "escalated", "comment": " look "}, 200, `{"changed":1}`},
+		{"GET", "/api/v1/alerts/edge-1:b:1", nil, 200, `"actor":"ana","text":"look"`},
+		{"POST", "/api/v1/alerts/triage", map[string]any{"match": map[string]any{"query": "is:open", "since": "1h"}, "state": "archived", "assignee": "bo"}, 200, `{"changed":2}`},
+		{"GET", "/api/v1/alerts?query=is:archived", nil, 200, `"assignee":"bo"`},
+		{"GET", "/api/v1/alerts?hide=true", nil, 200, `{"alerts":[{"id":"edge-1:b:1"`},
+		{"POST", "/api/v1/alerts/triage", map[string]any{"match": map[string]any{"query": "x:"}, "ids": []string{"a"}, "state": "done"}, 422, `"field":"state"`},
+		{"POST", "/api/v1/alerts/triage", map[string]any{"ids": []string{"a"}}, 422, `nothing is decided`},
+		{"POST", "/api/v1/alerts/triage", map[string]any{"ids": []string{"none"}, "state": "open"}, 404, ``},
+		{"POST", "/api/v1/suppressions", map[string]any{"query": "src:203.0.113.1", "reason": "ours", "ttl_seconds": 3600}, 201, `"created_by":"ana"`},
+		{"GET", "/api/v1/suppressions", nil, 200, `"matched_24h":1`},
+		{"GET", "/api/v1/alerts?hide=true", nil, 200, `{"alerts":[]}`},
+		{"POST", "/api/v1/suppressions", map[string]any{"query": "", "reason": "", "ttl_seconds": 1}, 422, `hide everything`},
+		{"POST", "/api/v1/suppressions", map[string]any{"query": "sid:x", "reason": "y", "ttl_seconds": 60}, 422, `"at":{"offset":4,"end":5}`},
+		{"DELETE", "/api/v1/suppressions/none", nil, 404, ``},
+		{"GET", "/api/v1/audit?action=alerts.triage", nil, 200, `"changed":2`},
+		{"GET", "/api/v1/stats/traffic?since=30m", nil, 200, `"step_seconds":10`},
+		{"GET", "/api/v1/stats/traffic?since=6h&n=0", nil, 422, `"field":"n"`},
+		{"GET", "/api/v1/stats/changes?by=src", nil, 200, `"before":0`},
+		{"GET", "/api/v1/stats/changes?order=luck", nil, 422, `"field":"order"`},
 		{"GET", "/api/v1/alerts/edge-1:b:3", nil, 200, `"payload_printable":"\u003c/script\u003e"`},
 		{"GET", "/api/v1/alerts/none", nil, 404, `"status":404`},
 		{"GET", "/api/v1/stats/timeline", nil, 200, `"step_seconds":60`},
@@ -252,7 +276,7 @@ func TestAnswers(t *testing.T) {
 		{"PATCH", "/api/v1/verdicts", nil, 405, `POST`},
 		{"GET", "/healthz", nil, 200, "ok"},
 		{"GET", "/readyz", nil, 200, "ok"},
-		{"GET", "/metrics", nil, 200, `weir_collector_api_requests_total{method="GET",route="/api/v1/alerts",status="4xx"} 5`},
+		{"GET", "/metrics", nil, 200, `weir_collector_api_requests_total{method="GET",route="/api/v1/alerts",status="4xx"} 7`},
 		{"GET", "/", nil, 200, "console"},
 	} {
 		status, body := f.do(t, c.method, c.path, c.body)

@@ -17,6 +17,13 @@ var ErrNotFound = errors.New("not found")
 type FieldError struct {
 	Field  string `json:"field"` // dotted JSON name, or the query parameter
 	Detail string `json:"detail"`
+	At     *span  `json:"at,omitempty"` // the part of the text that is wrong
+}
+
+// span is bytes of a text.
+type span struct {
+	Offset int `json:"offset"`
+	End    int `json:"end"`
 }
 
 // Invalid is a request that cannot be carried out as it stands; it is answered as 422 with its fields.
@@ -32,7 +39,9 @@ func (e *Invalid) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-func invalid(field, detail string) error { return &Invalid{[]FieldError{{field, detail}}} }
+func invalid(field, detail string) error {
+	return &Invalid{[]FieldError{{Field: field, Detail: detail}}}
+}
 
 // Refused is a well-formed request that policy does not allow, such as a drop of a never-block address; it is answered as 409.
 type Refused struct {

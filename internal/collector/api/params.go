@@ -30,7 +30,9 @@ func query(r *http.Request, allowed ...string) *params {
 	return p
 }
 
-func (p *params) bad(field, detail string) { p.errs = append(p.errs, FieldError{field, detail}) }
+func (p *params) bad(field, detail string) {
+	p.errs = append(p.errs, FieldError{Field: field, Detail: detail})
+}
 
 func (p *params) err() error {
 	if len(p.errs) == 0 {
@@ -96,7 +98,10 @@ func parsePrefix(text string) (netip.Prefix, error) {
 
 // moment reads an RFC 3339 time, or a span before now such as 90m, 24h or 7d.
 func (p *params) moment(name string, now time.Time) time.Time {
-	text := p.values.Get(name)
+	return p.momentOf(name, p.values.Get(name), now)
+}
+
+func (p *params) momentOf(name, text string, now time.Time) time.Time {
 	if text == "" {
 		return time.Time{}
 	}
@@ -115,8 +120,19 @@ func (p *params) moment(name string, now time.Time) time.Time {
 	return time.Time{}
 }
 
+func (p *params) flag(name string) bool {
+	text := p.values.Get(name)
+	if text != "" && text != "true" && text != "false" {
+		p.bad(name, "true or false")
+	}
+	return text == "true"
+}
+
 // filterParams are those of filter.
-var filterParams = []string{"sid", "src", "dst", "sensor", "severity", "action", "app", "q", "since", "until"}
+var filterParams = []string{"query", "sid", "src", "dst", "sensor", "severity", "action", "app", "q", "since", "until"}
+
+// listParams are filterParams and what only lists heed.
+var listParams = append(slices.Clone(filterParams), "hide")
 
 func (p *params) filter(now time.Time) store.Filter {
 	f := store.Filter{
@@ -128,6 +144,8 @@ func (p *params) filter(now time.Time) store.Filter {
 		Action:   p.text("action"),
 		App:      p.text("app"),
 		Query:    p.text("q"),
+		Terms:    p.terms("query", p.values.Get("query")),
+		Hide:     p.flag("hide"),
 		Since:    p.moment("since", now),
 		Until:    p.moment("until", now),
 	}

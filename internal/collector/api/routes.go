@@ -31,7 +31,12 @@ func (s *Server) routes() []route {
 	return []route{
 		{method: "GET", pattern: prefix + "/alerts", handle: s.listAlerts},
 		{method: "GET", pattern: prefix + "/alerts/stream", handle: s.streamAlerts, stream: true},
+		{method: "GET", pattern: prefix + "/alerts/groups", handle: s.listGroups},
+		{method: "POST", pattern: prefix + "/alerts/triage", handle: s.triage, body: maxBody},
 		{method: "GET", pattern: prefix + "/alerts/{id}", handle: s.getAlert},
+		{method: "GET", pattern: prefix + "/suppressions", handle: s.listSuppressions},
+		{method: "POST", pattern: prefix + "/suppressions", handle: s.addSuppression, body: maxBody},
+		{method: "DELETE", pattern: prefix + "/suppressions/{id}", handle: s.removeSuppression},
 		{method: "GET", pattern: prefix + "/verdicts", handle: s.listVerdicts},
 		{method: "POST", pattern: prefix + "/verdicts", handle: s.addVerdict, body: maxBody},
 		{method: "POST", pattern: prefix + "/verdicts/preview", handle: s.previewVerdict, body: maxBody},

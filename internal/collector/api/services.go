@@ -15,6 +15,12 @@ type Alerts interface {
 	After(ctx context.Context, f store.Filter, seq uint64, limit int) (store.Arrivals, error)
 	Timeline(ctx context.Context, f store.Filter, step time.Duration) ([]store.Bucket, error)
 	Top(ctx context.Context, f store.Filter, by store.Dimension, n int) ([]store.Count, error)
+	GroupBy(ctx context.Context, f store.Filter, by store.Dimension, n int) ([]store.Summary, error)
+	Triage(ctx context.Context, f store.Filter, t store.Triage) (int, error)
+	TriageOne(ctx context.Context, id string, t store.Triage) error
+	Suppressions() []store.Suppression
+	Suppress(x store.Suppression) (store.Suppression, error)
+	Unsuppress(id string) (store.Suppression, error)
 }
 
 // Audit is the record of who changed what; *store.Audit is one.

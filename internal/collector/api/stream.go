@@ -32,7 +32,7 @@ var errBusy = fmt.Errorf("%d streams are open", maxStreams)
 // The id is the order of arrival; a client that comes back with it in Last-Event-ID goes on from there. skipped counts the
 // alerts that match and were left out because there were too many to send; the least severe are left out first.
 func (s *Server) streamAlerts(w http.ResponseWriter, r *http.Request) error {
-	p := query(r, filterParams...)
+	p := query(r, listParams...)
 	f := p.filter(time.Now())
 	at, err := s.streamStart(r)
 	if err != nil {

@@ -30,7 +30,10 @@ type Alert struct {
 	Proto     string          `json:"proto"`
 	AppProto  string          `json:"app_proto"`
 	FlowID    uint64          `json:"flow_id"`
+	State     string          `json:"state"` // open, archived, escalated
+	Assignee  string          `json:"assignee,omitempty"`
 	EVE       json.RawMessage `json:"eve,omitempty"`
+	Comments  []Comment       `json:"comments,omitempty"` // oldest first; lists leave them out
 }
 
 // Filter chooses alerts; the zero Filter chooses all. Fields are joined by and.
@@ -42,7 +45,11 @@ type Filter struct {
 	Severity     uint8 // exactly; 0 is any
 	Action       string
 	App          string
+	Terms        []Term // all of them: see ParseQuery
+	Hide         bool   // leave out archived and suppressed alerts. Timeline and Top count them all the same
 	Query        string // words that all must occur: in the signature, category, an address, or as a sensor's or protocol's name
+
+	suppressed [][]Term // with Hide: what the store's suppressions say
 }
 
 // Page is one page of a search, newest first. Next continues it and is empty at the end.

@@ -49,7 +49,7 @@ func openDay(path string, c *codec) (_ *day, err error) {
 			d.close()
 		}
 	}()
-	if d.w, err = openWriter(path, daySchema, dayVersion); err != nil {
+	if d.w, err = openWriter(path, daySchema, dayVersion, dayUpgrades...); err != nil {
 		return nil, err
 	}
 	d.w.SetConnMaxIdleTime(idleConn)

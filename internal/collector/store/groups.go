@@ -13,6 +13,7 @@ import (
 // Groups returns what each source did against each signature, the latest first, n groups at most. Ends of time are rounded
 // outwards to ten minutes. Filters that groups do not know (target, sensor, action, application) are answered from alerts.
 func (s *Store) Groups(ctx context.Context, f Filter, n int) ([]Group, error) {
+	f = s.resolve(f)
 	from, to := f.span()
 	sum := map[groupOf]*Group{}
 	for _, d := range s.between(from, to) {

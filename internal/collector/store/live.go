@@ -35,6 +35,7 @@ func (r *ring) add(items []item) {
 	for i := range items {
 		a := items[i].Alert
 		a.EVE = nil
+		a.State = stateName(0)
 		r.alerts[a.Seq%uint64(len(r.alerts))] = a
 		r.next = a.Seq + 1
 	}

@@ -89,6 +89,14 @@ func planFor(ctx context.Context, db *sql.DB, f *Filter) (*plan, error) {
 			return p, err
 		}
 	}
+	for _, t := range f.Terms {
+		if err := p.term(ctx, db, t); err != nil || p.none {
+			return p, err
+		}
+	}
+	if f.Hide {
+		return p, p.hide(ctx, db, f.suppressed)
+	}
 	return p, nil
 }
 
@@ -146,14 +154,7 @@ func (p *plan) address(ctx context.Context, db *sql.DB, column string, prefix ne
 
 // word adds what w can mean in this file, joined by or.
 func (p *plan) word(ctx context.Context, db *sql.DB, w word) error {
-	var sigs []int64
-	var err error
-	if m := w.match(); m != "" {
-		if sigs, err = numbers(ctx, db, "SELECT rowid FROM signatures_text WHERE signatures_text MATCH ?", m); err != nil {
-			return err
-		}
-	}
-	named, err := namesLike(ctx, db, w.name)
+	sigs, named, err := w.meanings(ctx, db)
 	if err != nil {
 		return err
 	}
@@ -164,7 +165,25 @@ func (p *plan) word(ctx context.Context, db *sql.DB, w word) error {
 		}
 		return p.bySignature(ctx, db, sigs)
 	}
-	p.others = true
+	clause, args := p.wordClause(w, sigs, named)
+	p.and(clause, args...)
+	return nil
+}
+
+// meanings are the signatures and names of a file that w matches.
+func (w word) meanings(ctx context.Context, db *sql.DB) (sigs, named []int64, err error) {
+	if m := w.match(); m != "" {
+		if sigs, err = numbers(ctx, db, "SELECT rowid FROM signatures_text WHERE signatures_text MATCH ?", m); err != nil {
+			return nil, nil, err
+		}
+	}
+	named, err = namesLike(ctx, db, w.name)
+	return sigs, named, err
+}
+
+// wordClause is true of rows that w matches; at least one of its meanings exists.
+func (p *plan) wordClause(w word, sigs, named []int64) (string, []any) {
+	p.others = p.others || len(named) > 0 || w.prefix.IsValid()
 	or, args := []string{}, []any{}
 	if len(sigs) > 0 {
 		or, args = append(or, "+sig IN (SELECT value FROM json_each(?))"), append(args, list(sigs))
@@ -177,8 +196,7 @@ func (p *plan) word(ctx context.Context, db *sql.DB, w word) error {
 		first, last := bounds(w.prefix)
 		or, args = append(or, "src BETWEEN ? AND ? OR dst BETWEEN ? AND ?"), append(args, first, last, first, last)
 	}
-	p.and("("+strings.Join(or, " OR ")+")", args...)
-	return nil
+	return "(" + strings.Join(or, " OR ") + ")", args
 }
 
 // namesLike returns the names that are text but for case, at most a few.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -103,9 +104,16 @@ func bounds(p netip.Prefix) (first, last any) {
 
 // matcher returns a function that reports whether the filter chooses an alert, as a search would.
 func (f *Filter) matcher() func(*Alert) bool {
-	words := parseQuery(f.Query)
+	words, terms := parseQuery(f.Query), newTermMatcher(f.Terms)
+	var suppressed []termMatcher
+	for _, s := range f.suppressed {
+		suppressed = append(suppressed, newTermMatcher(s))
+	}
 	return func(a *Alert) bool {
-		return f.matchFields(a) && matchWords(words, a)
+		if !f.matchFields(a) || !matchWords(words, a) || !terms.matches(a) {
+			return false
+		}
+		return !f.Hide || a.State != stateNames[stateArchived] && !slices.ContainsFunc(suppressed, func(m termMatcher) bool { return m.matches(a) })
 	}
 }
 

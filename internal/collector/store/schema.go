@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"runtime"
+	"strings"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
@@ -44,7 +45,9 @@ CREATE TABLE alerts (
 	sport  INTEGER NOT NULL,
 	dst    NOT NULL,
 	dport  INTEGER NOT NULL,
-	flow   INTEGER NOT NULL
+	flow   INTEGER NOT NULL,
+	state    INTEGER NOT NULL DEFAULT 0, -- of triage: index of stateNames
+	assignee INTEGER NOT NULL DEFAULT 0  -- a name; 0 is nobody
 );
 CREATE UNIQUE INDEX alerts_id ON alerts (id);
 CREATE INDEX alerts_ts  ON alerts (ts);
@@ -71,15 +74,32 @@ CREATE TABLE targets (                 -- by period of ten minutes: who was hit
 	period INTEGER, dst, n INTEGER NOT NULL,
 	PRIMARY KEY (period, dst)
 ) WITHOUT ROWID;
-PRAGMA user_version = 1;
+` + commentsSchema + `PRAGMA user_version = 2;
 `
 
-// dayVersion is user_version of the layout above; files of another version are refused, not guessed at.
-const dayVersion = 1
+const commentsSchema = `
+CREATE TABLE comments (                -- what people wrote about alerts
+	n     INTEGER PRIMARY KEY,
+	seq   INTEGER NOT NULL,
+	ts    INTEGER NOT NULL,
+	actor TEXT NOT NULL,
+	text  TEXT NOT NULL
+);
+CREATE INDEX comments_seq ON comments (seq);
+`
+
+// dayVersion is user_version of the layout above; older files are brought up to it, others refused, not guessed at.
+const dayVersion = 2
+
+// dayUpgrades[i] makes version i+2 of i+1.
+var dayUpgrades = []string{`
+ALTER TABLE alerts ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE alerts ADD COLUMN assignee INTEGER NOT NULL DEFAULT 0;
+` + commentsSchema + `PRAGMA user_version = 2;`}
 
 // openWriter opens the one connection that writes to a file. A commit is on disk when it returns (synchronous FULL): alerts
 // are acknowledged to the bus on the strength of it.
-func openWriter(path, schema string, version int) (*sql.DB, error) {
+func openWriter(path, schema string, version int, upgrades ...string) (*sql.DB, error) {
 	db, err := openDB(path, url.Values{"_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(5000)", "page_size(8192)", "journal_mode(WAL)", "synchronous(FULL)",
 		"wal_autocheckpoint(8000)", "cache_size(-65536)", "temp_store(MEMORY)",
@@ -88,7 +108,7 @@ func openWriter(path, schema string, version int) (*sql.DB, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	if err := migrate(db, schema, version); err != nil {
+	if err := migrate(db, schema, version, upgrades); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -118,22 +138,26 @@ func openDB(path string, options url.Values) (*sql.DB, error) {
 	return db, nil
 }
 
-// migrate lays out an empty file and refuses one of another version.
-func migrate(db *sql.DB, schema string, version int) error {
+// migrate lays out an empty file, brings an older one up to version, and refuses any other.
+func migrate(db *sql.DB, schema string, version int, upgrades []string) error {
 	var have int
 	if err := db.QueryRow("PRAGMA user_version").Scan(&have); err != nil {
 		return err
 	}
-	switch have {
-	case version:
+	text := schema
+	switch {
+	case have == version:
 		return nil
-	case 0:
+	case have > 0 && have < version && have <= len(upgrades):
+		text = strings.Join(upgrades[have-1:], "\n")
+		fallthrough
+	case have == 0:
 		tx, err := db.Begin()
 		if err != nil {
 			return err
 		}
 		defer tx.Rollback()
-		if _, err := tx.Exec(schema); err != nil {
+		if _, err := tx.Exec(text); err != nil {
 			return err
 		}
 		return tx.Commit()

@@ -19,13 +19,15 @@ const MaxLimit = 1000
 var ErrCursor = errors.New("not a cursor of this search")
 
 const selectAlerts = `SELECT a.seq, a.id, a.ts, s.sid, s.gid, s.rev, s.signature, s.category, s.severity,
-	sensor.name, action.name, proto.name, app.name, a.src, a.sport, a.dst, a.dport, a.flow
+	sensor.name, action.name, proto.name, app.name, a.src, a.sport, a.dst, a.dport, a.flow, a.state, coalesce(assignee.name, '')
 	FROM alerts a JOIN signatures s ON s.n = a.sig
 	JOIN names sensor ON sensor.n = a.sensor JOIN names action ON action.n = a.action
-	JOIN names proto ON proto.n = a.proto JOIN names app ON app.n = a.app`
+	JOIN names proto ON proto.n = a.proto JOIN names app ON app.n = a.app
+	LEFT JOIN names assignee ON assignee.n = a.assignee`
 
 // Search returns the newest alerts that f chooses, limit at most, from where cursor left off.
 func (s *Store) Search(ctx context.Context, f Filter, cursor string, limit int) (Page, error) {
+	f = s.resolve(f)
 	at, err := parseCursor(cursor)
 	if err != nil {
 		return Page{}, err
@@ -78,7 +80,10 @@ func (s *Store) Get(ctx context.Context, id string) (Alert, error) {
 			if found, err = scanAlerts(ctx, db, selectAlerts+" WHERE a.id = ?", id); err != nil || len(found) == 0 {
 				return err
 			}
-			found[0].EVE, err = d.eve(ctx, db, found[0].Seq)
+			if found[0].EVE, err = d.eve(ctx, db, found[0].Seq); err != nil {
+				return err
+			}
+			found[0].Comments, err = comments(ctx, db, found[0].Seq)
 			return err
 		})
 		if err != nil {
@@ -103,6 +108,7 @@ func (d *day) eve(ctx context.Context, db *sql.DB, seq uint64) ([]byte, error) {
 
 // After returns what arrived after seq: all, or the most severe limit of it, and of those the newest. The latest thousands are answered from memory.
 func (s *Store) After(ctx context.Context, f Filter, seq uint64, limit int) (Arrivals, error) {
+	f = s.resolve(f)
 	if got, ok := s.live.after(seq, f, limit); ok {
 		return got, nil
 	}
@@ -156,13 +162,15 @@ func scanAlerts(ctx context.Context, db *sql.DB, query string, args ...any) ([]A
 		var a Alert
 		var seq, ts, flow int64
 		var src, dst any
+		var state int
 		err := rows.Scan(&seq, &a.ID, &ts, &a.SID, &a.GID, &a.Rev, &a.Signature, &a.Category, &a.Severity,
-			&a.Sensor, &a.Action, &a.Proto, &a.AppProto, &src, &a.SrcPort, &dst, &a.DestPort, &flow)
+			&a.Sensor, &a.Action, &a.Proto, &a.AppProto, &src, &a.SrcPort, &dst, &a.DestPort, &flow, &state, &a.Assignee)
 		if err != nil {
 			return nil, err
 		}
 		a.Seq, a.Time, a.FlowID = uint64(seq), time.Unix(0, ts).UTC(), uint64(flow)
 		a.SrcIP, a.DestIP = ipOf(src), ipOf(dst)
+		a.State = stateName(state)
 		all = append(all, a)
 	}
 	return all, rows.Err()

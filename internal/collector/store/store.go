@@ -33,6 +33,8 @@ type Store struct {
 	mu   sync.RWMutex
 	days []*day // oldest first
 
+	suppressions suppressions
+
 	queue   chan request
 	quit    chan struct{} // closed by Close
 	stopped chan struct{} // closed when the writer is done
@@ -89,6 +91,10 @@ func Open(opt Options) (*Store, error) {
 		queue: make(chan request, 64), quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := s.openDays(); err != nil {
+		s.closeDays()
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if err := s.suppressions.open(opt.Dir); err != nil {
 		s.closeDays()
 		return nil, fmt.Errorf("store: %w", err)
 	}
