@@ -264,6 +264,11 @@ func (g *GWLB) accept(frame []byte, now time.Time) []byte {
 		g.stats.invalidTunnel.Add(1)
 		return nil
 	}
+	if quoted := quotedBy(r.inner); quoted != nil {
+		if about, _, ok := parseIP(quoted); ok {
+			t = about // an ICMP error comes with the cookie of the flow that it is about
+		}
+	}
 	flow, ok := g.flows.homeward(t, now)
 	switch {
 	case !ok:

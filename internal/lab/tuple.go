@@ -80,6 +80,21 @@ func (t *tuple) ports(l4 []byte) (first bool) {
 	return t.proto == unix.IPPROTO_TCP && len(l4) >= tcpLen && l4[13]&0x12 == 0x02
 }
 
+// quotedBy is the packet that an ICMP error is about (RFC 792, RFC 4443), nil when p is none. Appliances in the field return such
+// with the cookie of the flow that they are about.
+func quotedBy(p []byte) []byte {
+	switch {
+	case len(p) > ipv4Len && p[0]>>4 == 4 && p[9] == unix.IPPROTO_ICMP:
+		header := int(p[0]&0xf) * 4
+		if header+icmpLen < len(p) && (p[header] == 3 || p[header] == 11 || p[header] == 12) {
+			return p[header+icmpLen:]
+		}
+	case len(p) > ipv6Len+icmpLen && p[0]>>4 == 6 && p[6] == unix.IPPROTO_ICMPV6 && p[ipv6Len] < 128:
+		return p[ipv6Len+icmpLen:]
+	}
+	return nil
+}
+
 // private reports whether the packet belongs to the link: link-local, multicast, loopback. A load balancer never sees those.
 func (t tuple) private() bool {
 	if t.version == 4 {

@@ -31,7 +31,13 @@ func (d *Daemon) openWorkers(context.Context) error {
 	}
 	shared := signatures.NewShared()
 	for _, source := range sources {
-		d.workers = append(d.workers, newWorker(path.New(d.pathConfig(shared)), source))
+		w := newWorker(path.New(d.pathConfig(shared)), source)
+		if d.cfg.Enforcing() {
+			if w.refuse, err = newRefuser(d.cfg, source); err != nil {
+				return err
+			}
+		}
+		d.workers = append(d.workers, w)
 	}
 	return nil
 }

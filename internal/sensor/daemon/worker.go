@@ -20,6 +20,7 @@ const (
 type worker struct {
 	source capture.Source
 	path   *path.Path
+	refuse *refuser // nil: nobody is told
 	frames []capture.Frame
 	beat   atomic.Int64               // Unix ns of the last turn of the loop: a stuck worker shows
 	stats  atomic.Pointer[path.Stats] // published each tick
@@ -52,9 +53,11 @@ func (w *worker) turn() error {
 	}
 	for i := range w.frames[:n] {
 		f := &w.frames[i]
-		if w.path.Process(f.Frame).Drop {
+		out := w.path.Process(f.Frame)
+		if out.Drop {
 			f.Fate = capture.Discard
 		}
+		w.refuse.refuse(f, &out)
 	}
 	if n == 0 {
 		return nil

@@ -14,6 +14,12 @@ const (
 // MaxLen is the longest answer: what every IPv6 link carries.
 const MaxLen = 1280
 
+// Answerable reports whether the IP packet may be answered.
+func Answerable(ip []byte) bool {
+	p, ok := parse(ip)
+	return ok && p.answerable()
+}
+
 // Answer appends to b the packet that tells an end of the conversation that packet, an IP packet, was refused; delivered says that
 // the receiver got it all the same. False: there is no answer to such a packet, and b is as before.
 func Answer(b, ip []byte, end End, delivered bool) ([]byte, bool) {
