@@ -72,15 +72,11 @@ look:
 	VPRORVD Z4, Z3, Z6
 	VPANDD Z5, Z6, Z5
 	VPTESTMD Z22, Z5, K1, K3
-	KORTESTW K3, K3
-	JZ   next
 	KMOVW K3, BX
 	VPCOMPRESSD Z23, K3, Z5
 	VMOVDQU32 Z5, (DI)(R10*4)
 	POPCNTL BX, BX
 	ADDQ BX, R10
-
-next:
 	VPADDD Z24, Z23, Z23
 	ADDQ $64, SI
 	SUBQ $64, R8
@@ -176,14 +172,31 @@ slook:
 	KMOVQ K1, BX
 	TESTQ BX, BX
 	JZ   snext
+	POPCNTQ BX, R13
+	LEAQ (DI)(R10*4), DX
+	ADDQ R13, R10
 
+	// four are written, wanted or not: a branch for each would often be mispredicted
 semit:
 	TZCNTQ BX, CX
 	ADDL R11, CX
-	MOVL CX, (DI)(R10*4)
-	INCQ R10
+	MOVL CX, 0(DX)
 	BLSRQ BX, BX
-	JNZ  semit
+	TZCNTQ BX, CX
+	ADDL R11, CX
+	MOVL CX, 4(DX)
+	BLSRQ BX, BX
+	TZCNTQ BX, CX
+	ADDL R11, CX
+	MOVL CX, 8(DX)
+	BLSRQ BX, BX
+	TZCNTQ BX, CX
+	ADDL R11, CX
+	MOVL CX, 12(DX)
+	BLSRQ BX, BX
+	ADDQ $16, DX
+	SUBQ $4, R13
+	JG   semit
 
 snext:
 	ADDQ $64, R11

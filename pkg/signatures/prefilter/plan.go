@@ -16,11 +16,12 @@ const (
 	pairedMin                = pairedGram + pairedStride - 1
 )
 
-// Limits of the plan, measured: how many patterns the byte tables tell apart well enough to spare the gram passes, and from
-// how many long patterns on a pass of their own pays.
+// Limits of the plan, measured: up to how many patterns altogether in byte tables it pays to spare the one pass for long
+// patterns, and the two for paired ones; and from how many long patterns on a pass of their own pays.
 const (
-	shortMax = 96
-	longPays = 10000
+	sparesOne = 96
+	sparesTwo = 256
+	longPays  = 10000
 )
 
 // plan says which patterns are looked for by which means.
@@ -52,10 +53,11 @@ func newPlan(patterns []pattern) plan {
 	if len(long) < longPays {
 		middle, long = append(middle, long...), nil
 	}
-	for _, t := range []*[]uint32{&paired, &middle, &long} {
-		if len(short)+len(*t) <= shortMax {
-			short, *t = append(short, *t...), nil
-		}
+	if len(short)+len(paired) <= sparesTwo {
+		short, paired = append(short, paired...), nil
+	}
+	if len(short)+len(middle) <= sparesOne {
+		short, middle = append(short, middle...), nil
 	}
 	p.short = short
 	for _, t := range []tier{{longGram, longStride, long}, {middleGram, middleStride, middle}, {pairedGram, pairedStride, paired}} {
