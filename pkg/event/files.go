@@ -27,19 +27,19 @@ func (l *Logger) File(s *Subject, tx app.Tx, file *app.File) {
 	}
 }
 
-// files writes the transaction's files into an alert.
+// files writes the files into an alert that the transaction still carries.
 func (l *Logger) files(e *encoder, tx app.Tx) {
-	files := tx.Base().Files
-	if len(files) == 0 {
-		return
-	}
+	mark := e.mark()
 	e.list("files")
-	for _, f := range files {
+	for _, f := range tx.Base().Files {
+		if f.Logged { // it has a record of its own
+			continue
+		}
 		e.item()
 		e.file(f, tx)
 		e.close()
 	}
-	e.end()
+	e.closeOrDrop(mark, ']')
 }
 
 func (e *encoder) file(f *app.File, tx app.Tx) {

@@ -30,6 +30,14 @@ type Variables struct {
 	Bits []string // flowbits that are set
 	Ints []IntVar
 	Vars []Var // captured by pcre
+	// Entropies are what rules computed of the bytes of buffers.
+	Entropies []EntropyVar
+}
+
+// EntropyVar is the entropy of a buffer's bytes, in bits a byte.
+type EntropyVar struct {
+	Buffer string
+	Value  float64
 }
 
 // IntVar is a flowint.

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/weir-ips/weir/pkg/flow"
@@ -64,6 +65,14 @@ func (e *encoder) metadata(v *Variables, h *signatures.Hit) {
 		e.close()
 	}
 	e.vars("flowvars", v.Vars)
+	if len(v.Entropies) > 0 {
+		e.open("entropy")
+		for _, n := range v.Entropies {
+			e.key(n.Buffer)
+			e.b = strconv.AppendFloat(e.b, n.Value, 'g', -1, 64)
+		}
+		e.close()
+	}
 	if h != nil {
 		inner := e.mark()
 		e.list("pktvars")

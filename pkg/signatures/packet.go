@@ -42,8 +42,11 @@ func (e *Engine) byPacket(st *flowState) {
 	if x.NewAppEvents != 0 {
 		e.candidates(e.rules.appEvents)
 	}
-	if st != nil && !st.proto[x.Dir] && (f.App == app.Failed || f.App != app.Unknown && f.AppDir[x.Dir] != app.Unknown) {
-		st.proto[x.Dir] = true
+	if st != nil && st.proto[x.Dir] != f.App && (f.App == app.Failed || f.AppDir[x.Dir] != app.Unknown) {
+		st.proto[x.Dir] = f.App
+		if f.AppOrig != app.Unknown { // a change of protocol is detected once, for both sides
+			st.proto[x.Dir.Opposite()] = f.App
+		}
 		e.candidates(e.rules.protoOnly)
 	}
 	t, side := transportOf(p), noFlow

@@ -2,6 +2,7 @@ package signatures
 
 import (
 	"github.com/weir-ips/weir/pkg/flow"
+	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/signatures/keyword"
 )
 
@@ -10,7 +11,7 @@ type flowState struct {
 	rules       keyword.FlowState // what rules have set
 	epoch       uint64            // ruleset that the fields below belong to
 	addresses   [2]bool           // rules about addresses have been evaluated, by direction
-	proto       [2]bool           // rules about the protocol alone, by direction
+	proto       [2]app.Proto      // protocol that rules about the protocol alone have been evaluated for, by direction
 	events      flow.AppEventSet
 	established bool // the packet before belonged to an established flow
 	tag         flowTag
@@ -40,7 +41,7 @@ func (e *Engine) state(f *flow.Flow) *flowState {
 		f.Detect = s
 	}
 	if s.epoch != e.epoch { // other rules: what was evaluated once may be due again
-		s.epoch, s.addresses, s.proto = e.epoch, [2]bool{}, [2]bool{}
+		s.epoch, s.addresses, s.proto = e.epoch, [2]bool{}, [2]app.Proto{}
 	}
 	return s
 }
@@ -55,10 +56,11 @@ func (e *Engine) End(f *flow.Flow) {
 	if !ok || len(e.free) >= maxFree {
 		return
 	}
-	bits, ints, vars := s.rules.Bits, s.rules.Ints, s.rules.Vars
+	bits, ints, vars, entropies := s.rules.Bits, s.rules.Ints, s.rules.Vars, s.rules.Entropies
 	clear(bits)
+	clear(vars)
 	*s = flowState{}
-	s.rules = keyword.FlowState{Bits: bits[:0], Ints: ints[:0], Vars: vars[:0]}
+	s.rules = keyword.FlowState{Bits: bits[:0], Ints: ints[:0], Vars: vars[:0], Entropies: entropies[:0]}
 	e.free = append(e.free, s)
 }
 
@@ -89,4 +91,13 @@ func (e *Engine) FlowInts(f *flow.Flow) map[string]uint32 {
 		out[e.rules.names.Flowint(i.ID)] = i.Value
 	}
 	return out
+}
+
+// FlowVars returns what rules have captured in a flow and the entropies they have computed, for records. The slices must not
+// be changed and are valid until the flow's next packet.
+func (e *Engine) FlowVars(f *flow.Flow) (vars []keyword.Capture, entropies []keyword.Entropy) {
+	if s, ok := f.Detect.(*flowState); ok {
+		return s.rules.Vars, s.rules.Entropies
+	}
+	return nil, nil
 }

@@ -16,6 +16,8 @@ type txState struct {
 	scanned []int    // by engine: bytes of the buffer that have been scanned; final when it does not change any more
 	pending []txRule // in the order of evaluation
 	fired   []uint32 // rules that have matched or cannot match any more
+	files   int      // files of the direction when it was last looked at
+	done    int      // those of them that had come to their end
 }
 
 // final marks an engine whose buffer has been scanned whole.
@@ -52,6 +54,7 @@ func (e *Engine) inspectTx(f *flow.Flow, tx app.Tx, d app.Direction) {
 	x := &e.ctx
 	x.Turn(d)
 	x.Tx = tx
+	e.rearm(st, b, d)
 	e.begin()
 	e.collect(g, st, tx, d)
 	e.admit(st)
@@ -60,6 +63,7 @@ func (e *Engine) inspectTx(f *flow.Flow, tx app.Tx, d app.Direction) {
 		x.Turn(d.Opposite())
 		e.evaluateTx(f, tx, d.Opposite(), other)
 	}
+	st.done = doneFiles(b, d)
 	if b.Complete[d] {
 		b.Tried[d] = true
 		if !e.hasTransactional(st) || b.Complete[d.Opposite()] {
@@ -67,6 +71,41 @@ func (e *Engine) inspectTx(f *flow.Flow, tx app.Tx, d app.Direction) {
 			e.recycle(st)
 		}
 	}
+}
+
+// rearm lets rules about files match once more when another file has come: those before are done with.
+func (e *Engine) rearm(st *txState, b *app.TxBase, d app.Direction) {
+	n := 0
+	for _, f := range b.Files {
+		if f.Dir == d {
+			n++
+		}
+	}
+	e.ctx.FirstFile = st.done
+	if n > st.files && st.files > 0 {
+		st.fired = slices.DeleteFunc(st.fired, func(o uint32) bool {
+			again := e.rules.signatures[o].TestsFiles
+			if again {
+				e.pend(st, o)
+			}
+			return again
+		})
+	}
+	st.files = n
+}
+
+// doneFiles counts the files of a direction that come before the first that may still grow.
+func doneFiles(b *app.TxBase, d app.Direction) (n int) {
+	for _, f := range b.Files {
+		switch {
+		case f.Dir != d:
+		case !f.Done():
+			return n
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 func (e *Engine) txState(b *app.TxBase, d app.Direction, engines int) *txState {
@@ -159,21 +198,25 @@ func (e *Engine) admit(st *txState) {
 		if slices.Contains(st.fired, o) {
 			continue
 		}
-		at, there := slices.BinarySearchFunc(st.pending, o, func(r txRule, o uint32) int { return int(r.order) - int(o) })
-		if there {
-			continue
-		}
-		if len(st.pending) >= maxPending {
-			e.ctx.Stats.StateFull++
-			return
-		}
+		e.pend(st, o)
+	}
+}
+
+// pend puts a rule under evaluation, unless it is.
+func (e *Engine) pend(st *txState, o uint32) {
+	at, there := slices.BinarySearchFunc(st.pending, o, func(r txRule, o uint32) int { return int(r.order) - int(o) })
+	switch {
+	case there:
+	case len(st.pending) >= maxPending:
+		e.ctx.Stats.StateFull++
+	default:
 		st.pending = slices.Insert(st.pending, at, txRule{order: o})
 	}
 }
 
 // evaluateTx carries the rules under evaluation as far as the transaction allows.
 func (e *Engine) evaluateTx(f *flow.Flow, tx app.Tx, d app.Direction, st *txState) {
-	kept := st.pending[:0]
+	b, kept := tx.Base(), st.pending[:0]
 	for _, r := range st.pending {
 		s := e.rules.signatures[r.order]
 		if !r.begun {
@@ -182,9 +225,14 @@ func (e *Engine) evaluateTx(f *flow.Flow, tx app.Tx, d app.Direction, st *txStat
 			}
 			r.begun = true
 		}
+		e.ctx.Matched = nil
 		switch e.advance(f, s, &r, tx, d) {
 		case keyword.Matched:
-			st.fired = append(st.fired, r.order)
+			if s.EachUpdate && !b.Complete[d] && b.Progress[d] == s.Groups[0].Source(f.Parser.Proto(), d).Progress {
+				kept = append(kept, txRule{order: r.order})
+			} else {
+				st.fired = append(st.fired, r.order)
+			}
 			e.fire(s, InTx, tx)
 		case keyword.Never:
 			st.fired = append(st.fired, r.order)

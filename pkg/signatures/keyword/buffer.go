@@ -37,6 +37,8 @@ type Bytes struct {
 	More bool
 	// Wait says that there is data, but too little to inspect yet.
 	Wait bool
+	// File is the file that the bytes are of; nil for other buffers.
+	File *app.File
 }
 
 // buffer is a keyword that names a buffer for all contents that follow it.

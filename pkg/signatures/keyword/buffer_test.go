@@ -247,6 +247,15 @@ func TestIntegersOfTransactions(t *testing.T) {
 			{rule: k.keyword + ":" + k.reject + ";", want: reject, err: "30: " + k.keyword + ": " + k.err},
 		})
 	}
+	shaken := inside(app.TLS, c, tlsTx())
+	shaken.tx.Base().Complete, shaken.tx.Base().Progress = [2]bool{}, [2]uint8{tls.ClientHelloDone, 0}
+	try(t, "app-layer-state", []kase{
+		{head: "alert tls any any -> any any", rule: "app-layer-state:client_hello_done;", scene: shaken, want: hit},
+		{head: "alert tls any any -> any any", rule: "app-layer-state:>client_in_progress;", scene: shaken, want: hit},
+		{head: "alert tls any any -> any any", rule: "app-layer-state:<client_hello_done;", scene: shaken, want: miss},
+		{head: "alert tls any any -> any any", rule: "app-layer-state:nothing;", want: reject, err: `31: app-layer-state: state "nothing" is not known`},
+		{rule: "app-layer-state:client_hello_done;", want: reject, err: "30: app-layer-state: needs an application protocol in the header"},
+	})
 	early, late := inside(app.TLS, s, tlsTx()), inside(app.TLS, s, tlsTx())
 	early.now, late.now = 2e9, 5e9
 	try(t, "tls_cert_expired", []kase{{rule: "tls_cert_expired;", scene: late, want: hit}, {rule: "tls_cert_expired;", scene: early, want: miss}})
@@ -285,9 +294,32 @@ func TestSizes(t *testing.T) {
 	try(t, "entropy", []kase{
 		{rule: `http.uri; entropy:value > 2;`, scene: c, want: hit},
 		{rule: `http.uri; entropy:value < 2;`, scene: c, want: miss},
+		{rule: `entropy:value <= 0;`, scene: inFlow(func(s *scene) { s.pkt.Payload = []byte("aaaa") }), want: hit},
 		{rule: `http.uri; entropy:bytes 1, value = 0;`, scene: c, want: hit},
 		{rule: `http.uri; entropy:value 9;`, want: reject, err: `40: entropy: "9" is not in 0-8`},
 	})
+}
+
+// TestOneContext: what one rule has found out about a transaction is not taken for the answer to another rule's question.
+func TestOneContext(t *testing.T) {
+	share := &smb.Tx{DCERPC: &rpc.Call{HasReq: true, ReqType: rpc.Request, Opnum: 30}}
+	share.Complete = [2]bool{true, true}
+	s := inside(app.SMB, app.ToServer, share)
+	x := &Context{Hosts: NewHosts(), RecursionLimit: 3000, MatchLimit: 3500}
+	x.Begin(&s.pkt, s.flow, s.result)
+	for _, c := range []struct {
+		rule string
+		want Outcome
+	}{{"dcerpc.opnum:26;", Never}, {"dcerpc.opnum:30;", Matched}} {
+		sig, err := compile("", c.rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := sig.Groups[0]
+		if got := g.Match(x, g.Source(app.SMB, app.ToServer), share, true); got != c.want {
+			t.Errorf("%s gives %d, want %d", c.rule, got, c.want)
+		}
+	}
 }
 
 // TestInstances: two uses of a buffer that occurs several times are fulfilled by instances of their own.

@@ -39,6 +39,11 @@ type Context struct {
 	cache      []cached
 	current    *Signature
 	file       *app.File // the file under inspection
+
+	// FirstFile is how many files of the direction rules have done with.
+	FirstFile int
+	// Matched is the file that the rule under evaluation has matched; nil when it does not look at files.
+	Matched *app.File
 }
 
 // MatchStats count what inspection gave up.

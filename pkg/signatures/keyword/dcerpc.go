@@ -58,7 +58,7 @@ func (c *Context) dceLittle() bool {
 	return call == nil || call.LittleEndian
 }
 
-// dceTest is a keyword that tests a call; it holds or it does not.
+// dceTest is a keyword that tests a call; it holds or it does not. name tells it from every other test: results are kept by it.
 func (c *compiler) dceTest(name string, holds func(*rpc.Call) bool) error {
 	b := &Buffer{Name: name, Weak: true, Sources: dcerpcSources(func(_ *Context, call *rpc.Call, _ app.Direction) []byte {
 		if !holds(call) {
@@ -93,7 +93,7 @@ var dceIface = Keyword{
 			}
 			hasVersion = true
 		}
-		return c.dceTest("dcerpc.iface", func(call *rpc.Call) bool {
+		return c.dceTest("dcerpc.iface:"+o.Value, func(call *rpc.Call) bool {
 			for _, i := range call.Interfaces {
 				if string(i.UUID[:]) == string(id) && (!hasVersion || version.holds(uint64(i.Major))) && (!i.Answered || i.Result == 0) {
 					return call.HasReq
@@ -121,7 +121,7 @@ var dceOpnum = Keyword{
 			}
 			spans = append(spans, span{from, to})
 		}
-		return c.dceTest("dcerpc.opnum", func(call *rpc.Call) bool {
+		return c.dceTest("dcerpc.opnum:"+o.Value, func(call *rpc.Call) bool {
 			for _, s := range spans {
 				if n := uint64(call.Opnum); call.ReqType == rpc.Request && n >= s.from && n <= s.to {
 					return true

@@ -11,6 +11,7 @@ import (
 
 // entropyTest compares the Shannon entropy of a part of the buffer, in bits a byte.
 type entropyTest struct {
+	buffer        string // name for records
 	offset, bytes int
 	op            compareOp
 	a, b          float64
@@ -31,6 +32,7 @@ func (t *entropyTest) match(in *Inspection) bool {
 		return false
 	}
 	v := entropyOf(b)
+	in.ctx.State.setEntropy(t.buffer, v)
 	switch t.op {
 	case opEqual:
 		return v == t.a
@@ -69,10 +71,10 @@ func entropyOf(b []byte) float64 {
 var entropy = Keyword{
 	Name: "entropy", Family: FamilyContent, Arg: "value [<|<=|>|>=|=|!=]N or N-M[, bytes N][, offset N]", Doc: "Shannon entropy of the buffer, 0 to 8",
 	setup: func(c *compiler, o *syntax.Option) error {
-		if c.sticky == nil {
-			return errNoBuffer
+		t, seen := &entropyTest{buffer: "content"}, false
+		if c.sticky != nil {
+			t.buffer = strings.ReplaceAll(c.sticky.Name, ".", "_")
 		}
-		t, seen := &entropyTest{}, false
 		for _, w := range words(o.Value) {
 			name, arg, _ := strings.Cut(w, " ")
 			arg = strings.TrimSpace(arg)

@@ -2,6 +2,7 @@ package keyword
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/flow/http1"
@@ -19,7 +20,7 @@ func files(proto app.Proto, dir app.Direction, final uint8) Source {
 			return Bytes{}, false
 		}
 		done := f.Done() || tx.Base().Complete[dir]
-		return Bytes{Data: f.Data, Base: int(f.Base), More: !done, Wait: !done && !x.Inline && f.Size < fileMinInspect}, true
+		return Bytes{Data: f.Data, Base: int(f.Base), More: !done, Wait: !done && !x.Inline && f.Size < fileMinInspect, File: f}, true
 	}}
 }
 
@@ -70,10 +71,15 @@ func fileSources(get func(*Context, *app.File) []byte) []Source {
 				return Bytes{}, false
 			}
 			b := get(x, f)
-			return Bytes{Data: b, Wait: b == nil}, true
+			return Bytes{Data: b, Wait: b == nil, File: f}, true
 		}})
 	}
 	return sources
+}
+
+// ofFiles reports whether a buffer has one instance a file.
+func ofFiles(b *Buffer) bool {
+	return b == wholeFile || b == fileName || b == fileMagic || strings.HasPrefix(b.Name, fileData.Name)
 }
 
 // fileDataKeyword is file.data; an argument says of which side's files, which matters for rules with =>.

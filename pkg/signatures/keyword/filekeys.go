@@ -17,8 +17,7 @@ type fileItem struct{ holds func(*app.File) bool }
 func (f *fileItem) match(in *Inspection) bool { return in.ctx.file != nil && f.holds(in.ctx.file) }
 
 // wholeFile is the buffer of keywords that test a file itself: one instance a file, final once the file is.
-var wholeFile = &Buffer{Name: "file", Multi: true, Weak: true, Sources: fileSources(func(x *Context, f *app.File) []byte {
-	x.file = f
+var wholeFile = &Buffer{Name: "file", Multi: true, Weak: true, Sources: fileSources(func(_ *Context, f *app.File) []byte {
 	if f.Name == nil {
 		return []byte{}
 	}

@@ -31,6 +31,7 @@ func (c *compiler) finish() error {
 			s.NeedPacket = true
 		} else {
 			s.Groups = append(s.Groups, g)
+			s.TestsFiles = s.TestsFiles || ofFiles(g.Buffer)
 		}
 	}
 	for _, items := range c.lists() {

@@ -1,6 +1,7 @@
 package keyword
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/http1"
 	"github.com/weir-ips/weir/pkg/flow/ssh"
 	"github.com/weir-ips/weir/pkg/flow/tls"
+	"github.com/weir-ips/weir/pkg/signatures/syntax"
 )
 
 // step is a place in a transaction's progress that a rule can hook on to: "http1:request_line", "tls:client_hello_done".
@@ -62,6 +64,52 @@ func stepsOf(p app.Proto) map[string]uint8 {
 	return map[string]uint8{"started": 0, "complete": complete}
 }
 
+// appLayerState compares how far a side of the transaction has come with one of the steps that hooks have names for.
+var appLayerState = Keyword{
+	Name: "app-layer-state", Family: FamilyPacket, Arg: "[<|>]STEP", Doc: "how far the transaction has come: request_line, client_hello_done, …",
+	setup: func(c *compiler, o *syntax.Option) error {
+		name, op := o.Value, byte('=')
+		if name[0] == '<' || name[0] == '>' {
+			name, op = name[1:], name[0]
+		}
+		b := &Buffer{Name: "app-layer-state:" + o.Value, Weak: true}
+		for p := app.HTTP1; p < app.NumProtos; p++ {
+			if !c.sig.Apps.Has(p) {
+				continue
+			}
+			at, err := hookStep(p, strings.TrimSpace(name))
+			if err != nil {
+				return fmt.Errorf("state %q is not known", name)
+			}
+			for _, d := range [...]app.Direction{app.ToServer, app.ToClient} {
+				b.Sources = append(b.Sources, Source{Proto: p, Dir: d, Final: last, Get: func(_ *Context, tx app.Tx, i int) (Bytes, bool) {
+					return Bytes{Data: []byte{at.compare(tx.Base(), op)}}, i == 0
+				}})
+			}
+		}
+		if len(b.Sources) == 0 {
+			return errNoApp
+		}
+		g := c.group(b, nil)
+		g.Items = append(g.Items, &valueItem{func(v uint64) bool { return v == 1 }})
+		return nil
+	},
+}
+
+var errNoApp = errors.New("needs an application protocol in the header")
+
+// compare returns 1 when the transaction's progress is before (<), behind (>) or at (=) the step.
+func (s step) compare(b *app.TxBase, op byte) byte {
+	at := b.Progress[s.dir]
+	if b.Complete[s.dir] {
+		at = complete
+	}
+	if op == '<' && at < s.progress || op == '>' && at > s.progress || op == '=' && at == s.progress {
+		return 1
+	}
+	return 0
+}
+
 // hook adds what the header's hook asks for.
 func (c *compiler) hook() error {
 	s := c.sig
@@ -86,6 +134,7 @@ func (c *compiler) hook() error {
 		if err != nil {
 			return err
 		}
+		s.EachUpdate = p == app.HTTP1 && at.progress == http1.Body
 		b.Sources = append(b.Sources, Source{Proto: p, Dir: at.dir, Progress: at.progress, Get: func(_ *Context, _ app.Tx, i int) (Bytes, bool) {
 			return Bytes{Data: []byte{1}}, i == 0
 		}})

@@ -3,6 +3,7 @@ package keyword
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/weir-ips/weir/pkg/flow/app"
@@ -163,7 +164,7 @@ var h2Settings = Keyword{
 			}
 			holds = t.holds
 		}
-		return c.values("http2.settings", h2Values(func(m *http2.Message, i int) (uint64, bool) {
+		return c.values("http2.settings:"+strconv.Itoa(int(id)), h2Values(func(m *http2.Message, i int) (uint64, bool) {
 			for _, s := range m.Settings {
 				if s.ID != id {
 					continue

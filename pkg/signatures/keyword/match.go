@@ -71,6 +71,8 @@ const (
 )
 
 // Match looks for the group's items in any instance of its buffer. final says that the source does not change any more.
+//
+// Of files, those are looked at that c.FirstFile counts from on.
 func (g *Group) Match(c *Context, s *Source, tx app.Tx, final bool) Outcome {
 	found := false
 	for i := 0; ; i++ {
@@ -81,8 +83,15 @@ func (g *Group) Match(c *Context, s *Source, tx app.Tx, final bool) Outcome {
 		if b.Wait {
 			return Later
 		}
+		if b.File != nil && i < c.FirstFile {
+			continue
+		}
 		found = true
+		c.file = b.File
 		if g.Absent != mustNotExist && c.inspect(g.Items, b.Data, b.Base, !b.More) {
+			if b.File != nil {
+				c.Matched = b.File
+			}
 			return Matched
 		}
 	}

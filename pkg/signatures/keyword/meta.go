@@ -131,7 +131,7 @@ var requires = meta("requires", "feature name, version OP N, keyword name", "loa
 		case "keyword":
 			met = c.lookup(value) != nil
 		case "feature":
-			met = !strings.Contains(strings.ToLower(value), "lua")
+			met = features[strings.ToLower(value)]
 		case "version":
 			ok, err := versionHolds(value)
 			if err != nil {
@@ -148,8 +148,11 @@ var requires = meta("requires", "feature name, version OP N, keyword name", "loa
 	return nil
 })
 
+// features are what rules can require, in Suricata's names, and that is there.
+var features = map[string]bool{"ja3": true, "ja4": true, "output::file-store": true, "true": true}
+
 // languageVersion is the version of Suricata whose rule language this is.
-var languageVersion = [3]int{8, 0, 0}
+var languageVersion = [3]int{8, 0, 6}
 
 // versionHolds evaluates `>= 7.0.3`, `< 8`, with | and spaces between conditions: a | b, and `>=7.0.4 <8`.
 func versionHolds(s string) (bool, error) {

@@ -184,7 +184,7 @@ var ftpDataCommand = Keyword{
 			}
 			return []byte{1}
 		}
-		b := &Buffer{Name: "ftpdata_command", Weak: true, Sources: []Source{of(app.FTPData, app.ToServer, 0, is), of(app.FTPData, app.ToClient, 0, is)}}
+		b := &Buffer{Name: "ftpdata_command:" + want, Weak: true, Sources: []Source{of(app.FTPData, app.ToServer, 0, is), of(app.FTPData, app.ToClient, 0, is)}}
 		if err := c.need(b); err != nil {
 			return err
 		}

@@ -151,6 +151,8 @@ type Signature struct {
 	StoresFile      bool
 	Hashes          uint64 // bit n is set when hashes of n bytes are asked for: 16 MD5, 20 SHA-1, 32 SHA-256
 	Hook            string // rule hook of the header ("request_started"), "" for none
+	EachUpdate      bool   // the hook is a body: the rule matches each time that more of it has come
+	TestsFiles      bool   // a group looks at files: the rule may match once for each file of a transaction
 	tests           []test
 	effects         []effect
 	established     bool // flow:established was asked for

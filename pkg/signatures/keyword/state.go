@@ -61,6 +61,32 @@ type FlowState struct {
 	Bits []uint64 // flowbits, by number
 	Ints []FlowInt
 	Vars []Capture // values captured with scope flow
+	// Entropies are what the keyword entropy last computed, by buffer.
+	Entropies []Entropy
+}
+
+// Entropy is the entropy of the bytes that a rule has looked at, in bits a byte.
+type Entropy struct {
+	Buffer string // as in EVE's metadata.entropy: "file_data", "content"
+	Value  float64
+}
+
+// maxEntropies bounds the entropies remembered of one flow.
+const maxEntropies = 16
+
+func (f *FlowState) setEntropy(buffer string, v float64) {
+	if f == nil {
+		return
+	}
+	for i := range f.Entropies {
+		if f.Entropies[i].Buffer == buffer {
+			f.Entropies[i].Value = v
+			return
+		}
+	}
+	if len(f.Entropies) < maxEntropies {
+		f.Entropies = append(f.Entropies, Entropy{buffer, v})
+	}
 }
 
 // FlowInt is a flow's variable.

@@ -18,7 +18,7 @@ func rows() []*Keyword {
 		icmpv6MTU, vxlanVNI, sctpVTag, dsize, streamSize, ipv4Csum, tcpv4Csum, tcpv6Csum, udpv4Csum, udpv6Csum, icmpv4Csum, icmpv6Csum, igmpCsum,
 		ipSrc, ipDst, ipv4Hdr, ipv6Hdr, tcpHdr, udpHdr, icmpv4Hdr, icmpv6Hdr, etherHdr, sctpHdr)
 	// flows and events
-	add(flowKeyword, flowAge, flowPkts, flowBytesKey, flowPktsTS, flowPktsTC, flowBytesTS, flowBytesTC, appLayerProtocol,
+	add(flowKeyword, flowAge, flowPkts, flowBytesKey, flowPktsTS, flowPktsTC, flowBytesTS, flowBytesTC, appLayerProtocol, appLayerState,
 		decodeEvent, streamEvent, appLayerEvent, iprep)
 	// content
 	add(content, uricontent, nocase, offset, depth, distance, within, startswith, endswith, rawbytes, fastPattern, prefilter, replace,
