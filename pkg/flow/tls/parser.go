@@ -78,6 +78,7 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 	if p.tx == nil {
 		p.tx = &Tx{}
 		p.txs.Add(p.tx, now)
+		p.tx.Touch(dir)
 	}
 	for s.err == nil && len(data) > 0 {
 		if s.skip > 0 {
