@@ -69,7 +69,9 @@ func (p *Path) transactions(f *flow.Flow, end bool) {
 			continue
 		}
 		b.Logged = true
-		p.stats.Txs[f.App]++
+		if f.App != app.TLS && f.App != app.SSH && f.App != app.FTPData { // these are one transaction from the start, and not counted
+			p.stats.Txs[f.App]++
+		}
 		p.log.Tx(&p.subject, tx)
 	}
 }
