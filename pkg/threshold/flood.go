@@ -98,7 +98,8 @@ type target struct {
 
 type window struct {
 	counts  [slots]uint64
-	head    int64 // number of the newest slot
+	against [slots]uint64 // completed handshakes
+	head    int64         // number of the newest slot
 	on      bool
 	since   int64
 	lowFrom int64 // when the rate fell below half the floor; 0 while it has not
@@ -135,9 +136,22 @@ func (f *Floods) Add(dst decode.Addr, class FloodClass, n uint64, now int64) (Fl
 	} else if rate < floor {
 		return FloodEvent{}, false
 	}
+	if w.crowd() {
+		return FloodEvent{}, false
+	}
 	w.on, w.since, w.lowFrom, w.total, w.peak = true, now, 0, w.sum(slots), max(rate, fast)
 	f.active[key] = w
 	return f.event(FloodStart, key, w, now, rate, span), true
+}
+
+// Spare takes n packets back that turned out to be no attack: handshakes that were completed.
+func (f *Floods) Spare(dst decode.Addr, class FloodClass, n uint64, now int64) {
+	if f.floors[class] == 0 || n == 0 {
+		return
+	}
+	w := f.window(target{dst, class})
+	w.advance(now / slot)
+	w.against[w.head%slots] += n
 }
 
 // Tick ends floods whose rate has stayed below half the floor; call it every 100 ms or so.
@@ -183,20 +197,31 @@ func (f *Floods) event(kind FloodKind, key target, w *window, now int64, rate ui
 // advance moves the window to slot number to, emptying the slots in between. Time that runs backwards is ignored.
 func (w *window) advance(to int64) {
 	if to-w.head >= slots {
-		w.counts, w.head = [slots]uint64{}, to
+		w.counts, w.against, w.head = [slots]uint64{}, [slots]uint64{}, to
 		return
 	}
 	for w.head < to {
 		w.head++
-		w.counts[w.head%slots] = 0
+		w.counts[w.head%slots], w.against[w.head%slots] = 0, 0
 	}
 }
 
-// sum adds up the newest n slots, the running one included.
+// sum adds up the newest n slots, the running one included, without what turned out to be no attack.
 func (w *window) sum(n int64) uint64 {
-	var total uint64
+	var total, against uint64
 	for i := range n {
 		total += w.counts[(w.head-i+slots)%slots]
+		against += w.against[(w.head-i+slots)%slots]
 	}
-	return total
+	return total - min(total, against)
+}
+
+// crowd reports whether most of the last second's packets turned out to be no attack.
+func (w *window) crowd() bool {
+	var total, against uint64
+	for i := range slots {
+		total += w.counts[i]
+		against += w.against[i]
+	}
+	return 2*against > total
 }

@@ -44,6 +44,32 @@ func TestJustAboveTheFloorFiresWithinASecondOrSo(t *testing.T) {
 	}
 }
 
+func TestACrowdIsNoFlood(t *testing.T) {
+	f := NewFloods(1000, 0, 0)
+	answer := 50 * ms // until a handshake is complete
+	var events []FloodEvent
+	for now := int64(0); now < 3000*ms; now += 100 * ms {
+		if now > answer {
+			f.Spare(victim, FloodSYN, 300, now)
+		}
+		if e, ok := f.Add(victim, FloodSYN, 300, now); ok {
+			events = append(events, e)
+		}
+	}
+	if len(events) != 0 {
+		t.Errorf("3,000 clients a second were called a flood: %+v", events)
+	}
+	for now := 3000 * ms; now < 4000*ms; now += 100 * ms { // a flood on top of them
+		f.Spare(victim, FloodSYN, 300, now)
+		if e, ok := f.Add(victim, FloodSYN, 3300, now); ok {
+			events = append(events, e)
+		}
+	}
+	if len(events) != 1 {
+		t.Errorf("the flood among the clients: %+v", events)
+	}
+}
+
 func TestBelowTheFloorStaysQuiet(t *testing.T) {
 	f := NewFloods(1000, 5000, 1000)
 	for class, pps := range map[FloodClass]int64{FloodSYN: 900, FloodUDP: 4500, FloodICMP: 900} {

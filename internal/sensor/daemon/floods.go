@@ -6,16 +6,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/weir-ips/weir/bpf"
 	"github.com/weir-ips/weir/internal/sensor/config"
 	"github.com/weir-ips/weir/pkg/decode"
-	"github.com/weir-ips/weir/pkg/event"
-	"github.com/weir-ips/weir/pkg/signatures"
-	"github.com/weir-ips/weir/pkg/signatures/keyword"
 	"github.com/weir-ips/weir/pkg/threshold"
 	"github.com/weir-ips/weir/pkg/verdict/enforce"
 )
@@ -25,6 +21,8 @@ type floods struct {
 	detector *threshold.Floods
 	seen     map[netip.Addr]enforce.Destination // counters at the last look
 	primed   bool
+
+	handshakes handshakes
 
 	mu     sync.Mutex
 	active map[floodKey]threshold.FloodEvent
@@ -92,6 +90,7 @@ func (d *Daemon) sweep() error {
 // look feeds the counters' growth since the last look to the detector.
 func (d *Daemon) look(now time.Time) error {
 	f := d.floods
+	d.spare(now)
 	next := make(map[netip.Addr]enforce.Destination, len(f.seen))
 	for dst := range d.enforcer.Destinations() {
 		next[dst.Addr] = dst
@@ -121,7 +120,7 @@ func (d *Daemon) floodStarts(e threshold.FloodEvent) {
 	d.floods.active[floodKey{e.Dst, e.Class}] = e
 	d.floods.mu.Unlock()
 	d.log.Warn("flood", "dst", e.Dst.IP(), "class", e.Class.String(), "rate", e.Rate, "why", e.Explain())
-	d.publishFlood(e)
+	d.publishFlood(e, threshold.Start)
 }
 
 func (d *Daemon) floodEnds(e threshold.FloodEvent) {
@@ -130,6 +129,7 @@ func (d *Daemon) floodEnds(e threshold.FloodEvent) {
 	d.floods.mu.Unlock()
 	d.enforcer.Disarm(e.Dst.IP(), classes[e.Class])
 	d.log.Info("flood is over", "dst", e.Dst.IP(), "class", e.Class.String(), "packets", e.Packets, "peak", e.Peak, "why", e.Explain())
+	d.publishFlood(e, threshold.End)
 }
 
 // rearm keeps the destinations of running floods armed. What is above the floor is dropped; sources that have shown to be real come
@@ -155,35 +155,4 @@ func (f *floods) words() []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-// Floods have signatures of their own, so that they reach analysts as other alerts do.
-const floodSID = 1000100
-
-var floodSignatures = [threshold.NumFloodClasses]keyword.Signature{
-	threshold.FloodSYN:  floodSignature(threshold.FloodSYN),
-	threshold.FloodUDP:  floodSignature(threshold.FloodUDP),
-	threshold.FloodICMP: floodSignature(threshold.FloodICMP),
-}
-
-func floodSignature(c threshold.FloodClass) keyword.Signature {
-	return keyword.Signature{Action: keyword.Alert, Meta: keyword.Meta{
-		GID: 1, SID: floodSID + uint32(c), Rev: 1, Msg: "WEIR " + strings.ToUpper(c.String()) + " flood", Class: "attempted-dos",
-		Category: "Attempted Denial of Service", Priority: 2,
-	}}
-}
-
-// publishFlood writes the alert of a flood. Its packet has a destination and a protocol only: the sources are many and forged.
-func (d *Daemon) publishFlood(e threshold.FloodEvent) {
-	p := decode.Packet{Frame: decode.Frame{Time: e.Time}, IPVersion: 6, Dst: e.Dst, Proto: floodProtos[e.Class]}
-	if e.Dst.Is4() {
-		p.IPVersion, p.Src = 4, decode.AddrFrom(netip.IPv4Unspecified())
-	}
-	hit := signatures.Hit{Sig: &floodSignatures[e.Class], Action: keyword.Alert}
-	l := event.Logger{Outputs: d.outputs(), Iface: d.cfg.Interfaces[0], Sensor: d.cfg.ID, OnAlert: d.onAlert}
-	l.Alert(&event.AlertRecord{Subject: event.Subject{Time: e.Time, Packet: &p}, Hit: &hit})
-}
-
-var floodProtos = [threshold.NumFloodClasses]uint8{
-	threshold.FloodSYN: decode.ProtoTCP, threshold.FloodUDP: decode.ProtoUDP, threshold.FloodICMP: decode.ProtoICMP,
 }

@@ -93,6 +93,7 @@ func (d *Daemon) pathConfig(shared *signatures.Shared) path.Config {
 		Block: blocks(d.cfg),
 		Hooks: path.Hooks{Alert: d.onAlert, Decided: d.onDecided},
 	}
+	d.detect(&c)
 	if d.cfg.Enforcing() && d.cfg.Mode == config.GWLB {
 		c.Hooks.Uninteresting = d.onUninteresting
 	}

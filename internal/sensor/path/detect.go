@@ -40,6 +40,9 @@ func (p *Path) detect(pk *decode.Packet, r *flow.Result) {
 			p.lookups(pk, f)
 		}
 	}
+	if d.facts.Completed && p.cfg.Hooks.Handshake != nil {
+		p.cfg.Hooks.Handshake(pk.Src, pk.Dst)
+	}
 	d.detector.Packet(pk, &d.facts)
 	p.detections()
 }
@@ -99,7 +102,7 @@ func (p *Path) sessionEnds(f *flow.Flow) {
 		return
 	}
 	s := service(f)
-	if f.TCP == nil || f.TCP.Midstream || f.Packets[app.ToServer] < 3 || f.Packets[app.ToClient] < 2 {
+	if f.TCP == nil || f.TCP.Midstream || f.Packets[app.ToServer] < 3 || f.Packets[app.ToClient] < 2 && !f.TCP.Async {
 		s = threshold.NoService
 	}
 	d.session = threshold.Session{Flow: f.ID, Src: f.Src, Dst: f.Dst, Port: f.DstPort, Service: s, Start: f.Start, End: f.Last, Packets: f.Packets[app.ToServer]}

@@ -61,6 +61,8 @@ type Hooks struct {
 	Uninteresting func(f *flow.Flow)
 	// Detected is called for each event of the detector, after its record was written. It is lent.
 	Detected func(*threshold.Detection)
+	// Handshake is called when a client has completed a TCP handshake, if Detect is set.
+	Handshake func(client, server decode.Addr)
 	// Ended is called when a flow is over.
 	Ended func(f *flow.Flow)
 }
