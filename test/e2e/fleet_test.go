@@ -29,14 +29,14 @@ type scene struct {
 	alerts        <-chan fleet.Arrival
 }
 
-func newScene(t *testing.T, name string) *scene {
+func newScene(t *testing.T, name string) *scene { return newSceneWith(t, fleet.Options{Name: name}) }
+
+func newSceneWith(t *testing.T, o fleet.Options) *scene {
 	t.Helper()
 	needLab(t)
-	dir := t.TempDir()
-	f, err := fleet.Start(fleet.Options{
-		Name: name, Bin: bin, Dir: dir, Console: freePort(t),
-		Rules: writeFile(t, dir, "weir.rules", string(deploy.Rules)),
-	})
+	o.Bin, o.Dir, o.Console = bin, t.TempDir(), freePort(t)
+	o.Rules = writeFile(t, o.Dir, "weir.rules", string(deploy.Rules))
+	f, err := fleet.Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}

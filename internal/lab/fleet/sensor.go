@@ -38,7 +38,7 @@ policy: %s
 rules: [%s]
 variables: {HOME_NET: "[10.77.0.0/16]"}
 block: [{classtypes: [web-application-attack]}]
-floods: {syn-per-second: 1000, udp-per-second: 5000, icmp-per-second: 1000}
+floods: {syn-per-second: %d, udp-per-second: 5000, icmp-per-second: 1000}
 on-failure: open
 output: {eve: %s}
 collector: {url: %q, credentials: %s}
@@ -46,7 +46,7 @@ metrics: {listen: "%s:9464"}
 health: {listen: "%s:%d"}
 control: %s
 state: %s
-`, id, mode, f.Policy, f.Rules, s.EVE, bus, filepath.Join(f.Dir, id+".creds"), h.Addr, h.Addr, healthPort, s.Control, filepath.Join(f.Dir, id+"-state")))
+`, id, mode, f.Policy, f.Rules, f.SYNs, s.EVE, bus, filepath.Join(f.Dir, id+".creds"), h.Addr, h.Addr, healthPort, s.Control, filepath.Join(f.Dir, id+"-state")))
 	if err != nil {
 		return nil, err
 	}
