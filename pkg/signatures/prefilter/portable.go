@@ -14,9 +14,10 @@ func gramsFrom(v *gramView, buf []byte, from, places int, hits *[hitsMax + slack
 	for end := min(4*places, len(buf)-7); at < end; at += 4 {
 		gram := binary.LittleEndian.Uint64(buf[at:]) | fold64
 		h := uint32(gram)&low*mixLow + uint32(gram>>32)&high*mixHigh
-		w := filter[h>>shift]
-		hits[n&(hitsMax-1)] = uint32(at)
-		n += int(w >> (h & 31) & (w >> (h >> 5 & 31)) & 1)
+		if w := filter[h>>shift]; w>>(h&31)&(w>>(h>>5&31))&1 != 0 {
+			hits[n] = uint32(at)
+			n++
+		}
 	}
 	for ; at < 4*places; at += 4 {
 		h := v.hash(gramAt(buf, at))
