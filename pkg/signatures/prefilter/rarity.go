@@ -13,13 +13,19 @@ var measured string
 
 // rarity estimates how seldom pieces of patterns stand in traffic, and how many patterns share them.
 type rarity struct {
-	shared [1 << pieceBits]uint16 // how many places in patterns have a piece with this hash
+	shared []uint16 // how many places in patterns have a piece with this hash; nil while that matters little
 }
 
-const pieceBits = 14
+const (
+	pieceBits = 14
+	sharing   = 64 // patterns, from which on it matters what they share
+)
 
 func newRarity(patterns []pattern) *rarity {
-	r := &rarity{}
+	if len(patterns) < sharing {
+		return &rarity{}
+	}
+	r := &rarity{shared: make([]uint16, 1<<pieceBits)}
 	for i := range patterns {
 		b := patterns[i].bytes
 		for at := 0; at+3 <= len(b); at++ {
@@ -57,7 +63,10 @@ func (r *rarity) window(p []byte, n, gram int) int {
 func (r *rarity) gram(g []byte) (sum int) {
 	for k := 0; k+3 <= len(g); k++ {
 		h := pieceHash(g[k:])
-		sum += int(measured[h]) - 4*bits.Len16(r.shared[h])
+		sum += int(measured[h])
+		if r.shared != nil {
+			sum -= 4 * bits.Len16(r.shared[h])
+		}
 	}
 	return sum
 }
