@@ -346,7 +346,7 @@ func TestArm(t *testing.T) {
 	r.Disarm(server, bpf.ClassTCP)
 	r.expect(bad4, xdpPass)
 	for d := range r.Destinations() {
-		if d.Addr != server || d.Packets[bpf.ClassTCP] != 6 || !d.Fixed {
+		if d.Addr != server || d.Packets[bpf.ClassTCP] != 6 || d.Fixed {
 			t.Errorf("destination %+v", d)
 		}
 	}

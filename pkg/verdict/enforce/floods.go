@@ -53,7 +53,7 @@ func (e *Enforcer) dest(addr netip.Addr, make bool) int {
 		if d.Addr == a {
 			return i
 		}
-		if d.Fixed == 0 && d.Armed == 0 && (free < 0 || now-atomic.LoadUint32(&d.Last) > bpf.DestIdle) {
+		if e.mayClaim(i, now) && (free < 0 || now-atomic.LoadUint32(&d.Last) > bpf.DestIdle) {
 			free = i
 		}
 	}
@@ -61,9 +61,30 @@ func (e *Enforcer) dest(addr netip.Addr, make bool) int {
 		return -1
 	}
 	d := &e.maps.Dests[free]
-	d.Fixed = 1 // XDP claims it no more
-	*d = bpf.Dest{Addr: a, Fixed: 1, Claims: d.Claims + 1}
+	d.Fixed = fixedArmed // XDP claims it no more
+	*d = bpf.Dest{Addr: a, Fixed: fixedArmed, Claims: d.Claims + 1}
 	return free
+}
+
+// Why XDP may not give a destination's counters to another: dest.fixed.
+const (
+	fixedWatched = 1 // for good
+	fixedArmed   = 2 // while it is armed
+)
+
+// mayClaim reports whether way i may be given to another destination: it is neither watched nor armed, or its limits have expired
+// because nobody renewed them.
+func (e *Enforcer) mayClaim(i int, now uint32) bool {
+	d := &e.maps.Dests[i]
+	if d.Fixed == fixedWatched {
+		return false
+	}
+	for class := range bpf.Classes {
+		if d.Armed>>class&1 == 1 && int32(e.maps.Arms[i].Expires[class]-now) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Watch gives each address counters of its own that no other can take.
@@ -75,7 +96,7 @@ func (e *Enforcer) Watch(addrs []netip.Addr) error {
 		if i < 0 {
 			return fmt.Errorf("enforce: watch %v: all %d ways of its set are taken by others", a, bpf.DestWays)
 		}
-		e.maps.Dests[i].Fixed = 1
+		e.maps.Dests[i].Fixed = fixedWatched
 	}
 	return nil
 }
@@ -96,17 +117,24 @@ func (e *Enforcer) Arm(dst netip.Addr, class bpf.Class, rate uint32, life time.D
 	arm := &e.maps.Arms[i]
 	arm.Budget[class] = uint32(uint64(rate) * uint64(window) / uint64(time.Second))
 	arm.Expires[class] = e.clock.Tick(e.clock.Now()+life) + 1
-	e.maps.Dests[i].Fixed = 1
+	if e.maps.Dests[i].Fixed == 0 {
+		e.maps.Dests[i].Fixed = fixedArmed
+	}
 	e.maps.Dests[i].Armed |= 1 << class
 	return nil
 }
 
-// Disarm ends Arm.
+// Disarm ends Arm. A destination that is armed no more gives its counters up when others need them.
 func (e *Enforcer) Disarm(dst netip.Addr, class bpf.Class) {
 	e.arming.Lock()
 	defer e.arming.Unlock()
-	if i := e.dest(dst, false); i >= 0 && int(class) < bpf.Classes {
-		e.maps.Dests[i].Armed &^= 1 << class
+	i := e.dest(dst, false)
+	if i < 0 || int(class) >= bpf.Classes {
+		return
+	}
+	d := &e.maps.Dests[i]
+	if d.Armed &^= 1 << class; d.Armed == 0 && d.Fixed == fixedArmed {
+		d.Fixed = 0
 	}
 }
 
