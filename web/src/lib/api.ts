@@ -1,7 +1,7 @@
 // Requests to the collector.
 
 import { text } from "../text";
-import type { Alert, Change, FieldError, Page, Preview, Sensor, Timeline, Traffic, Verdict, VerdictRequest } from "./types";
+import type { Alert, AuditEntry, Change, FieldError, Group, Page, Preview, Sensor, State, Suppression, Timeline, Traffic, Verdict, VerdictRequest } from "./types";
 
 const root = "/api/v1";
 
@@ -43,6 +43,14 @@ export const listAlerts = (params: Params, signal?: AbortSignal): Promise<Page> 
 export const timeline = (params: Params, signal?: AbortSignal): Promise<Timeline> => get("/stats/timeline" + queryOf(params), signal);
 export const traffic = (params: Params, signal?: AbortSignal): Promise<Traffic> => get("/stats/traffic" + queryOf(params), signal);
 export const changes = async (params: Params, signal?: AbortSignal): Promise<Change[]> => (await get("/stats/changes" + queryOf(params), signal)).rows;
+export const top = async (params: Params): Promise<{ key: string; label: string; count: number }[]> => (await get("/stats/top" + queryOf(params))).rows;
+export const groups = async (params: Params, signal?: AbortSignal): Promise<Group[]> => (await get("/alerts/groups" + queryOf(params), signal)).groups;
+export const triage = async (body: { ids?: string[]; match?: object; state?: State; assignee?: string; comment?: string }): Promise<number> =>
+  (await (await request("POST", "/alerts/triage", body)).json()).changed;
+export const listSuppressions = async (): Promise<Suppression[]> => (await get("/suppressions")).suppressions;
+export const suppress = async (body: { query: string; reason: string; ttl_seconds: number }): Promise<Suppression> => (await request("POST", "/suppressions", body)).json();
+export const unsuppress = async (id: string): Promise<void> => { await request("DELETE", "/suppressions/" + encodeURIComponent(id)); };
+export const audit = async (params: Params, signal?: AbortSignal): Promise<AuditEntry[]> => (await get("/audit" + queryOf(params), signal)).entries;
 export const listVerdicts = async (): Promise<Verdict[]> => (await get("/verdicts")).verdicts;
 export const listSensors = async (): Promise<Sensor[]> => (await get("/sensors")).sensors;
 export const preview = async (v: VerdictRequest, signal: AbortSignal): Promise<Preview> => (await request("POST", "/verdicts/preview", v, signal)).json();

@@ -47,11 +47,10 @@ async function refreshSensors() {
 let asked = new AbortController();
 
 async function refreshTimeline() {
-  if (parsed.peek().error) return;
   asked.abort();
   const { signal } = asked = new AbortController();
   try {
-    const got = await api.timeline({ ...parsed.peek().params, ...range.peek() }, signal);
+    const got = await api.timeline({ ...parsed.peek().params, hide: "", ...range.peek() }, signal);
     if (!signal.aborted) timeline.value = got;
   } catch { /* the list says so */ }
 }

@@ -3,7 +3,7 @@
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { listAlerts, Problem, streamURL, type Params } from "./api";
 import { place } from "./place";
-import { parse } from "./query";
+import { paramsOf } from "./query";
 import type { Alert, Batch } from "./types";
 
 const most = 5000; // alerts kept in memory
@@ -21,7 +21,10 @@ export const scrolled = signal(false); // the user reads further down: do not mo
 export const looking = signal(false); // an alert is selected: likewise
 
 export const past = computed(() => place.value.until !== "");
-export const parsed = computed(() => parse(place.value.q));
+export const parsed = computed(() => ({ params: paramsOf(place.value.q, place.value.all) }));
+export const hides = computed(() => parsed.value.params.hide === "true"); // archived and suppressed alerts are left out
+/** Where in the filter the mistake is that problem tells of. */
+export const wrongAt = signal<{ offset: number; end: number } | null>(null);
 const held = computed(() => place.value.paused || scrolled.value || looking.value);
 
 let known = new Set<string>();
@@ -37,14 +40,17 @@ export const range = computed((): Params => {
   return p.until ? { since: p.since, until: p.until } : { since: p.span };
 });
 
-const subject = computed(() => JSON.stringify([parsed.value, range.value])); // what, when changed, needs a new list
+const subject = computed(() => JSON.stringify([parsed.value.params, range.value])); // what, when changed, needs a new list
 
 effect(() => { subject.value; untracked(restart); });
 effect(() => { if (!held.value) release(); });
 
+/** Reads the list anew. */
+export const reread = () => restart();
+
 function restart() {
-  problem.value = parsed.peek().error;
-  if (problem.peek()) return; // what was listed stays until the filter can be read
+  problem.value = "";
+  wrongAt.value = null;
   source?.close();
   abort.abort();
   abort = new AbortController();
@@ -83,6 +89,8 @@ async function read(first: boolean) {
   } catch (e) {
     if (signal.aborted) return;
     problem.value = explain(e);
+    wrongAt.value = (e instanceof Problem && e.fields.find((f) => f.field === "query")?.at) || null;
+    if (wrongAt.value) source?.close(); // there is nothing to wait for until the filter can be read
   } finally {
     if (!signal.aborted) loading.value = false;
   }
@@ -109,8 +117,9 @@ function open() {
   };
   mine.onerror = () => {
     if (loading.value) void read(true); // what is stored can be read all the same
+    if (wrongAt.value) return;
     connection.value = "lost"; // the browser tries again by itself, and says what it had last
-    if (mine.readyState === EventSource.CLOSED) setTimeout(() => { if (source === mine) open(); }, 2000);
+    if (mine.readyState === EventSource.CLOSED) setTimeout(() => { if (source === mine && !wrongAt.peek()) open(); }, 2000);
   };
   mine.addEventListener("alerts", (e) => {
     const b: Batch = JSON.parse((e as MessageEvent).data);

@@ -2,8 +2,8 @@
 
 import { signal } from "@preact/signals";
 
-export type View = "overview" | "alerts" | "verdicts" | "sensors";
-const views: View[] = ["overview", "alerts", "verdicts", "sensors"];
+export type View = "overview" | "alerts" | "verdicts" | "sensors" | "record";
+const views: View[] = ["overview", "alerts", "verdicts", "sensors", "record"];
 
 export interface Place {
   view: View;
@@ -13,6 +13,8 @@ export interface Place {
   until: string;
   alert: string; // id of the alert that is open
   paused: boolean;
+  group: string; // "", or what alerts are summed up by: sid, src, dst
+  all: boolean; // archived and suppressed alerts too
 }
 
 const spans = ["15m", "1h", "6h", "24h", "7d"];
@@ -30,6 +32,8 @@ function read(): Place {
     until: p.get("until") ?? "",
     alert: p.get("alert") ?? "",
     paused: p.get("paused") === "1",
+    group: ["sid", "src", "dst"].includes(p.get("group") ?? "") ? p.get("group")! : "",
+    all: p.get("all") === "1",
   };
 }
 
@@ -41,6 +45,8 @@ function write(p: Place): string {
   if (p.since) q.set("since", p.since);
   if (p.until) q.set("until", p.until);
   if (p.alert) q.set("alert", p.alert);
+  if (p.group) q.set("group", p.group);
+  if (p.all) q.set("all", "1");
   if (p.paused) q.set("paused", "1");
   return q.size ? "/?" + q : "/";
 }

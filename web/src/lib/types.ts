@@ -1,5 +1,7 @@
 // What the API sends (see /api/v1/openapi.json).
 
+export type State = "open" | "archived" | "escalated";
+
 export interface Alert {
   id: string;
   time: string;
@@ -18,6 +20,9 @@ export interface Alert {
   proto: string;
   app_proto: string;
   flow_id: number | string;
+  state: State;
+  assignee?: string;
+  comments?: { time: string; actor: string; text: string }[];
   eve?: Record<string, any>;
 }
 
@@ -100,4 +105,10 @@ export interface Traffic {
 
 export interface Change { key: string; label: string; count: number; before: number }
 
-export interface FieldError { field: string; detail: string }
+export interface Group { key: string; label: string; severity: number; count: number; others: number; first: string; last: string }
+
+export interface Suppression { id: string; query: string; reason: string; created_by: string; created_at: string; expires_at: string; matched_24h: number }
+
+export interface AuditEntry { seq: number; time: string; actor: string; action: string; object: string; remote: string; detail: any; hash: string }
+
+export interface FieldError { field: string; detail: string; at?: { offset: number; end: number } }

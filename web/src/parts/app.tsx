@@ -8,6 +8,10 @@ import { FilterBar } from "./filter";
 import { Header, TabBar } from "./header";
 import { Keys, useKeys } from "./keys";
 import { Overview } from "./overview";
+import { Groups } from "./groups";
+import { Record } from "./record";
+import { MarkedBar, SuppressDialog, TriageDialog } from "./triage";
+import { deciding, suppressing } from "../lib/triage";
 import { Sensors } from "./sensors";
 import { Tiles } from "./tiles";
 import { TimelinePlot } from "./timeline";
@@ -17,7 +21,7 @@ import { Verdicts } from "./verdicts";
 
 export function App() {
   useKeys();
-  const { view, alert } = place.value;
+  const { view, alert, group } = place.value;
   const aside = wide.value && view === "alerts";
   return (
     <>
@@ -30,15 +34,19 @@ export function App() {
             <Tiles />
             <TimelinePlot />
             <FilterBar />
-            <AlertList />
+            <MarkedBar />
+            {group ? <Groups key={group} by={group} /> : <AlertList />}
           </section>
         )}
         {(aside || view === "verdicts") && <Verdicts />}
         {(aside || view === "sensors") && <Sensors />}
+        {view === "record" && <Record />}
         {alert && view === "alerts" && <Detail key={alert} id={alert} />}
       </main>
       <TabBar />
       {draft.value && <VerdictDialog draft={draft.value} />}
+      {deciding.value && <TriageDialog subject={deciding.value} />}
+      {suppressing.value && <SuppressDialog about={suppressing.value} />}
       <Keys />
       <Toasts />
     </>

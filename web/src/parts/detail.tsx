@@ -8,7 +8,8 @@ import { go, place } from "../lib/place";
 import { narrow } from "../lib/query";
 import type { Alert } from "../lib/types";
 import { text } from "../text";
-import { Block, Close, Copy } from "./icons";
+import { deciding, quick, some, suppressing } from "../lib/triage";
+import { Block, Check, Close, Comment, Copy, Flag, Mute } from "./icons";
 import { choose } from "./list";
 import { Payload } from "./payload";
 import { Severity } from "./severity";
@@ -47,10 +48,13 @@ function Whole({ a }: { a: Alert }) {
         <p class="route"><b class="mono">{endpoint(a.src_ip, a.src_port)}</b><span aria-hidden="true">→</span><b class="mono">{endpoint(a.dest_ip, a.dest_port)}</b></p>
         <div class="acts">
           <button class="button danger" onClick={() => blockSource(a)}><Block />{t.block}</button>
-          <Pivot name={t.only.src} k="src" v={a.src_ip} /><Pivot name={t.only.dst} k="dst" v={a.dest_ip} /><Pivot name={t.only.sid} k="sid" v={a.sid} />
+          <button class="button" onClick={() => quick([a], "archived")}><Check />{text.triage.archive}</button><button class="button" onClick={() => quick([a], "escalated")}><Flag />{text.triage.escalate}</button><button class="button" onClick={() => { deciding.value = some([a]); }}><Comment />{text.triage.more}</button><button class="button" onClick={() => { suppressing.value = a; }}><Mute />{text.groups.suppress}</button>
+        </div>
+        <div class="acts pivots"><span class="quiet">{t.pivot}</span><Pivot name={t.only.src} k="src" v={a.src_ip} /><Pivot name={t.only.dst} k="dst" v={a.dest_ip} /><Pivot name={t.only.sid} k="sid" v={a.sid} />
         </div>
       </header>
       <Facts a={a} eve={eve} />
+      {a.comments && <Section title={t.comments}><ul class="comments">{a.comments.map((c, i) => <li key={i}><p class="quiet">{plain(c.actor)} · {when(c.time)}</p><p>{plain(c.text)}</p></li>)}</ul></Section>}
       <Section title={t.payload}><Payload eve={eve} /></Section>
       {decoded(eve).map(([name, value]) => <Section key={name} title={`${t.decoded}: ${name}`}><Tree value={value} /></Section>)}
       <Section title={t.rule}><Rule a={a} /></Section>
@@ -77,6 +81,7 @@ function Facts({ a, eve }: { a: Alert; eve: Record<string, any> }) {
     [t.verdict, a.action === "blocked" ? t.blocked : t.allowed],
     [t.category, plain(a.category) || "–"],
     [t.flow, String(a.flow_id)],
+    [text.triage.state, a.state + (a.assignee ? ` · ${plain(a.assignee)}` : "")],
   ];
   const mitre = techniques(eve);
   if (mitre) rows.push([t.mitre, mitre]);

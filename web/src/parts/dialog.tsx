@@ -83,7 +83,7 @@ export function VerdictDialog({ draft }: { draft: Draft }) {
   );
 }
 
-function Field(p: { name: string; label: string; hint?: string; error: string; children: any }) {
+export function Field(p: { name: string; label: string; hint?: string; error: string; children: any }) {
   return (
     <div class={"field " + (p.error ? "bad" : "")}>
       <label for={"f-" + p.name} id={"l-" + p.name}>{p.label}</label>
@@ -93,7 +93,7 @@ function Field(p: { name: string; label: string; hint?: string; error: string; c
   );
 }
 
-function Segments(p: { name: string; options: [string, string][]; value: string; onChange: (v: string) => void }) {
+export function Segments(p: { name: string; options: [string, string][]; value: string; onChange: (v: string) => void }) {
   return (
     <div class="segments" role="radiogroup" aria-labelledby={"l-" + p.name}>
       {p.options.map(([value, label]) => (

@@ -6,9 +6,9 @@ import { go, place, type View } from "../lib/place";
 import { theme, toggleTheme } from "../lib/screen";
 import { text } from "../text";
 import { keysOpen } from "./keys";
-import { Gauge, Keyboard, List, Logo, Moon, Radar, Shield, Sun } from "./icons";
+import { Book, Gauge, Keyboard, List, Logo, Moon, Radar, Shield, Sun } from "./icons";
 
-const views: [View, ComponentType][] = [["overview", Gauge], ["alerts", List], ["verdicts", Shield], ["sensors", Radar]];
+const views: [View, ComponentType][] = [["overview", Gauge], ["alerts", List], ["verdicts", Shield], ["sensors", Radar], ["record", Book]];
 
 const numbers = (v: View): string => {
   if (v === "verdicts") return active.value.length ? String(active.value.length) : "";

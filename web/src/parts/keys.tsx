@@ -5,12 +5,18 @@ import { go, place, type View } from "../lib/place";
 import { past } from "../lib/live";
 import { toggleTheme } from "../lib/screen";
 import { text } from "../text";
+import { deciding, mark, marked, quick, some, suppressing, unmark } from "../lib/triage";
+import type { Alert } from "../lib/types";
 import { closeDetail } from "./detail";
 import { filterInput } from "./filter";
 import { choose, current, openAlert, select } from "./list";
 import { Close } from "./icons";
 
 export const keysOpen = signal(false);
+
+/** The marked alerts, else the one that is selected. */
+const subject = (): Alert[] => { const a = current(); return marked.value.size ? [...marked.value.values()] : a ? [a] : []; };
+const groupings = ["", "sid", "src", "dst"];
 
 const view = (v: View) => () => go({ view: v }, "push");
 
@@ -20,13 +26,25 @@ const keys: Record<string, () => void> = {
   k: () => select(-1), ArrowUp: () => select(-1),
   Enter: () => { const a = current(); if (a) openAlert(a.id); },
   b: () => { const a = current(); if (a) blockSource(a); },
+  x: () => { const a = current(); if (a) { mark(a); select(1); } },
+  e: () => decide("archived"), s: () => decide("escalated"),
+  c: () => { const list = subject(); if (list.length) deciding.value = some(list); },
+  m: () => { const a = current(); if (a) suppressing.value = a; },
+  g: () => { if (place.value.view === "alerts") go({ group: groupings[(groupings.indexOf(place.value.group) + 1) % 4], alert: "" }); },
   "/": () => { if (place.value.view === "alerts") filterInput.focus(); else { go({ view: "alerts" }, "push"); setTimeout(() => filterInput.focus()); } },
   " ": () => { if (!past.value) go({ paused: !place.value.paused }); },
-  "1": view("overview"), "2": view("alerts"), "3": view("verdicts"), "4": view("sensors"),
+  "1": view("overview"), "2": view("alerts"), "3": view("verdicts"), "4": view("sensors"), "5": view("record"),
   n: newVerdict, t: toggleTheme,
   "?": () => { keysOpen.value = true; },
-  Escape: () => (place.value.alert ? closeDetail() : choose("")),
+  Escape: () => (marked.value.size ? unmark() : place.value.alert ? closeDetail() : choose("")),
 };
+
+/** Decides about the subject and goes on to the next alert. */
+function decide(state: "archived" | "escalated") {
+  const list = subject();
+  if (!marked.value.size) select(1);
+  quick(list, state);
+}
 
 const inField = (e: Event) => e.target instanceof HTMLElement && e.target.matches("input, textarea, select, [contenteditable]");
 const onControl = (e: Event) => e.target instanceof HTMLElement && e.target.matches("button, a, summary, label");
@@ -34,7 +52,7 @@ const onControl = (e: Event) => e.target instanceof HTMLElement && e.target.matc
 export function useKeys() {
   useEffect(() => {
     const onKey = (e: KeyboardEvent) => {
-      if (e.ctrlKey || e.metaKey || e.altKey || draft.value || keysOpen.value) return;
+      if (e.ctrlKey || e.metaKey || e.altKey || draft.value || deciding.value || suppressing.value || keysOpen.value) return;
       if (inField(e)) {
         if (e.key === "Escape") (e.target as HTMLElement).blur();
         return;

@@ -5,6 +5,7 @@ import { endpoint, plain, when } from "../lib/format";
 import { alerts, complete, loading, looking, older, parsed, past, problem, scrolled } from "../lib/live";
 import { go, place } from "../lib/place";
 import { narrow } from "../lib/screen";
+import { marked } from "../lib/triage";
 import type { Alert } from "../lib/types";
 import { text } from "../text";
 import { Severity } from "./severity";
@@ -79,14 +80,14 @@ export function AlertList() {
 }
 
 function Row({ a, n, h }: { a: Alert; n: number; h: number }) {
-  const on = selected.value === a.id;
+  const on = selected.value === a.id, m = marked.value.has(a.id);
   const src = endpoint(a.src_ip, a.src_port), dst = endpoint(a.dest_ip, a.dest_port);
   return (
-    <div id={"alert-" + a.id} class={"row " + (on ? "on " : "") + (a.action === "blocked" ? "was-blocked" : "")} role="row" aria-rowindex={n + 1} aria-selected={on}
+    <div id={"alert-" + a.id} class={"row " + (on ? "on " : "") + (m ? "marked-row " : "") + (a.state === "archived" ? "archived " : "") + (a.action === "blocked" ? "was-blocked" : "")} role="row" aria-rowindex={n + 1} aria-selected={on}
       style={{ transform: `translateY(${n * h}px)`, height: h + "px" }} onClick={() => openAlert(a.id)}>
       <span role="gridcell" class="time">{when(a.time)}</span>
       <span role="gridcell"><Severity n={a.severity} /></span>
-      <span role="gridcell" class="sig" title={plain(a.signature)}>{plain(a.signature)}</span>
+      <span role="gridcell" class="sig" title={plain(a.signature)}>{a.state === "escalated" && <i class="tag">{text.triage.escalated}</i>}{a.assignee && <i class="tag who">{plain(a.assignee)}</i>}{plain(a.signature)}</span>
       <span role="gridcell" class="addr src" title={src}><Address ip={a.src_ip} port={a.src_port} /></span>
       <span role="gridcell" class="addr dst" title={dst}><Address ip={a.dest_ip} port={a.dest_port} /></span>
       <span role="gridcell" class="proto">{plain(a.app_proto && a.app_proto !== "failed" ? a.app_proto : a.proto.toLowerCase())}</span>
@@ -105,8 +106,8 @@ function Empty() {
   const t = text.alerts;
   if (problem.value) return null;
   if (loading.value) return <p class="empty quiet">{t.loading}</p>;
-  const filtered = Object.keys(parsed.value.params).length > 0 || past.value;
-  if (filtered) return <div class="empty"><h3>{t.noneTitle}</h3><p>{t.none}</p><button class="button" onClick={() => go({ q: "", since: "", until: "", span: "7d" }, "push")}>{text.filter.clear}</button></div>;
+  const filtered = !!parsed.value.params.query || past.value;
+  if (filtered) return <div class="empty"><h3>{t.noneTitle}</h3><p>{t.none}</p><button class="button" onClick={() => go({ q: "", all: true, since: "", until: "", span: "7d" }, "push")}>{text.filter.clear}</button></div>;
   return (
     <div class="empty">
       <h3>{t.emptyTitle}</h3>
