@@ -121,14 +121,27 @@ func (m *Matcher) scanShort(t *short, buf []byte, s *Scratch) {
 
 func (m *Matcher) verifyShorts(t *short, buf []byte, base int, hits []uint32, s *Scratch) {
 	for _, hit := range hits {
-		m.verifyShort(t, buf, base+int(hit), s)
+		at := base + int(hit)
+		if at+4 > len(buf) {
+			m.verifyShort(t, buf, at, s)
+			continue
+		}
+		// Most of what passes by chance has an empty list.
+		w := binary.LittleEndian.Uint32(buf[at:])
+		if l := t.list(w); t.first[l] != t.first[l+1] {
+			m.verifyList(t, l, w, buf, at, s)
+		}
 	}
 }
 
 // verifyShort compares the patterns whose bytes may stand at buf[at:].
 func (m *Matcher) verifyShort(t *short, buf []byte, at int, s *Scratch) {
 	w := wordAt(buf, at)
-	l := t.list(w)
+	m.verifyList(t, t.list(w), w, buf, at, s)
+}
+
+// verifyList compares the patterns of a list, which begin as the word w at buf[at:].
+func (m *Matcher) verifyList(t *short, l, w uint32, buf []byte, at int, s *Scratch) {
 	for i, end := t.first[l], t.first[l+1]; i < end; i++ {
 		e := &t.entries[i]
 		if w&e.mask != e.value || s.done(e.pattern) {
