@@ -363,7 +363,7 @@ func TestWatchFillsSets(t *testing.T) {
 	for ; err == nil && n < 200; n++ {
 		err = r.Watch([]netip.Addr{netip.AddrFrom4([4]byte{198, 51, byte(n), 1})})
 	}
-	if err == nil || n < 20 {
+	if err == nil || n < bpf.DestWays {
 		t.Errorf("after %d watched destinations: %v", n, err)
 	}
 }
