@@ -243,7 +243,7 @@ func TestGeneric(t *testing.T) {
 // TestRefusals checks that what cannot be is said in one sentence that names it.
 func TestRefusals(t *testing.T) {
 	for want, o := range map[string]Options{
-		"mode bridge":                {Mode: ModeBridge, Name: "x"},
+		"mode mode(7)":               {Mode: 7, Name: "x"},
 		"name \"\"":                  {Mode: ModeHost},
 		"name \"../x\"":              {Mode: ModeHost, Name: "../x"},
 		"ring bytes 5000":            {Mode: ModeHost, Name: "x", RingBytes: 5000},

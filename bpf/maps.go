@@ -51,6 +51,7 @@ func shared() []string {
 		sensorMapControl, sensorMapSources, sensorMapVerdicts, sensorMapTargets, sensorMapPresence4, sensorMapPresence6,
 		sensorMapPrefixes, sensorMapGuard, sensorMapFlowCells, sensorMapFlows, sensorMapDests, sensorMapArms, sensorMapGood,
 		sensorMapCredits, sensorMapStats, sensorMapRings, sensorMapSamples, sensorMapSockets,
+		sensorMapBridge,
 	}
 }
 

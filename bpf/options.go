@@ -113,8 +113,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.RingBytes < minRingBytes || bits.OnesCount(uint(o.RingBytes)) != 1 {
 		return o, fmt.Errorf("bpf: ring bytes %d: must be a power of two, at least %d", o.RingBytes, minRingBytes)
 	}
-	if o.Mode != ModeHost && o.Mode != ModeGWLB && o.Mode != ModeMirror {
-		return o, fmt.Errorf("bpf: mode %v: must be host, gwlb or mirror", o.Mode)
+	if o.Mode < ModeHost || o.Mode > ModeMirror {
+		return o, fmt.Errorf("bpf: mode %v: must be host, gwlb, bridge or mirror", o.Mode)
 	}
 	if o.Name == "" || o.Name == "." || o.Name == ".." || strings.ContainsRune(o.Name, '/') {
 		return o, fmt.Errorf("bpf: name %q: must be a file name, like an interface's", o.Name)

@@ -17,6 +17,7 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	sensorMapArms         = "arms"
+	sensorMapBridge       = "bridge"
 	sensorMapControl      = "control"
 	sensorMapCredits      = "credits"
 	sensorMapDests        = "dests"
@@ -99,6 +100,7 @@ type sensorProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type sensorMapSpecs struct {
 	Arms      *ebpf.MapSpec `ebpf:"arms"`
+	Bridge    *ebpf.MapSpec `ebpf:"bridge"`
 	Control   *ebpf.MapSpec `ebpf:"control"`
 	Credits   *ebpf.MapSpec `ebpf:"credits"`
 	Dests     *ebpf.MapSpec `ebpf:"dests"`
@@ -155,6 +157,7 @@ func (o *sensorObjects) Close() error {
 // It can be passed to loadSensorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type sensorMaps struct {
 	Arms      *ebpf.Map `ebpf:"arms"`
+	Bridge    *ebpf.Map `ebpf:"bridge"`
 	Control   *ebpf.Map `ebpf:"control"`
 	Credits   *ebpf.Map `ebpf:"credits"`
 	Dests     *ebpf.Map `ebpf:"dests"`
@@ -177,6 +180,7 @@ type sensorMaps struct {
 func (m *sensorMaps) Close() error {
 	return _SensorClose(
 		m.Arms,
+		m.Bridge,
 		m.Control,
 		m.Credits,
 		m.Dests,

@@ -15,7 +15,8 @@ const (
 	BudgetLimit    = 1<<20 - 1
 	SamplesPerTick = 8 // per CPU
 	SampleHead     = 128
-	FlowFromB      = 1 // Flow.Flags: b is the initiator
+	PortQueues     = 32 // bridge: receive queues of a port that are served
+	FlowFromB      = 1  // Flow.Flags: b is the initiator
 )
 
 // Presence levels of a /24 (IPv4) or /48 (IPv6); each includes those below it.
@@ -43,6 +44,8 @@ type Control struct {
 	Epoch      uint64 // collector epoch and sequence number the maps stand at; not read by the program
 	Seq        uint64
 	Shorter6   uint64 // bit by an IPv6 address's first 6: prefixes shorter than /48 may hold it
+	Second     uint32 // bridge: interface number of the second port
+	_          uint32
 	_          uint64 // always 0
 }
 

@@ -45,10 +45,29 @@ INLINE int hairpin(const struct env *e)
 	return XDP_TX;
 }
 
-/* Whether user space is there to inspect and has room: PATH_INSPECT, or the path by which the packet may go instead. */
-INLINE __u32 inspector(const struct env *e)
+/* Moves the frame on without inspection: back to the load balancer, or out of the other port. */
+INLINE int move_on(const struct env *e)
+{
+	if (mode == MODE_BRIDGE)
+		return redirect_map(&bridge, e->ctx->ingress_ifindex, XDP_DROP);
+	return hairpin(e);
+}
+
+/* The slot of sockets and credits for the receive queue: in bridge the second port's queues lie behind the first's. */
+INLINE __u32 queue_slot(const struct env *e)
 {
 	__u32 queue = e->ctx->rx_queue_index;
+
+	if (mode != MODE_BRIDGE)
+		return queue;
+	if (queue >= PORT_QUEUES)
+		return 2 * PORT_QUEUES; /* there is none */
+	return e->ctx->ingress_ifindex == e->control->second ? queue + PORT_QUEUES : queue;
+}
+
+/* Whether user space is there to inspect and has room: PATH_INSPECT, or the path by which the packet may go instead. */
+INLINE __u32 inspector(const struct env *e, __u32 queue)
+{
 	struct credit *c;
 
 	if (!e->p->alive)
@@ -79,20 +98,20 @@ INLINE int refused(const struct env *e, __u32 path)
 	return 1;
 }
 
-/* Hands an undecided packet to user space, or sends it back. */
+/* Hands an undecided packet to user space, or moves it on. */
 INLINE int inline_act(const struct env *e)
 {
-	__u32 path = PATH_HAIRPIN;
+	__u32 path = PATH_HAIRPIN, queue = queue_slot(e);
 
 	if (!e->p->decided) {
-		path = inspector(e);
+		path = inspector(e, queue);
 		if (path == PATH_INSPECT) {
 			count(e, PATH_INSPECT);
-			return redirect_map(&sockets, e->ctx->rx_queue_index, XDP_DROP);
+			return redirect_map(&sockets, queue, XDP_DROP);
 		}
 		if (refused(e, path))
 			return XDP_DROP;
 	}
 	count(e, path);
-	return hairpin(e);
+	return move_on(e);
 }

@@ -97,6 +97,13 @@ struct {
 	__type(value, __u32);
 } sockets SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u32);
+} bridge SEC(".maps");
+
 /* Types that no map mentions, kept in the object's BTF for layout_test.go. */
 struct mentioned {
 	struct capture capture;

@@ -12,8 +12,8 @@
 INLINE int let_go(const struct env *e, __u32 path)
 {
 	count(e, path);
-	if (mode == MODE_GWLB)
-		return hairpin(e);
+	if (mode == MODE_GWLB || mode == MODE_BRIDGE)
+		return move_on(e);
 	return mode == MODE_MIRROR ? XDP_DROP : XDP_PASS;
 }
 
@@ -33,7 +33,7 @@ INLINE int stages(const struct env *e)
 	struct pkt *p = e->p;
 
 	if (p->bad != REASON_BAD_IP) {
-		if (mode == MODE_GWLB || e->control->flows || e->control->capture)
+		if (mode == MODE_GWLB || mode == MODE_BRIDGE || e->control->flows || e->control->capture)
 			hash_tuple(e);
 		if (p->enforce)
 			judge(e);
@@ -51,7 +51,7 @@ INLINE int stages(const struct env *e)
 
 INLINE int act(const struct env *e)
 {
-	if (mode == MODE_GWLB)
+	if (mode == MODE_GWLB || mode == MODE_BRIDGE)
 		return inline_act(e);
 	if (e->p->decided)
 		count(e, PATH_BYPASS);
@@ -92,11 +92,11 @@ int sensor(struct xdp_md *ctx)
 	e.p = (struct pkt *)e.stats->scratch;
 	begin(&e);
 	frame = parse_frame(&e);
-	if (frame == FRAME_OTHER) {
+	if (frame == FRAME_OTHER && mode != MODE_BRIDGE) {
 		count(&e, PATH_OTHER);
 		return XDP_PASS;
 	}
-	if (frame == FRAME_CARRY)
+	if (frame != FRAME_JUDGE)
 		return let_go(&e, PATH_OTHER);
 	if (UNLIKELY(e.control->kill))
 		return let_go(&e, PATH_KILLED);

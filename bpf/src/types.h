@@ -45,9 +45,9 @@ enum reason {
 enum path {
 	PATH_PACKETS,     /* frames seen */
 	PATH_BYTES,
-	PATH_OTHER,       /* not for us to judge: no IP, in gwlb and mirror no tunnel; passed to the stack */
+	PATH_OTHER,       /* not for us to judge: no IP, in gwlb and mirror no tunnel; passed to the stack, in bridge moved on */
 	PATH_PASS,        /* passed to the stack after all stages */
-	PATH_HAIRPIN,     /* sent back to the load balancer because a verdict decided the flow */
+	PATH_HAIRPIN,     /* sent back to the load balancer, or out of the other port, because a verdict decided the flow */
 	PATH_INSPECT,     /* redirected to the AF_XDP socket */
 	PATH_CAPTURE,     /* copied to a ring */
 	PATH_CAPTURE_LOST,/* no room in the ring */
@@ -88,6 +88,8 @@ struct control {
 	__u64 epoch;      /* Go's own: collector epoch and seq the maps stand at */
 	__u64 seq;
 	__u64 shorter6;   /* bit by an IPv6 address's first 6: prefixes shorter than /48 may hold it */
+	__u32 second;     /* bridge: interface number of the second port */
+	__u32 pad;
 	__u64 zero;       /* always 0, which the verifier does not know */
 };
 
@@ -182,6 +184,8 @@ struct arm {
 	__u32 spent[CLASSES];
 };
 #define ARM_WINDOW 2 /* log2 ticks: about 256 ms */
+
+#define PORT_QUEUES 32 /* bridge: receive queues of a port that are served */
 
 /* credits[queue]: how many frames inspection will still take, granted - used; one writer and one line each. */
 struct credit {

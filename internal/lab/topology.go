@@ -52,6 +52,19 @@ func GWLBTopology(l *Lab, o Options) (*Topology, error) { return build(l, o, tru
 // HostTopology is a client and an attacker in front of a proxy, which a sensor protects on its own interface.
 func HostTopology(l *Lab, o Options) (*Topology, error) { return build(l, o, false, true) }
 
+// BridgeTopology is a client and an attacker in front of a server, with a bridge without addresses in Sensor between them: its eth0 is
+// towards the client, its eth1 towards the server. Nothing crosses it but what a program there moves.
+func BridgeTopology(l *Lab, o Options) (*Topology, error) {
+	t, err := build(l, o, false, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.host(&t.Server, hostPlan{name: "server", net4: "10.77.3", net6: "fd77:3", number: 10, pass: true, mtu: o.MTU, queues: o.Queues})(); err != nil {
+		return nil, err
+	}
+	return t, t.interpose(o)
+}
+
 // FullTopology is both.
 func FullTopology(l *Lab, o Options) (*Topology, error) { return build(l, o, true, true) }
 

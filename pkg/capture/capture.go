@@ -38,9 +38,10 @@ type Source interface {
 
 // Sender is an inline Source that can send frames of one's own, the way forwarded ones go.
 type Sender interface {
-	// Send copies the frame and sends it with the next Done; false if there is no room, or it is longer than a buffer. To be
+	// Send copies the frame and sends it with the next Done: onward, the way that frames are forwarded, or back to where those on
+	// loan came from; to a load balancer that is the same. False if there is no room, or it is longer than a buffer. To be
 	// called between Recv and Done, by their goroutine.
-	Send(frame []byte) bool
+	Send(frame []byte, onward bool) bool
 }
 
 // Stats are a source's counters since it was opened. They may be read from another goroutine.

@@ -64,9 +64,9 @@ func (g *Group) Done(frames []Frame) error {
 }
 
 // Send has the member whose frames are on loan send a frame of our own.
-func (g *Group) Send(frame []byte) bool {
+func (g *Group) Send(frame []byte, onward bool) bool {
 	s, ok := g.members[g.lender].(Sender)
-	return ok && s.Send(frame)
+	return ok && s.Send(frame, onward)
 }
 
 // Inline reports whether the members obey Fate.

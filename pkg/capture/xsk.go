@@ -13,6 +13,8 @@ import (
 	"github.com/weir-ips/weir/pkg/decode"
 )
 
+const defaultFrames = 4096
+
 const idleLook = 10 * time.Millisecond // between two looks of an idle socket; longer than any frame is on its way to it
 
 // XSKConfig says where an XSK takes its frames from. Zero values have defaults except for Ifindex, Sockets and Credit.
@@ -25,6 +27,8 @@ type XSKConfig struct {
 	Frames    int // buffers, a power of two; default 4096
 	FrameSize int // of a buffer, 2048 or 4096 (default); 256 bytes of it are headroom
 	TxRing    int // frames waiting to be sent, a power of two; default and at most Frames
+	Slot      int // of Sockets, which a bridge's second port does not share with the first; default Queue
+	Spare     int // buffers for frames of our own, or to forward a peer's; default 64
 
 	// ZeroCopy tries the driver's zero-copy mode before copy mode. Off by default: there are drivers that then lose what the XDP
 	// program sends back by itself (XDP_TX) on the same queue (virtio-net on Linux 6.18), and say nothing.
@@ -48,6 +52,8 @@ type XSK struct {
 	zeroCopy         bool
 	primed           bool     // the queue is ours, and its credit
 	spare            []uint64 // buffers for frames of our own; they lie behind those that are lent out
+
+	peer *XSK // bridge: sends what this one forwards
 
 	looked time.Time // the last idle look
 	leak   int64     // credit missing then
@@ -77,13 +83,19 @@ func OpenXSK(cfg XSKConfig) (*XSK, error) {
 
 func (c XSKConfig) withDefaults() (XSKConfig, error) {
 	if c.Frames == 0 {
-		c.Frames = 4096
+		c.Frames = defaultFrames
 	}
 	if c.FrameSize == 0 {
 		c.FrameSize = 4096
 	}
 	if c.TxRing == 0 {
 		c.TxRing = c.Frames
+	}
+	if c.Spare == 0 {
+		c.Spare = 64
+	}
+	if c.Slot == 0 {
+		c.Slot = c.Queue
 	}
 	switch {
 	case c.Frames < 2 || c.Frames > 1<<20 || c.Frames&(c.Frames-1) != 0:
@@ -92,7 +104,9 @@ func (c XSKConfig) withDefaults() (XSKConfig, error) {
 		return c, fmt.Errorf("buffers of %d bytes: must be 2048 or 4096", c.FrameSize)
 	case c.TxRing < 1 || c.TxRing > c.Frames || c.TxRing&(c.TxRing-1) != 0:
 		return c, fmt.Errorf("%d frames waiting to be sent: must be a power of two, at most the %d buffers", c.TxRing, c.Frames)
-	case c.Queue < 0 || c.Queue >= bpf.MaxQueues:
+	case c.Spare < 0 || c.Spare > 1<<20:
+		return c, fmt.Errorf("%d spare buffers: must be 1 to %d", c.Spare, 1<<20)
+	case c.Queue < 0 || c.Queue >= bpf.MaxQueues || c.Slot < 0 || c.Slot >= bpf.MaxQueues:
 		return c, fmt.Errorf("the program knows queues 0 to %d", bpf.MaxQueues-1)
 	case c.Sockets == nil || c.Credit == nil:
 		return c, errors.New("no XSKMAP or no credit given")
@@ -168,6 +182,12 @@ func (x *XSK) Done(frames []Frame) error {
 		switch {
 		case f.Fate == Discard:
 			dropped++
+		case x.peer != nil:
+			if x.peer.copyOut(f.Data) {
+				sent++
+			} else {
+				full++
+			}
 		case room == 0:
 			full++
 		case !hairpin(f.Data): // no frame of a tunnel: the program does not redirect such
@@ -185,21 +205,39 @@ func (x *XSK) Done(frames []Frame) error {
 	x.stats.txFull.Add(uint64(full))
 	x.grant()
 	x.tx.publish()
+	if x.peer != nil {
+		x.peer.tx.publish()
+		if err := x.peer.kick(); err != nil {
+			return err
+		}
+	}
 	return x.kick()
 }
 
-// spares is how many buffers there are for frames of our own: as many as may be on their way at once.
-const spares = 64
-
 // Send queues a copy of the frame for the next Done.
-func (x *XSK) Send(frame []byte) bool {
+func (x *XSK) Send(frame []byte, onward bool) bool {
+	to := x
+	if onward && x.peer != nil {
+		to = x.peer
+	}
+	ok := to.copyOut(frame)
+	if ok {
+		to.stats.sent.Add(1)
+	}
+	return ok
+}
+
+// copyOut queues a copy of the frame in a spare buffer.
+func (x *XSK) copyOut(frame []byte) bool {
+	if len(x.spare) == 0 {
+		x.reap()
+	}
 	if len(x.spare) == 0 || len(frame) > x.cfg.FrameSize || x.tx.room() == 0 {
 		return false
 	}
 	addr := x.spare[len(x.spare)-1]
 	x.spare = x.spare[:len(x.spare)-1]
 	x.tx.push(unix.XDPDesc{Addr: addr, Len: uint32(copy(x.area[addr:][:x.cfg.FrameSize], frame))})
-	x.stats.sent.Add(1)
 	return true
 }
 

@@ -32,7 +32,7 @@ func (x *XSK) register() error {
 		return os.NewSyscallError("memfd_create", err)
 	}
 	defer unix.Close(fd) // the mapping holds it
-	size := (x.cfg.Frames + spares) * x.cfg.FrameSize
+	size := (x.cfg.Frames + x.cfg.Spare) * x.cfg.FrameSize
 	if err := unix.Ftruncate(fd, int64(size)); err != nil {
 		return os.NewSyscallError("ftruncate", err)
 	}
@@ -138,7 +138,7 @@ func (x *XSK) prime() error {
 		x.fill.push(uint64(i * x.cfg.FrameSize))
 	}
 	x.fill.publish()
-	for i := range spares {
+	for i := range x.cfg.Spare {
 		x.spare = append(x.spare, uint64((x.cfg.Frames+i)*x.cfg.FrameSize))
 	}
 	x.primed = true
@@ -149,7 +149,7 @@ func (x *XSK) prime() error {
 
 // announce puts the socket where the program finds it.
 func (x *XSK) announce() error {
-	if err := x.cfg.Sockets.Put(uint32(x.cfg.Queue), uint32(x.fd)); err != nil {
+	if err := x.cfg.Sockets.Put(uint32(x.cfg.Slot), uint32(x.fd)); err != nil {
 		return fmt.Errorf("putting the socket into the XSKMAP: %w", err)
 	}
 	return nil
@@ -164,7 +164,7 @@ func (x *XSK) Close() error {
 	var errs []error
 	if x.primed { // and not one that was refused a queue which another serves
 		atomic.StoreUint64(&x.cfg.Credit.Granted, atomic.LoadUint64(&x.cfg.Credit.Used))
-		if err := x.cfg.Sockets.Delete(uint32(x.cfg.Queue)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		if err := x.cfg.Sockets.Delete(uint32(x.cfg.Slot)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			errs = append(errs, err)
 		}
 	}

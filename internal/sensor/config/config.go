@@ -21,6 +21,7 @@ type Mode string
 const (
 	Host   Mode = "host"   // XDP on the instance's own interface; copies to user space
 	GWLB   Mode = "gwlb"   // GENEVE from a Gateway Load Balancer, inspected and sent back
+	Bridge Mode = "bridge" // between two interfaces, inspected and moved on
 	Mirror Mode = "mirror" // VXLAN from Traffic Mirroring, inspected only
 )
 
@@ -144,7 +145,7 @@ func (c *Config) check(doc *strictyaml.Document) error {
 
 func (c *Config) checkChoices(doc *strictyaml.Document) error {
 	for _, k := range []struct{ key, value, allowed string }{
-		{"mode", string(c.Mode), "host gwlb mirror"},
+		{"mode", string(c.Mode), "host gwlb bridge mirror"},
 		{"policy", c.Policy, "observe enforce"},
 		{"on-failure", c.OnFailure, "open static closed"},
 	} {
@@ -165,6 +166,9 @@ func (c *Config) checkInterfaces(doc *strictyaml.Document) error {
 	}
 	if c.Mode == GWLB && len(c.Interfaces) > 1 {
 		return doc.Errorf("interfaces[1]", "mode gwlb works on one interface; run another sensor for %s", c.Interfaces[1])
+	}
+	if c.Mode == Bridge && (len(c.Interfaces) != 2 || c.Interfaces[0] == c.Interfaces[1]) {
+		return doc.Errorf("interfaces", "mode bridge is between two interfaces, such as [eth1, eth2]; %d are named", len(c.Interfaces))
 	}
 	for i, name := range c.Interfaces {
 		if _, err := net.InterfaceByName(name); err != nil {

@@ -48,7 +48,8 @@ control: /run/weir/sensor.sock
 
 func TestFaultsNamePlaceAndWayOut(t *testing.T) {
 	for text, want := range map[string]string{
-		"mode: inline\ninterfaces: [lo]\n":                           `:1:7: mode: "inline" is not one of host, gwlb, mirror`,
+		"mode: bridge\ninterfaces: [lo]\n":                           `:2:13: interfaces: mode bridge is between two interfaces`,
+		"mode: inline\ninterfaces: [lo]\n":                           `:1:7: mode: "inline" is not one of host, gwlb, bridge, mirror`,
 		"mode: host\n":                                               `: interfaces: name at least one network interface`,
 		"mode: host\ninterfaces: [nonesuch0]\n":                      `:2:14: interfaces[0]: no interface "nonesuch0" on this host (it has lo`,
 		"mode: host\ninterfaces: [lo]\nnever-block: [10.0.0.0/33]\n": `:3:15: never-block[0]: "10.0.0.0/33" is neither an address nor a prefix such as 10.0.0.0/8`,

@@ -112,19 +112,19 @@ func (d *Daemon) openKernel(context.Context) (err error) {
 	}
 	d.enforcer.SetObserve(!d.cfg.Enforcing())
 	d.enforcer.SetFailure(enforce.Failure{Policy: failures[d.cfg.OnFailure], Lease: lease, Hold: hold})
-	d.enforcer.SetCapture(d.cfg.Mode != config.GWLB)
+	d.enforcer.SetCapture(!inTheWay(d.cfg))
 	return d.enforcer.Protect(protected)
 }
 
 func kernelOptions(c *config.Config) bpf.Options {
 	o := bpf.Options{Mode: modes[c.Mode], Name: c.ID, BPFFS: c.BPFFS}
-	if c.Mode != config.GWLB {
+	if !inTheWay(c) {
 		o.Rings = max(c.Workers, 1)
 	}
 	return o
 }
 
-var modes = map[config.Mode]bpf.Mode{config.Host: bpf.ModeHost, config.GWLB: bpf.ModeGWLB, config.Mirror: bpf.ModeMirror}
+var modes = map[config.Mode]bpf.Mode{config.Host: bpf.ModeHost, config.GWLB: bpf.ModeGWLB, config.Bridge: bpf.ModeBridge, config.Mirror: bpf.ModeMirror}
 
 var failures = map[string]bpf.OnFailure{"open": bpf.FailOpen, "static": bpf.FailStatic, "closed": bpf.FailClosed}
 
@@ -185,6 +185,11 @@ func (d *Daemon) listen(ctx context.Context) error {
 
 // attach puts the program on the interfaces: from here on packets are judged.
 func (d *Daemon) attach(context.Context) error {
+	if d.cfg.Mode == config.Bridge {
+		if err := d.kernel.Bridge(d.cfg.Interfaces[0], d.cfg.Interfaces[1]); err != nil {
+			return err
+		}
+	}
 	for _, name := range d.cfg.Interfaces {
 		mode, err := d.kernel.Attach(name)
 		if err != nil {
@@ -290,7 +295,15 @@ func (d *Daemon) close() error {
 }
 
 // Detach removes what sensors of this configuration left in the kernel.
-func Detach(cfg *config.Config) error { return bpf.Unpin(cfg.BPFFS, cfg.ID) }
+func Detach(cfg *config.Config) error {
+	err := bpf.Unpin(cfg.BPFFS, cfg.ID)
+	if cfg.Mode == config.Bridge {
+		for _, name := range cfg.Interfaces {
+			err = errors.Join(err, bpf.Unbridge(name))
+		}
+	}
+	return err
+}
 
 // shared is the ruleset in force.
 type shared struct {

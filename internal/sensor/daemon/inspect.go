@@ -53,6 +53,13 @@ func (d *Daemon) sources() ([]capture.Source, error) {
 		}
 		return []capture.Source{capture.NewGroup(queues...)}, nil
 	}
+	if d.cfg.Mode == config.Bridge {
+		bridge, err := d.bridge()
+		if err != nil {
+			return nil, err
+		}
+		return []capture.Source{bridge}, nil
+	}
 	var rings []capture.Source
 	for _, m := range d.kernel.Rings() {
 		ring, err := capture.OpenRing(m, nil)
@@ -85,16 +92,33 @@ func (d *Daemon) queues(name string) ([]capture.Source, error) {
 	return out, nil
 }
 
+// bridge opens the sockets of both ports.
+func (d *Daemon) bridge() (capture.Source, error) {
+	cfg := capture.BridgeConfig{Sockets: d.kernel.Sockets(), Credits: d.kernel.Tables().Credits}
+	for i, name := range d.cfg.Interfaces {
+		dev, err := net.InterfaceByName(name)
+		if err != nil {
+			return nil, fmt.Errorf("interface %s: %w", name, err)
+		}
+		n, err := discover.Queues(name)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Ports[i] = capture.Port{Ifindex: dev.Index, Queues: n}
+	}
+	return capture.OpenBridge(cfg)
+}
+
 func (d *Daemon) pathConfig(shared *signatures.Shared) path.Config {
 	rs := d.shared.get()
 	c := path.Config{
 		Flow: d.flowConfig(), Decoder: d.decoder(), Rules: rs.Ruleset, Shared: shared, Outputs: d.outputs(),
-		IPS: inline(d.cfg), InnerOnly: d.cfg.Mode != config.Host, Iface: d.cfg.Interfaces[0], Sensor: d.cfg.ID,
+		IPS: inline(d.cfg), InnerOnly: d.cfg.Mode == config.GWLB || d.cfg.Mode == config.Mirror, Iface: d.cfg.Interfaces[0], Sensor: d.cfg.ID,
 		Block: blocks(d.cfg),
 		Hooks: path.Hooks{Alert: d.onAlert, Decided: d.onDecided},
 	}
 	d.detect(&c)
-	if d.cfg.Enforcing() && d.cfg.Mode == config.GWLB {
+	if inline(d.cfg) {
 		c.Hooks.Uninteresting = d.onUninteresting
 	}
 	return c

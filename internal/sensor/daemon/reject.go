@@ -39,7 +39,7 @@ func newRefuser(c *config.Config, source capture.Source) (*refuser, error) {
 		r.send = func(_ *capture.Frame, o *reject.Opened, end reject.End) bool {
 			b, ok := o.Frame(r.buf[:0], end)
 			r.buf = b
-			return ok && s.Send(b)
+			return ok && s.Send(b, end == reject.Receiver)
 		}
 	case c.Mode == config.Host:
 		raw, err := capture.OpenRaw()

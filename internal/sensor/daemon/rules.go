@@ -73,7 +73,10 @@ func readRules(patterns []string) ([]signatures.Source, error) {
 }
 
 // inline reports whether packets wait for their verdict, so that the first packet of an attack can still be stopped.
-func inline(c *config.Config) bool { return c.Mode == config.GWLB && c.Enforcing() }
+func inline(c *config.Config) bool { return inTheWay(c) && c.Enforcing() }
+
+// inTheWay reports whether packets wait for inspection.
+func inTheWay(c *config.Config) bool { return c.Mode == config.GWLB || c.Mode == config.Bridge }
 
 // blocks is the policy layer: does an alert of this signature block its flow? nil when nothing does.
 func blocks(c *config.Config) func(*keyword.Signature) bool {

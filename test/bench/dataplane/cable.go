@@ -73,7 +73,7 @@ func (c *cable) synFlood() lab.LiveFlood {
 func (c *cable) tunnelled(port uint16) lab.LiveFlood {
 	return lab.LiveFlood{
 		SrcPort: port,
-		Kind: lab.UDPFlood, From: &lab.Host{Namespace: c.near.NS}, Payload: 36, Src: netip.PrefixFrom(flowSource, 32), Dst: flowTarget,
+		Kind:    lab.UDPFlood, From: &lab.Host{Namespace: c.near.NS}, Payload: 36, Src: netip.PrefixFrom(flowSource, 32), Dst: flowTarget,
 		Outer: &lab.Geneve{SrcMAC: [6]byte(c.near.MAC), DstMAC: [6]byte(c.far.MAC), Src: netip.MustParseAddr("10.77.9.1"),
 			Dst: netip.MustParseAddr("10.77.9.10"), SrcPort: 4000, Endpoint: endpointID, Cookie: 9},
 	}
