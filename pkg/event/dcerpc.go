@@ -68,7 +68,7 @@ func (e *encoder) dcerpcInterface(i *dcerpc.Interface, alone bool) {
 	if i.Answered {
 		e.num("ack_result", uint64(i.Result))
 		if !alone {
-			e.num("ack_reason", uint64(i.Reason))
+			e.num("ack_reason", 0) // always, as in Suricata
 		}
 	}
 	e.close()

@@ -80,6 +80,8 @@ func (e *encoder) smbTree(t *smb.Tx) {
 
 func (e *encoder) smbFile(t *smb.Tx) {
 	switch {
+	case len(t.FileName) == 0 && (t.Create != nil || t.Delete):
+		e.str("filename", "<share_root>")
 	case t.Create != nil && t.Create.Directory:
 		e.textIf("directory", t.FileName)
 	default:
@@ -93,6 +95,9 @@ func (e *encoder) smbFile(t *smb.Tx) {
 		e.num("modified", uint64(c.Modified))
 		e.num("changed", uint64(c.Changed))
 		e.num("size", c.Size)
+	}
+	if t.Delete {
+		e.str("access", "delete on close")
 	}
 	switch len(t.FUID) {
 	case 16:

@@ -40,6 +40,7 @@ type Parser struct {
 	open     map[key]*pending
 	trees    map[treeKey]tree
 	names    map[string][]byte // by file handle
+	created  []byte            // name in the last CREATE of SMB 2
 	files    map[fileKey]*transfer
 	pipes    map[string]*pipe
 }
@@ -307,7 +308,7 @@ func (p *Parser) Close(dir app.Direction) {
 }
 
 // Probe tells SMB by the first session message.
-func Probe(_ app.Direction, data []byte, _, _ uint16) app.Match {
+func Probe(dir app.Direction, data []byte, _, _ uint16) app.Match {
 	if len(data) >= 4 && data[0] == 0x81 && data[1] == 0 && (data[2] == 0 || data[2] == 1) {
 		return probeSession(data)
 	}
@@ -317,10 +318,24 @@ func Probe(_ app.Direction, data []byte, _, _ uint16) app.Match {
 	if len(data) < 8 {
 		return app.More
 	}
-	if data[4] >= 0xfc && data[5] == 'S' && data[6] == 'M' && data[7] == 'B' {
-		return app.Yes
+	if data[4] < 0xfc || data[5] != 'S' || data[6] != 'M' || data[7] != 'B' {
+		return app.No
 	}
-	return app.No
+	if answer, known := isAnswer(data[4:]); known && answer == (dir == app.ToServer) {
+		return app.No
+	}
+	return app.Yes
+}
+
+// isAnswer reports whether a message says that the server has sent it; known is false when its flags are not there.
+func isAnswer(b []byte) (answer, known bool) {
+	switch {
+	case b[0] == 0xff && len(b) > 9:
+		return b[9]&0x80 != 0, true
+	case b[0] == 0xfe && len(b) > 16:
+		return b[16]&1 != 0, true
+	}
+	return false, false
 }
 
 // probeSession judges a session request (RFC 1002 §4.3.2), which comes before SMB on port 139.

@@ -16,7 +16,7 @@ type pipe struct {
 func (p *Parser) pipeOf(handle string) *pipe {
 	q := p.pipes[handle]
 	if q == nil && len(p.pipes) < maxHandles {
-		q = &pipe{txs: map[*dcerpc.Call]*Tx{}}
+		q = &pipe{session: dcerpc.Session{Pipe: true}, txs: map[*dcerpc.Call]*Tx{}}
 		p.pipes[handle] = q
 	}
 	return q

@@ -13,14 +13,7 @@ func (p *Parser) response1(m *message1) {
 	k := h.key()
 	q := p.take1(k)
 	if q == nil {
-		q = &pending{}
-		if h.command != cmd1ReadAndX && h.command != cmd1WriteAndX && h.command != cmd1Write && h.command != cmd1WriteAndClose {
-			if q.tx = p.begin(1, command1(h.command)); q.tx == nil {
-				return
-			}
-			q.tx.SessionID, q.tx.TreeID = uint64(h.uid), uint32(h.tree)
-			done(q.tx, app.ToServer)
-		}
+		q = &pending{tx: &Tx{}} // an answer alone is no transaction, but may open a share or a file
 	}
 	like := &Tx{Version: 1, SessionID: uint64(h.uid), TreeID: uint32(h.tree), StatusCode: h.status, Status: status(h.status)}
 	if !h.ntStatus && h.status != 0 {

@@ -3,6 +3,7 @@ package smb
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/weir-ips/weir/pkg/flow/app"
 )
@@ -92,11 +93,6 @@ func (p *Parser) smb2(s *side, b []byte) {
 // request did not have.
 func (h *header2) key() key { return key{message: h.message, command: h.command} }
 
-// ownTx are the commands that have no transaction of their own: they show up as a file or a call, or not at all.
-func ownTx(command uint16) bool {
-	return command != cmd2Read && command != cmd2Write && command != cmd2GetInfo && command != cmd2SetInfo
-}
-
 // request2 handles a request.
 func (p *Parser) request2(s *side, h *header2, b []byte) {
 	q := &pending{}
@@ -184,6 +180,7 @@ func (p *Parser) createRequest2(h *header2, b []byte, q *pending) {
 	}
 	le := binary.LittleEndian
 	q.tx.FileName = utf8Of(field(b, int(le.Uint16(b[44:]))-header2Len, int(le.Uint16(b[46:]))))
+	p.created = q.tx.FileName
 	options := le.Uint32(b[40:])
 	q.tx.Create = &Create{Disposition: disposition(le.Uint32(b[36:])), Access: access(options), Directory: options&optionDirectory != 0}
 	if p.trees[treeKey{h.session, h.tree}].isPipe {
@@ -192,11 +189,8 @@ func (p *Parser) createRequest2(h *header2, b []byte, q *pending) {
 }
 
 func access(options uint32) string {
-	switch {
-	case options&optionDeleteOnExit != 0:
+	if options&optionDeleteOnExit != 0 {
 		return "delete on close"
-	case options&optionDirectory != 0:
-		return "directory"
 	}
 	return "normal"
 }
@@ -291,9 +285,15 @@ func (p *Parser) setInfo2(h *header2, b []byte) *Tx {
 func (p *Parser) handleTx(t *Tx, h *header2, handle string) *Tx {
 	if t != nil {
 		t.SessionID, t.TreeID, t.FUID, t.FileName = h.session, h.tree, []byte(handle), p.names[handle]
+		if handle == relatedHandle {
+			t.FileName = p.created
+		}
 	}
 	return t
 }
+
+// relatedHandle stands in a compound for the file that its CREATE opens (MS-SMB2 §3.2.4.1.4).
+var relatedHandle = strings.Repeat("\xff", 16)
 
 // ioctlRequest2 takes a call over a pipe (MS-SMB2 §2.2.31).
 func (p *Parser) ioctlRequest2(h *header2, b []byte, q *pending, like *Tx) {
@@ -302,8 +302,8 @@ func (p *Parser) ioctlRequest2(h *header2, b []byte, q *pending, like *Tx) {
 	}
 	le := binary.LittleEndian
 	q.handle, q.function = string(b[8:24]), le.Uint32(b[4:])
-	if q.function == fsctlPipe {
-		data := field(b, int(le.Uint32(b[24:]))-header2Len, int(le.Uint32(b[28:])))
+	data := field(b, int(le.Uint32(b[24:]))-header2Len, int(le.Uint32(b[28:])))
+	if q.function == fsctlPipe && p.isRPC(q.handle, data) {
 		p.pipeData(q.handle, app.ToServer, data, command2(h.command), like)
 		return
 	}

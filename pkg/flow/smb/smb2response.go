@@ -17,14 +17,7 @@ func (p *Parser) response2(s *side, h *header2, b []byte) {
 		q = p.take1(key{command: cmd1Negotiate | 0x8000}) // a server may answer SMB 1's offer with SMB 2
 	}
 	if q == nil {
-		q = &pending{}
-		if ownTx(h.command) {
-			if q.tx = p.begin(2, command2(h.command)); q.tx == nil {
-				return
-			}
-			q.tx.SessionID, q.tx.TreeID = h.session, h.tree
-			done(q.tx, app.ToServer)
-		}
+		q = &pending{tx: &Tx{}} // an answer alone is no transaction, but may open a share or a file
 	}
 	like := &Tx{Version: 2, SessionID: h.session, TreeID: h.tree, Status: status(h.status), StatusCode: h.status}
 	if t := q.tx; t != nil {
@@ -74,7 +67,7 @@ func (p *Parser) answer2(s *side, h *header2, b []byte, q *pending, like *Tx) {
 	case cmd2Read:
 		p.readResponse2(s, h, b, q, like)
 	case cmd2Ioctl:
-		if len(b) >= 48 && (ok || h.status == statusOverflow) && q.function == fsctlPipe {
+		if len(b) >= 48 && (ok || h.status == statusOverflow) && q.function == fsctlPipe && p.pipes[q.handle] != nil {
 			le := binary.LittleEndian
 			data := field(b, int(le.Uint32(b[32:]))-header2Len, int(le.Uint32(b[36:])))
 			p.pipeData(q.handle, app.ToClient, data, command2(h.command), like)

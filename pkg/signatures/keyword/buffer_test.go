@@ -97,7 +97,7 @@ func mail(pairs ...string) (f []mime.Field) {
 func smbTx() *smb.Tx {
 	return &smb.Tx{Version: 2, Share: []byte(`\\srv\C$`), NamedPipe: []byte("svcctl"), NTLMSSP: &smb.NTLMSSP{User: []byte("admin"), Domain: []byte("CORP")},
 		DCERPC: &rpc.Call{HasReq: true, ReqType: rpc.Request, Opnum: 15, ReqStub: []byte("stub"), LittleEndian: true,
-			Interfaces: []rpc.Interface{{UUID: [16]byte{0x36, 0x7a, 0xbb, 0x81, 0x98, 0x44, 0x35, 0xf1, 0xad, 0x32, 0x98, 0xf0, 0x38, 0, 0x10, 0x03}, Major: 2}}}}
+			Pipe: true, Accepted: []rpc.Interface{{UUID: [16]byte{0x36, 0x7a, 0xbb, 0x81, 0x98, 0x44, 0x35, 0xf1, 0xad, 0x32, 0x98, 0xf0, 0x38, 0, 0x10, 0x03}, Major: 2}}}}
 }
 
 func quicTx(client bool) *quic.Tx {

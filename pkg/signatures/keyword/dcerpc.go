@@ -76,16 +76,17 @@ func (c *compiler) dceTest(name string, holds func(*rpc.Call) bool) error {
 }
 
 var dceIface = Keyword{
-	Name: "dcerpc.iface", Aliases: []string{"dce_iface"}, Family: FamilyPacket, Arg: "UUID[, [<|>|=|!]VERSION][, any_frag]", Doc: "interface that a call or a bind names",
+	Name: "dcerpc.iface", Aliases: []string{"dce_iface"}, Family: FamilyPacket, Arg: "UUID[, [<|>|=|!]VERSION][, any_frag]", Doc: "interface that the server of a call has accepted",
 	setup: func(c *compiler, o *syntax.Option) error {
 		w := words(o.Value)
 		id, err := hex.DecodeString(strings.ReplaceAll(w[0], "-", ""))
 		if err != nil || len(id) != 16 {
 			return fmt.Errorf("%q is not a UUID", w[0])
 		}
-		version, hasVersion := compare{}, false
+		version, hasVersion, anyFrag := compare{}, false, false
 		for _, word := range w[1:] {
 			if word == "any_frag" {
+				anyFrag = true
 				continue
 			}
 			if version, err = parseCompare(word, 65535, nil); err != nil {
@@ -94,9 +95,12 @@ var dceIface = Keyword{
 			hasVersion = true
 		}
 		return c.dceTest("dcerpc.iface:"+o.Value, func(call *rpc.Call) bool {
-			for _, i := range call.Interfaces {
-				if string(i.UUID[:]) == string(id) && (!hasVersion || version.holds(uint64(i.Major))) && (!i.Answered || i.Result == 0) {
-					return call.HasReq
+			if !call.HasReq || call.ReqType != rpc.Request {
+				return false
+			}
+			for _, i := range call.Accepted {
+				if string(i.UUID[:]) == string(id) && (!hasVersion || version.holds(uint64(i.Major))) && (anyFrag || i.First || call.Pipe) {
+					return true
 				}
 			}
 			return false

@@ -25,6 +25,7 @@ type Call struct {
 	CallID       uint32
 	Context      uint16
 	Opnum        uint16 // valid for requests
+	Pipe         bool   // the call goes over a pipe of SMB
 	LittleEndian bool   // byte order of the packet (byte_test's dce)
 
 	Interfaces []Interface // BIND: what was offered, with the answer; REQUEST: the interface of Context when known

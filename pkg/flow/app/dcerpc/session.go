@@ -44,6 +44,9 @@ func ParseHeader(b []byte) (h Header, ok bool) {
 
 // Session joins the packets of one connection or pipe to calls.
 type Session struct {
+	// Pipe says that a pipe of SMB carries the packets. On a connection of their own Suricata counts a request's object and
+	// the response's fields before the stub as stub data, and so do rules that are written for it.
+	Pipe  bool
 	Bound []Interface // what has been bound so far, with the answers
 	calls []*Call
 }
@@ -109,7 +112,7 @@ func (s *Session) find(id uint32) *Call {
 
 // open starts a call; the oldest open one is given up when there are too many.
 func (s *Session) open(h Header) *Call {
-	c := &Call{Version: [2]uint8{h.Major, h.Minor}, CallID: h.CallID, LittleEndian: h.Order == binary.LittleEndian}
+	c := &Call{Version: [2]uint8{h.Major, h.Minor}, CallID: h.CallID, Pipe: s.Pipe, LittleEndian: h.Order == binary.LittleEndian}
 	if len(s.calls) >= maxCalls {
 		s.calls = append(s.calls[:0], s.calls[1:]...)
 	}
@@ -137,7 +140,7 @@ func (c *Call) request(s *Session, h *Header, pdu []byte) {
 		return
 	}
 	c.Context, c.Opnum = h.Order.Uint16(pdu[20:]), h.Order.Uint16(pdu[22:])
-	if h.Flags&hasObject != 0 {
+	if h.Flags&hasObject != 0 && c.Pipe {
 		off += 16
 	}
 	c.ReqStub = c.stub(c.ReqStub, &c.ReqSize, pdu, off)
@@ -166,7 +169,11 @@ func (s *Session) accepted() []Interface {
 // response adds a fragment of a response or fault.
 func (c *Call) response(h *Header, pdu []byte) {
 	c.ResFrags++
-	c.ResStub = c.stub(c.ResStub, &c.ResSize, pdu, HeaderLen+8)
+	off := HeaderLen
+	if c.Pipe {
+		off += 8
+	}
+	c.ResStub = c.stub(c.ResStub, &c.ResSize, pdu, off)
 	c.ResDone = h.Flags&LastFrag != 0
 }
 
