@@ -30,6 +30,7 @@ type Flood struct {
 	From    *Host          // where it is sent from, out of eth0
 	Dst     netip.AddrPort // IPv4 or IPv6; the port is without meaning for ICMP
 	Src     netip.Prefix   // sources are random within it; invalid: the host's own address
+	SrcPort uint16         // of TCP and UDP; 0: random
 	Rate    int            // packets a second; 0: as fast as it can
 	Payload int            // bytes of UDP or ICMP payload, up to 1400
 	Seed    uint64         // the same seed sends the same packets
@@ -88,6 +89,9 @@ func (f *Flood) put(b []byte, rng *rand.Rand) int {
 	rest := putEthernet(b, f.From.RouterMAC, f.From.MAC, h.etherType())
 	random := rng.Uint64()
 	sport := 1024 + uint16(random%(65536-1024))
+	if f.SrcPort != 0 {
+		sport = f.SrcPort
+	}
 	var size, sumAt int
 	l4 := rest[h.len():]
 	switch f.Kind {

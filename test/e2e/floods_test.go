@@ -42,7 +42,7 @@ func (s *scene) held(sensor *fleet.Sensor, reason string, before, sent uint64) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if len(st.Floods) != 1 || !strings.Contains(st.Floods[0], "the floor is") {
+	if len(st.Floods) != 1 || !strings.Contains(st.Floods[0], "; the ") {
 		s.t.Errorf("%s explains %q", sensor.ID, st.Floods)
 	}
 }
@@ -80,13 +80,14 @@ func TestFloodsAreHeld(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		kind   lab.FloodKind
+		from   uint16 // source port; 0: any
 		port   uint16
 		reason string
 		vector string
 	}{
-		{"SYN", lab.SYNFlood, 80, "flood-syn", "syn-flood"},
-		{"UDP", lab.UDPFlood, 9, "flood-udp", "udp-flood"},
-		{"ICMP", lab.ICMPFlood, 0, "flood-icmp", "icmp-flood"},
+		{"SYN", lab.SYNFlood, 0, 80, "flood-syn", "syn-flood"},
+		{"UDP", lab.UDPFlood, 0, 9, "flood-udp", "udp-flood"},
+		{"ICMP", lab.ICMPFlood, 0, 0, "flood-icmp", "icmp-flood"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(t, "fl"+strings.ToLower(c.name))
@@ -99,7 +100,7 @@ func TestFloodsAreHeld(t *testing.T) {
 					t.Fatal(err)
 				}
 				dst := netip.AddrPortFrom(side.victim.Addr.Addr(), c.port)
-				sent := s.pour(lab.Flood{Kind: c.kind, Dst: dst, Src: anybody, Rate: 40_000, Payload: 64})
+				sent := s.pour(lab.Flood{Kind: c.kind, Dst: dst, Src: anybody, SrcPort: c.from, Rate: 40_000, Payload: 64})
 				s.held(side.sensor, c.reason, before, sent)
 				eventually(t, "an alert of "+side.sensor.ID, func() bool { return len(s.started(side.sensor)) > 0 })
 				if got := s.started(side.sensor); len(got) != 1 || got[0] != c.vector {
@@ -109,6 +110,30 @@ func TestFloodsAreHeld(t *testing.T) {
 			s.settle()
 		})
 	}
+}
+
+// TestAmplificationIsHeld sends answers of a service that nobody asked for through the load balancer, below what a flood of any
+// UDP would be.
+func TestAmplificationIsHeld(t *testing.T) {
+	s := newScene(t, "amplify")
+	before, err := s.Inline.Drops("flood-udp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst := netip.AddrPortFrom(s.server.Addr.Addr(), 4444)
+	sent := s.pour(lab.Flood{Kind: lab.UDPFlood, Dst: dst, Src: anybody, SrcPort: 11211, Rate: 4500, Payload: 1000})
+	eventually(t, "an alert", func() bool { return len(s.started(s.Inline)) > 0 })
+	if got := s.started(s.Inline); len(got) != 1 || got[0] != "udp-amplification" {
+		t.Errorf("the start of %v is recorded, want one udp-amplification", got)
+	}
+	after, err := s.Inline.Drops("flood-udp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after-before < sent/2 {
+		t.Errorf("%d of %d dropped", after-before, sent)
+	}
+	s.settle()
 }
 
 // TestACrowdIsServed lets more than twice as many new clients come as a flood has SYNs, and none of them may be dropped.

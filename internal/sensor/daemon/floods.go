@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/weir-ips/weir/bpf"
 	"github.com/weir-ips/weir/internal/sensor/config"
+	"github.com/weir-ips/weir/internal/telemetry"
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/threshold"
 	"github.com/weir-ips/weir/pkg/verdict/enforce"
@@ -23,9 +23,12 @@ type floods struct {
 	primed   bool
 
 	handshakes handshakes
+	refusals   telemetry.Throttle
 
-	mu     sync.Mutex
-	active map[floodKey]threshold.FloodEvent
+	mu      sync.Mutex
+	active  map[floodKey]threshold.FloodEvent
+	attacks map[attackKey]threshold.Detection // that inspection found and that are on
+	armed   map[armKey]uint32                 // at the last look
 }
 
 type floodKey struct {
@@ -38,11 +41,16 @@ var classes = [threshold.NumFloodClasses]bpf.Class{
 	threshold.FloodSYN: bpf.ClassSYN, threshold.FloodUDP: bpf.ClassUDP, threshold.FloodICMP: bpf.ClassICMP,
 }
 
-func newFloods(c config.Floods) *floods {
+func newFloods(c *config.Config) *floods {
+	udp := c.Floods.UDP
+	if c.Mode != config.Host {
+		udp = 0 // inspection counts them
+	}
 	return &floods{
-		detector: threshold.NewFloods(c.SYN, c.UDP, c.ICMP),
+		detector: threshold.NewFloods(c.Floods.SYN, udp, c.Floods.ICMP),
 		seen:     map[netip.Addr]enforce.Destination{},
 		active:   map[floodKey]threshold.FloodEvent{},
+		attacks:  map[attackKey]threshold.Detection{},
 	}
 }
 
@@ -58,9 +66,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 	for {
 		now := time.Now()
 		d.enforcer.Heartbeat()
-		if err := d.look(now); err != nil {
-			return err
-		}
+		d.look(now)
 		if now.Sub(swept) >= time.Second {
 			swept = now
 			if err := d.sweep(); err != nil {
@@ -88,7 +94,7 @@ func (d *Daemon) sweep() error {
 }
 
 // look feeds the counters' growth since the last look to the detector.
-func (d *Daemon) look(now time.Time) error {
+func (d *Daemon) look(now time.Time) {
 	f := d.floods
 	d.spare(now)
 	next := make(map[netip.Addr]enforce.Destination, len(f.seen))
@@ -112,7 +118,7 @@ func (d *Daemon) look(now time.Time) error {
 	for _, e := range f.detector.Tick(now.UnixNano()) {
 		d.floodEnds(e)
 	}
-	return d.rearm()
+	d.rearm()
 }
 
 func (d *Daemon) floodStarts(e threshold.FloodEvent) {
@@ -127,22 +133,31 @@ func (d *Daemon) floodEnds(e threshold.FloodEvent) {
 	d.floods.mu.Lock()
 	delete(d.floods.active, floodKey{e.Dst, e.Class})
 	d.floods.mu.Unlock()
-	d.enforcer.Disarm(e.Dst.IP(), classes[e.Class])
 	d.log.Info("flood is over", "dst", e.Dst.IP(), "class", e.Class.String(), "packets", e.Packets, "peak", e.Peak, "why", e.Explain())
 	d.publishFlood(e, threshold.End)
 }
 
-// rearm keeps the destinations of running floods armed. What is above the floor is dropped; sources that have shown to be real come
-// first and are not counted.
-func (d *Daemon) rearm() error {
-	d.floods.mu.Lock()
-	defer d.floods.mu.Unlock()
-	for key, e := range d.floods.active {
-		if err := d.enforcer.Arm(key.dst.IP(), classes[key.class], uint32(e.Floor), armFor); err != nil {
-			return fmt.Errorf("arm %s: %w", key.dst.IP(), err)
+// rearm keeps the destinations of running attacks armed, and disarms those whose attacks are over. What is above the limit is
+// dropped; sources that have shown to be real come first and are not counted. A destination for which the kernel has no room is
+// not armed, which is no reason to stop.
+func (d *Daemon) rearm() {
+	f := d.floods
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.limits(d.cfg.Mode == config.Host)
+	for k, rate := range now {
+		if err := d.enforcer.Arm(k.dst, k.class, rate, armFor); err != nil {
+			if ok, skipped := f.refusals.Allow(time.Now()); ok {
+				d.log.Warn("destination under attack not armed", "error", err, "similar", skipped)
+			}
 		}
 	}
-	return nil
+	for k := range f.armed {
+		if _, still := now[k]; !still {
+			d.enforcer.Disarm(k.dst, k.class)
+		}
+	}
+	f.armed = now
 }
 
 // words lists the floods that are on.
@@ -151,6 +166,9 @@ func (f *floods) words() []string {
 	defer f.mu.Unlock()
 	var out []string
 	for _, e := range f.active {
+		out = append(out, e.Explain())
+	}
+	for _, e := range f.attacks {
 		out = append(out, e.Explain())
 	}
 	slices.Sort(out)

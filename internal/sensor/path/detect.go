@@ -43,6 +43,9 @@ func (p *Path) detect(pk *decode.Packet, r *flow.Result) {
 	if d.facts.Completed && p.cfg.Hooks.Handshake != nil {
 		p.cfg.Hooks.Handshake(pk.Src, pk.Dst)
 	}
+	if p.cfg.Hooks.Asked != nil && pk.Proto == decode.ProtoUDP && !d.facts.ToServer && d.facts.Ours == 1 && threshold.Amplifier(pk.SrcPort) {
+		p.cfg.Hooks.Asked(pk.Src)
+	}
 	d.detector.Packet(pk, &d.facts)
 	p.detections()
 }

@@ -63,6 +63,8 @@ type Hooks struct {
 	Detected func(*threshold.Detection)
 	// Handshake is called when a client has completed a TCP handshake, if Detect is set.
 	Handshake func(client, server decode.Addr)
+	// Asked is called when a server from whose port reflection attacks come has answered a question, if Detect is set.
+	Asked func(server decode.Addr)
 	// Ended is called when a flow is over.
 	Ended func(f *flow.Flow)
 }
