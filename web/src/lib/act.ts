@@ -48,6 +48,14 @@ export async function decide(v: VerdictRequest): Promise<void> {
   });
 }
 
+/** Lets v last so many seconds from now. */
+export const extend = (v: Verdict, seconds: number) => quietly(async () => {
+  const next = await api.extendVerdict(v.id, seconds);
+  await refreshVerdicts();
+  const had = Math.max(1, Math.round((Date.parse(v.expires_at) - Date.now()) / 1000));
+  toast({ about: next.id, text: text.toasts.extended(matchText(v.match), span(seconds)), undo: () => void quietly(async () => { await api.extendVerdict(next.id, had); await refreshVerdicts(); }) });
+});
+
 export async function remove(v: Verdict): Promise<void> {
   await quietly(async () => {
     await api.removeVerdict(v.id);

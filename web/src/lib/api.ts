@@ -52,6 +52,10 @@ export const suppress = async (body: { query: string; reason: string; ttl_second
 export const unsuppress = async (id: string): Promise<void> => { await request("DELETE", "/suppressions/" + encodeURIComponent(id)); };
 export const audit = async (params: Params, signal?: AbortSignal): Promise<AuditEntry[]> => (await get("/audit" + queryOf(params), signal)).entries;
 export const listVerdicts = async (): Promise<Verdict[]> => (await get("/verdicts")).verdicts;
+export const verdictsOf = async (address: string): Promise<Verdict[]> => (await get("/verdicts" + queryOf({ address }))).verdicts;
+export const extendVerdict = async (id: string, ttl_seconds: number): Promise<Verdict> => (await request("POST", `/verdicts/${encodeURIComponent(id)}/extend`, { ttl_seconds })).json();
+export const hitsOf = async (id: string): Promise<{ step_seconds: number; packets: number[] }> => get(`/verdicts/${encodeURIComponent(id)}/hits`);
+export const packetURL = (id: string) => `${root}/alerts/${encodeURIComponent(id)}/packet`;
 export const listSensors = async (): Promise<Sensor[]> => (await get("/sensors")).sensors;
 export const preview = async (v: VerdictRequest, signal: AbortSignal): Promise<Preview> => (await request("POST", "/verdicts/preview", v, signal)).json();
 export const addVerdict = async (v: VerdictRequest): Promise<Verdict> => (await request("POST", "/verdicts", v)).json();

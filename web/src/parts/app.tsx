@@ -17,6 +17,7 @@ import { Tiles } from "./tiles";
 import { TimelinePlot } from "./timeline";
 import { Toasts } from "./toasts";
 import { VerdictDialog } from "./dialog";
+import { VerdictPage } from "./verdictpage";
 import { Verdicts } from "./verdicts";
 
 export function App() {
@@ -38,7 +39,8 @@ export function App() {
             {group ? <Groups key={group} by={group} /> : <AlertList />}
           </section>
         )}
-        {(aside || view === "verdicts") && <Verdicts />}
+        {aside && <Verdicts />}
+        {view === "verdicts" && <VerdictPage />}
         {(aside || view === "sensors") && <Sensors />}
         {view === "record" && <Record />}
         {alert && view === "alerts" && <Detail key={alert} id={alert} />}

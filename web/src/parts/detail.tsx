@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { getAlert, Problem, ruleOf } from "../lib/api";
+import { getAlert, packetURL, Problem, ruleOf } from "../lib/api";
 import { blockSource } from "../lib/act";
 import { bytes, count, endpoint, exactly, plain, when } from "../lib/format";
 import { explain } from "../lib/live";
@@ -12,6 +12,7 @@ import { deciding, quick, some, suppressing } from "../lib/triage";
 import { Block, Check, Close, Comment, Copy, Flag, Mute } from "./icons";
 import { choose } from "./list";
 import { Payload } from "./payload";
+import { Concerning, SameFlow } from "./related";
 import { Severity } from "./severity";
 
 export const closeDetail = () => { choose(""); go({ alert: "" }); };
@@ -39,6 +40,7 @@ export function Detail({ id }: { id: string }) {
 function Whole({ a }: { a: Alert }) {
   const t = text.detail;
   const eve = a.eve ?? {};
+  const rule = useRule(a);
   return (
     <>
       <header>
@@ -55,9 +57,11 @@ function Whole({ a }: { a: Alert }) {
       </header>
       <Facts a={a} eve={eve} />
       {a.comments && <Section title={t.comments}><ul class="comments">{a.comments.map((c, i) => <li key={i}><p class="quiet">{plain(c.actor)} · {when(c.time)}</p><p>{plain(c.text)}</p></li>)}</ul></Section>}
-      <Section title={t.payload}><Payload eve={eve} /></Section>
+      <Section title={t.payload}><Payload eve={eve} rule={rule ?? ""} packet={typeof eve.packet === "string" && eve.packet ? packetURL(a.id) : undefined} /></Section>
       {decoded(eve).map(([name, value]) => <Section key={name} title={`${t.decoded}: ${name}`}><Tree value={value} /></Section>)}
-      <Section title={t.rule}><Rule a={a} /></Section>
+      <Section title={t.rule}>{rule === null ? null : rule ? <RuleText rule={rule} /> : <p class="quiet">{t.ruleNone}</p>}</Section>
+      <Section title={t.concerning}><Concerning a={a} /></Section>
+      <Section title={t.sameFlow}><SameFlow a={a} /></Section>
       {eve.flow && <Section title={t.flowTitle}><Flow f={eve.flow} /></Section>}
       <Record eve={eve} />
     </>
@@ -111,12 +115,18 @@ function Tree({ value, depth = 0 }: { value: unknown; depth?: number }) {
   return <dl class="tree">{entries.map(([k, v]) => <div key={k}><dt>{plain(k)}</dt><dd><Tree value={v} depth={depth + 1} /></dd></div>)}</dl>;
 }
 
-function Rule({ a }: { a: Alert }) {
+/** The rule as the record has it, else as the collector knows it now; null while it is asked for. */
+function useRule(a: Alert): string | null {
   const own = a.eve?.alert?.rule as string | undefined;
   const [rule, setRule] = useState(own ?? null);
   useEffect(() => { if (!own) ruleOf(a.sid).then((r) => setRule(r.trim()), () => setRule("")); }, [a.sid]);
-  if (rule === null) return null;
-  return rule ? <pre class="wrap">{plain(rule)}</pre> : <p class="quiet">{text.detail.ruleNone}</p>;
+  return rule;
+}
+
+/** A rule, its contents marked as they are in the payload. */
+function RuleText({ rule }: { rule: string }) {
+  const parts = rule.split(/((?<=[;(]\s*content\s*:\s*)"(?:[^"\\]|\\.)*")/);
+  return <pre class="wrap">{parts.map((p, i) => (i % 2 ? <mark key={i}>{plain(p)}</mark> : plain(p)))}</pre>;
 }
 
 function Flow({ f }: { f: Record<string, any> }) {

@@ -32,6 +32,7 @@ export const Mute = drawing("M3 6.500v3h2.500l3 2.500V4l-3 2.500zM11 6.500l3 3M1
 export const Comment = drawing("M3 3.500h10v7H7.500L5 13v-2.500H3z");
 export const Eye = drawing("M1.800 8c3-5 9.400-5 12.400 0c-3 5-9.400 5-12.400 0zM8 6.200a1.800 1.800 0 1 0 0 3.600a1.800 1.800 0 0 0 0-3.600z");
 export const Star = drawing("M8 2.500l1.700 3.600l3.800.5l-2.800 2.700l.7 3.900L8 11.300l-3.400 1.900l.7-3.900L2.500 6.600l3.800-.5z");
+export const Clock = drawing("M8 2.500a5.500 5.500 0 1 0 0 11a5.500 5.500 0 0 0 0-11zM8 5v3.200l2 1.300");
 export const Help = drawing("M6 6a2 2 0 1 1 3 1.700c-.7.4-1 .8-1 1.500M8 11.800v.01");
 export const Warn = drawing("M8 2.500l6 10.500H2zM8 6.500v3M8 11.200v.01");
 export const Copy = drawing("M5.500 5.500h7v7h-7zM3.500 10.500v-7h7");

@@ -53,7 +53,7 @@ function hits(v: Verdict): string {
   return (v.action === "observe" ? t.wouldHits : t.hits)(count(v.hits.packets), bytes(v.hits.bytes));
 }
 
-function Spread({ v }: { v: Verdict }) {
+export function Spread({ v }: { v: Verdict }) {
   const { sensors, of, missing } = v.applied;
   const behind = sensors < of;
   const settled = now.value - Date.parse(v.created_at) > 12_000; // two reports of every sensor
