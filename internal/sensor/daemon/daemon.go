@@ -23,7 +23,6 @@ import (
 	"github.com/weir-ips/weir/internal/sensor/discover"
 	"github.com/weir-ips/weir/internal/sensor/uplink"
 	"github.com/weir-ips/weir/internal/telemetry"
-	"github.com/weir-ips/weir/pkg/capture"
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/verdict/enforce"
@@ -49,9 +48,7 @@ type Daemon struct {
 	refusalLog telemetry.Throttle
 	reloading  sync.Mutex // one Reload at a time: signal, socket, and collector may all ask
 
-	upgrading bool                // the next process takes over: what it needs stays open
-	left      []capture.Inherited // by the process before
-	failures  chan error          // the first ends the sensor
+	failures chan error // the first ends the sensor
 }
 
 // Run runs the sensor until ctx ends. reload carries requests to read the rules again (SIGHUP).
@@ -60,9 +57,6 @@ func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logg
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer func() { err = errors.Join(err, d.close()) }()
-	if d.left, err = inherited(); err != nil {
-		return err
-	}
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
@@ -229,7 +223,6 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 		start(w.run)
 	}
 	start(d.watch)
-	start(d.awaitUpgrade)
 	if d.cfg.Mode == config.Host {
 		start(func(ctx context.Context) error { peers(ctx, d.enforcer.MarkGood); return nil })
 	}
@@ -246,7 +239,6 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 		case <-ctx.Done():
 			return nil
 		case err := <-d.failures:
-			d.upgrading = errors.Is(err, ErrUpgrade)
 			return err
 		case <-reload:
 			if err := d.Reload(); err != nil {
@@ -284,12 +276,8 @@ func (d *Daemon) Reload() error {
 
 func (d *Daemon) close() error {
 	var errs []error
-	if d.upgrading {
-		errs = append(errs, d.bequeath())
-	} else {
-		for _, w := range d.workers {
-			errs = append(errs, w.source.Close())
-		}
+	for _, w := range d.workers {
+		errs = append(errs, w.source.Close())
 	}
 	if d.eve != nil {
 		errs = append(errs, d.eve.Close())
