@@ -23,6 +23,7 @@ func commands() []command {
 	return []command{
 		{"run", "run the collector: bus, store, verdict log, API and console", runCommand},
 		{"sensor", "give sensors credentials, list them, take them away", sensorCommand},
+		{"token", "let new sensors enrol: create, list and remove tokens", tokenCommand},
 		{"version", "print the version", versionCommand},
 	}
 }

@@ -490,6 +490,50 @@ func TestSensorNeedsCredentials(t *testing.T) {
 	p.stop()
 }
 
+// A sensor enrols with a token, connects with its certificate, and is thrown out when it is removed.
+func TestSensorEnrols(t *testing.T) {
+	dir := t.TempDir()
+	path := config(t, dir, "")
+	p := start(t, "--config", path)
+	run := func(args ...string) string {
+		t.Helper()
+		var out, msg bytes.Buffer
+		if code := dispatch(context.Background(), "collector", commands(), args, &out, &msg); code != 0 {
+			t.Fatalf("%v: exit %d: %s", args, code, msg.String())
+		}
+		return out.String()
+	}
+	token := run("token", "create", "--config", path, "--group", "edge")
+	if list := run("token", "list", "--config", path); !strings.Contains(list, "1 uses") || strings.Contains(list, token) {
+		t.Errorf("token list: %q", list)
+	}
+	creds := filepath.Join(dir, "edge-1.creds")
+	if _, err := uplink.Enroll(context.Background(), "tls://"+p.bus, token, "edge-1", creds); err != nil {
+		t.Fatal(err)
+	}
+	if list := run("token", "list", "--config", path); list != "" {
+		t.Errorf("a used token is listed: %q", list)
+	}
+	s := connect(t, "edge-1", p.bus, dir, creds)
+	eventually(t, "the sensor is in sync", func() bool { e, _ := s.Position(); return e > 0 })
+	if list := run("sensor", "list", "--config", path); !strings.Contains(list, "edge-1") || !strings.Contains(list, "group edge") {
+		t.Errorf("sensor list: %q", list)
+	}
+	var audit struct{ Entries []struct{ Action, Object string } }
+	p.call(http.MethodGet, "/api/v1/audit", nil, &audit)
+	if len(audit.Entries) == 0 || audit.Entries[0].Action != "sensor.enrol" || audit.Entries[0].Object != "edge-1" {
+		t.Errorf("audit: %+v", audit)
+	}
+	run("sensor", "remove", "edge-1", "--config", path)
+	eventually(t, "the removed sensor is disconnected", func() bool { return !s.Connected() })
+	nameless := connect(t, "edge-1", p.bus, filepath.Join(dir, "other"), creds)
+	time.Sleep(500 * time.Millisecond)
+	if nameless.Connected() {
+		t.Error("a removed certificate lets its holder in")
+	}
+	p.stop()
+}
+
 func TestBadConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	for name, c := range map[string]struct{ more, want string }{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -90,15 +91,22 @@ func sensorList(_ context.Context, args []string, stdout, stderr io.Writer) int 
 	if err != nil {
 		return fail(stderr, err)
 	}
-	list := regs.List()
+	_, enrolled, err := collector.OpenEnrolment(cfg)
+	if err != nil {
+		return fail(stderr, err)
+	}
 	if *asJSON {
-		if err := json.NewEncoder(stdout).Encode(list); err != nil {
+		if err := json.NewEncoder(stdout).Encode(map[string]any{"keys": regs.List(), "certificates": enrolled.Sensors()}); err != nil {
 			return fail(stderr, err)
 		}
 		return 0
 	}
-	for _, r := range list {
-		fmt.Fprintf(stdout, "%-24s %s  added %s\n", r.Sensor, r.Key, r.Added.Format(time.RFC3339))
+	for _, r := range regs.List() {
+		fmt.Fprintf(stdout, "%-24s key %s, added %s\n", r.Sensor, r.Key, r.Added.Format(time.RFC3339))
+	}
+	for _, s := range enrolled.Sensors() {
+		fmt.Fprintf(stdout, "%-24s certificate until %s, group %s, enrolled %s\n", s.ID, s.Expires.Format(time.RFC3339),
+			cmp.Or(s.Group, "-"), s.Enrolled.Format(time.RFC3339))
 	}
 	return 0
 }
@@ -115,11 +123,7 @@ func sensorRemove(_ context.Context, args []string, _, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, err)
 	}
-	regs, err := collector.Registrations(cfg)
-	if err == nil {
-		err = regs.Remove(id)
-	}
-	if err != nil {
+	if err := collector.RemoveSensor(cfg, id); err != nil {
 		return fail(stderr, err)
 	}
 	return 0

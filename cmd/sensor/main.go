@@ -22,6 +22,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"run", "inspect and protect, as the configuration says", runCommand},
+		{"enroll", "get this sensor's certificate from the collector, with a token", enrollCommand},
 		{"status", "say how the running sensor is", statusCommand},
 		{"verdicts", "list, add and remove what the running sensor blocks", verdictsCommand},
 		{"detach", "take a stopped sensor's program and verdicts out of the kernel", detachCommand},

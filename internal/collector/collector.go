@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/weir-ips/weir/internal/collector/api"
 	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/internal/collector/enrol"
 	vlog "github.com/weir-ips/weir/internal/collector/log"
 	"github.com/weir-ips/weir/internal/collector/policy"
 	"github.com/weir-ips/weir/internal/collector/store"
@@ -58,6 +60,8 @@ type collector struct {
 	store         *store.Store
 	audit         *store.Audit
 	registrations *bus.Registrations
+	ca            *enrol.CA // nil: certificates come from elsewhere
+	enrolment     *enrol.List
 	server        *bus.Server
 	conn          *nats.Conn
 	key           ed25519.PrivateKey
@@ -111,24 +115,60 @@ func (c *collector) openBus(ctx context.Context) (err error) {
 	if c.registrations, err = bus.OpenRegistrations(c.path(registrationsFile)); err != nil {
 		return err
 	}
-	secure, err := c.cfg.Bus.TLS.config()
-	if err != nil {
-		return fmt.Errorf("bus.tls: %w", err)
-	}
-	c.server, err = bus.Start(bus.Options{
-		Dir: c.path("bus"), Listen: c.cfg.Bus.Listen, TLS: secure, Open: c.cfg.Bus.Open, Sensors: c.registrations, Log: c.o.Log,
-	})
+	secure, err := c.openEnrolment()
 	if err != nil {
 		return err
 	}
-	if ip := net.ParseIP(hostOf(c.cfg.Bus.Listen)); secure == nil && (ip == nil || !ip.IsLoopback()) {
-		c.o.Log.Warn("the bus is not encrypted and listens beyond loopback: alerts can be read on the way", "listen", c.cfg.Bus.Listen)
+	c.server, err = bus.Start(bus.Options{
+		Dir: c.path("bus"), Listen: c.cfg.Bus.Listen, TLS: secure, Open: c.cfg.Bus.Open, Sensors: c.registrations,
+		Enrolment: c.enrolment, Log: c.o.Log,
+	})
+	if err != nil {
+		return err
 	}
 	if c.conn, err = c.server.Connect(); err != nil {
 		return err
 	}
 	c.sensors = new(bus.Sensors)
 	return c.sensors.Listen(c.conn, c.o.Log.With("part", "sensors"))
+}
+
+// openEnrolment is the bus's side of TLS: certificates of the collector's CA, or those that bus.tls names.
+func (c *collector) openEnrolment() (*tls.Config, error) {
+	var err error
+	if c.ca, c.enrolment, err = OpenEnrolment(c.cfg); err != nil {
+		return nil, err
+	}
+	if c.ca != nil {
+		return c.ca.TLS(), nil
+	}
+	secure, err := c.cfg.Bus.TLS.config()
+	if err != nil {
+		return nil, fmt.Errorf("bus.tls: %w", err)
+	}
+	return secure, nil
+}
+
+// certify answers sensors that ask for certificates.
+func (c *collector) certify(ctx context.Context) error {
+	if c.ca == nil {
+		return nil
+	}
+	s := &enrol.Service{
+		CA: c.ca, List: c.enrolment, Life: c.cfg.Bus.CA.Lifetime, Collector: c.key.Public().(ed25519.PublicKey),
+		Taken: c.registrations.Has, Record: c.recordEnrolment, Log: c.o.Log.With("part", "enrolment"),
+	}
+	return s.Run(ctx, c.conn)
+}
+
+func (c *collector) recordEnrolment(action, sensor string, detail map[string]any) {
+	text, err := json.Marshal(detail)
+	if err == nil {
+		_, err = c.audit.Append(context.Background(), store.Entry{Actor: "sensor:" + sensor, Action: action, Object: sensor, Detail: text})
+	}
+	if err != nil {
+		c.o.Log.Error("not in the audit log", "action", action, "sensor", sensor, "error", err)
+	}
 }
 
 func (c *collector) openLog(ctx context.Context) error {
@@ -189,7 +229,7 @@ func (c *collector) run(ctx context.Context) error {
 	defer cancel(nil)
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context) error{
-		c.log.Run, c.engine.Run, c.ingest.Run, c.watchRegistrations,
+		c.log.Run, c.engine.Run, c.ingest.Run, c.watchRegistrations, c.certify,
 		func(ctx context.Context) error {
 			return c.rules.serve(ctx, c.conn, c.key, c.o.Log.With("part", "rules"))
 		},
@@ -235,31 +275,30 @@ func (c *collector) close() error {
 	return errors.Join(errs...)
 }
 
-// watchRegistrations ends the connections of sensors whose credentials were taken away by `collector sensor remove`.
+// expelEvery is how often connections are held against certificates that have expired meanwhile.
+const expelEvery = 30 * time.Second
+
+// watchRegistrations ends the connections of sensors whose credentials were taken away by `collector sensor remove`, or have
+// expired.
 func (c *collector) watchRegistrations(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for last := c.registrations.Modified(); ; {
+	keys, certificates, next := c.registrations.Modified(), c.enrolment.Modified(), time.Now().Add(expelEvery)
+	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		if now := c.registrations.Modified(); !now.Equal(last) {
-			last = now
-			if err := c.server.Expel(); err != nil {
-				c.o.Log.Warn("sensors without credentials may still be connected", "error", err)
-			}
+		k, e, now := c.registrations.Modified(), c.enrolment.Modified(), time.Now()
+		if k.Equal(keys) && e.Equal(certificates) && now.Before(next) {
+			continue
+		}
+		keys, certificates, next = k, e, now.Add(expelEvery)
+		if err := c.server.Expel(); err != nil {
+			c.o.Log.Warn("sensors without credentials may still be connected", "error", err)
 		}
 	}
-}
-
-func hostOf(listen string) string {
-	host, _, err := net.SplitHostPort(listen)
-	if err != nil {
-		return listen
-	}
-	return host
 }
 
 // config loads the files; nil without a certificate.

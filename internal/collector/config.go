@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/weir-ips/weir/internal/collector/enrol"
 	"github.com/weir-ips/weir/internal/collector/policy"
 	"github.com/weir-ips/weir/internal/strictyaml"
 	"github.com/weir-ips/weir/internal/telemetry"
@@ -34,8 +35,16 @@ type API struct {
 // Bus is the listener that sensors connect to.
 type Bus struct {
 	Listen string `yaml:"listen"`
-	TLS    TLS    `yaml:"tls"`
+	TLS    TLS    `yaml:"tls"` // somebody else's certificates instead of those of CA
+	CA     CA     `yaml:"ca"`
 	Open   Open   `yaml:"open"`
+}
+
+// CA is who certifies collector and sensors; without files it is one that the collector makes.
+type CA struct {
+	Certificate string        `yaml:"certificate"`
+	Key         string        `yaml:"key"`
+	Lifetime    time.Duration `yaml:"lifetime"` // of sensors' certificates; they renew themselves after two thirds
 }
 
 // TLS names PEM files; without a certificate connections are plain.
@@ -84,7 +93,7 @@ func Default() Config {
 	return Config{
 		Data:   "/var/lib/weir-collector",
 		API:    API{Listen: "127.0.0.1:8443", User: "local"},
-		Bus:    Bus{Listen: "127.0.0.1:4222", Open: Open{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}},
+		Bus:    Bus{Listen: "127.0.0.1:4222", Open: Open{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, CA: CA{Lifetime: enrol.SensorLife}},
 		Alerts: Alerts{Keep: 30 * 24 * time.Hour},
 		Policy: policy.Config{Limits: policy.DefaultLimits()},
 	}
@@ -120,6 +129,14 @@ func (c *Config) check(doc *strictyaml.Document) error {
 		if (t.Certificate == "") != (t.Key == "") || t.ClientCA != "" && t.Certificate == "" {
 			return doc.Errorf(t.key, "certificate and key go together, and client-ca with them")
 		}
+	}
+	switch ca := c.Bus.CA; {
+	case (ca.Certificate == "") != (ca.Key == ""):
+		return doc.Errorf("bus.ca", "certificate and key go together")
+	case ca.Certificate != "" && c.Bus.TLS.Certificate != "":
+		return doc.Errorf("bus.ca", "certificates come from bus.ca or from bus.tls, not from both")
+	case ca.Lifetime < time.Minute || ca.Lifetime > 366*24*time.Hour:
+		return doc.Errorf("bus.ca.lifetime", "%s is not from 1m to 8784h", ca.Lifetime)
 	}
 	if c.Alerts.Keep < time.Hour {
 		return doc.Errorf("alerts.keep", "%s is shorter than an hour", c.Alerts.Keep)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/internal/collector/enrol"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -60,8 +61,17 @@ func AddSensor(cfg *Config, sensor string, pair TLS) (*wire.Credentials, error) 
 	if err != nil {
 		return nil, err
 	}
+	ca, list, err := OpenEnrolment(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if list.Has(sensor) {
+		return nil, fmt.Errorf("sensor %q has enrolled already: remove it first to give it a key", sensor)
+	}
 	creds := &wire.Credentials{Sensor: sensor, Collector: key.Public().(ed25519.PublicKey)}
-	if cfg.Bus.TLS.Certificate != "" {
+	if ca != nil {
+		creds.CA, creds.ServerName = ca.PEM, wire.ServerName
+	} else {
 		pem, err := os.ReadFile(cfg.Bus.TLS.Certificate)
 		if err != nil {
 			return nil, fmt.Errorf("bus.tls.certificate: %w", err)
@@ -117,4 +127,42 @@ func certPool(path string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("client-ca: no certificate in %s", path)
 	}
 	return pool, nil
+}
+
+// OpenEnrolment opens the CA, nil where bus.tls brings other certificates, and the list of tokens and enrolled sensors.
+func OpenEnrolment(cfg *Config) (*enrol.CA, *enrol.List, error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("data directory: %w", err)
+	}
+	var ca *enrol.CA
+	if cfg.Bus.TLS.Certificate == "" {
+		var err error
+		if ca, err = enrol.OpenCA(cfg.Data, cfg.Bus.CA.Certificate, cfg.Bus.CA.Key); err != nil {
+			return nil, nil, err
+		}
+	}
+	list, err := enrol.OpenList(cfg.Data, ca)
+	return ca, list, err
+}
+
+// RemoveSensor takes a sensor's right to connect away, whether it has a key, has enrolled, or has a certificate of another CA.
+func RemoveSensor(cfg *Config, sensor string) error {
+	if err := wire.CheckName(sensor); err != nil {
+		return err
+	}
+	regs, err := Registrations(cfg)
+	if err != nil {
+		return err
+	}
+	_, list, err := OpenEnrolment(cfg)
+	if err != nil {
+		return err
+	}
+	external := cfg.Bus.TLS.ClientCA != ""
+	if keyed := regs.Has(sensor); keyed {
+		if err := regs.Remove(sensor); err != nil || !list.Has(sensor) && !external {
+			return err
+		}
+	}
+	return list.Remove(sensor, external)
 }

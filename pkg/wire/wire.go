@@ -13,6 +13,8 @@
 //	h.<sensor>        sensor → collector, 5 s          Health
 //	cfg.rules         sensor → collector (request)     RulesRequest, answered by SyncParts
 //	cfg.<sensor>.>    collector → sensor               reserved
+//	enrol.<token>     new sensor → collector (request) EnrolRequest, answered by EnrolReply
+//	renew.<sensor>    sensor → collector (request)     EnrolRequest, answered by EnrolReply
 package wire
 
 import (

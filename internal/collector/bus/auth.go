@@ -1,10 +1,14 @@
 package bus
 
 import (
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
@@ -12,16 +16,32 @@ import (
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
-// authenticator decides who may connect and what each may say. A client proves an nkey (ed25519 over the server's nonce);
-// from an open address it may connect without one and is the sensor that its connection is named after.
-type authenticator struct {
-	open    []netip.Prefix
-	sensors *Registrations
-	public  string // the collector's own nkey, new at each start
-	sign    func(nonce []byte) ([]byte, error)
+// Enrolment knows sensors by their certificates, and the tokens that let new ones ask for one.
+type Enrolment interface {
+	// Admits names the sensor that a certificate chain, verified by TLS, lets in.
+	Admits(chain []*x509.Certificate) (sensor string, ok bool)
+	// TokenGood names the token if it may still be used.
+	TokenGood(token string) (id string, ok bool)
+	// Has reports whether a sensor is known by its certificate.
+	Has(sensor string) bool
 }
 
-func newAuthenticator(open []netip.Prefix, sensors *Registrations) (*authenticator, error) {
+// authenticator decides who may connect and what each may say. A client shows a certificate, or proves an nkey (ed25519 over
+// the server's nonce), or holds a token, which lets it ask for a certificate and nothing else; from an open address it may
+// connect with none of them and is the sensor that its connection is named after.
+type authenticator struct {
+	open      []netip.Prefix
+	sensors   *Registrations
+	enrolment Enrolment // nil: none
+	secure    bool      // TLS is offered: credentials over plain TCP count from open addresses only
+	public    string    // the collector's own nkey, new at each start
+	sign      func(nonce []byte) ([]byte, error)
+
+	mu     sync.Mutex
+	chains map[string][]*x509.Certificate // that let somebody in, by SHA-256 of the first in hex
+}
+
+func newAuthenticator(o *Options) (*authenticator, error) {
 	pair, err := nkeys.CreateUser()
 	if err != nil {
 		return nil, fmt.Errorf("bus: make the collector's key: %w", err)
@@ -30,7 +50,10 @@ func newAuthenticator(open []netip.Prefix, sensors *Registrations) (*authenticat
 	if err != nil {
 		return nil, fmt.Errorf("bus: make the collector's key: %w", err)
 	}
-	return &authenticator{open: open, sensors: sensors, public: public, sign: signer(pair)}, nil
+	return &authenticator{
+		open: o.Open, sensors: o.Sensors, enrolment: o.Enrolment, secure: o.TLS != nil, public: public, sign: signer(pair),
+		chains: map[string][]*x509.Certificate{},
+	}, nil
 }
 
 // Check implements server.Authentication.
@@ -39,21 +62,101 @@ func (a *authenticator) Check(c server.ClientAuthentication) bool {
 		return false
 	}
 	opts := c.GetOpts()
-	if opts.Nkey == "" {
-		return a.admitOpen(c, opts.Name)
+	switch chain := verifiedChain(c); {
+	case opts.Nkey != "":
+		return a.admitKey(c, opts.Nkey, opts.Sig)
+	case len(chain) > 0:
+		return a.admitCertificate(c, chain)
+	case opts.Token != "":
+		return a.admitToken(c, opts.Token)
 	}
-	if !proves(opts.Nkey, opts.Sig, c.GetNonce()) {
+	return a.admitOpen(c, opts.Name)
+}
+
+func (a *authenticator) admitKey(c server.ClientAuthentication, key, sig string) bool {
+	if !proves(key, sig, c.GetNonce()) {
 		return false
 	}
-	if opts.Nkey == a.public {
+	if key == a.public {
 		c.RegisterUser(&server.User{Username: "collector"})
 		return true
 	}
-	id, ok := a.sensors.ByKey(opts.Nkey)
-	if ok {
+	id, ok := a.sensors.ByKey(key)
+	if ok = ok && a.private(c); ok {
 		c.RegisterUser(sensorUser(id))
 	}
 	return ok
+}
+
+// private reports whether nobody on the way can listen, as far as the configuration cares.
+func (a *authenticator) private(c server.ClientAuthentication) bool {
+	return !a.secure || c.GetTLSConnectionState() != nil || a.isOpen(c.RemoteAddress())
+}
+
+// maxChains bounds what is remembered of certificates; with more than that many connections some outlive their certificate.
+const maxChains = 2 * maxConnections
+
+func (a *authenticator) admitCertificate(c server.ClientAuthentication, chain []*x509.Certificate) bool {
+	if a.enrolment == nil {
+		return false
+	}
+	id, ok := a.enrolment.Admits(chain)
+	if !ok {
+		return false
+	}
+	a.mu.Lock()
+	if len(a.chains) >= maxChains {
+		a.forgetUseless()
+	}
+	if len(a.chains) < maxChains {
+		a.chains[fingerprint(chain[0])] = chain
+	}
+	a.mu.Unlock()
+	c.RegisterUser(sensorUser(id))
+	return true
+}
+
+func (a *authenticator) forgetUseless() {
+	for hash, chain := range a.chains {
+		if _, ok := a.enrolment.Admits(chain); !ok {
+			delete(a.chains, hash)
+		}
+	}
+}
+
+func (a *authenticator) admitToken(c server.ClientAuthentication, token string) bool {
+	if a.enrolment == nil || c.GetTLSConnectionState() == nil {
+		return false
+	}
+	id, ok := a.enrolment.TokenGood(token)
+	if ok {
+		c.RegisterUser(tokenUser(id))
+	}
+	return ok
+}
+
+// stillGood reports whether the certificate with this fingerprint would let its holder in again.
+func (a *authenticator) stillGood(hash string) bool {
+	a.mu.Lock()
+	chain, known := a.chains[hash]
+	a.mu.Unlock()
+	if !known {
+		return true // it let nobody in: the connection has a key
+	}
+	_, ok := a.enrolment.Admits(chain)
+	return ok
+}
+
+func fingerprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+func verifiedChain(c server.ClientAuthentication) []*x509.Certificate {
+	if s := c.GetTLSConnectionState(); s != nil && len(s.VerifiedChains) > 0 {
+		return s.VerifiedChains[0]
+	}
+	return nil
 }
 
 // knows reports whether a client with this key would be admitted.
@@ -64,7 +167,7 @@ func (a *authenticator) knows(key string) bool {
 
 // admitOpen lets a sensor in by its address alone, unless it is one that has credentials.
 func (a *authenticator) admitOpen(c server.ClientAuthentication, name string) bool {
-	if wire.CheckName(name) != nil || a.sensors.Has(name) || !a.isOpen(c.RemoteAddress()) {
+	if wire.CheckName(name) != nil || a.sensors.Has(name) || a.enrolment != nil && a.enrolment.Has(name) || !a.isOpen(c.RemoteAddress()) {
 		return false
 	}
 	c.RegisterUser(sensorUser(name))
@@ -106,11 +209,22 @@ func sensorUser(id string) *server.User {
 		Username: id,
 		Permissions: &server.Permissions{
 			Publish: &server.SubjectPermission{Allow: []string{
-				wire.AlertsSubject(id), wire.HealthSubject(id), wire.SubjectSync, wire.SubjectRules,
+				wire.AlertsSubject(id), wire.HealthSubject(id), wire.SubjectSync, wire.SubjectRules, wire.RenewSubject(id),
 			}},
 			Subscribe: &server.SubjectPermission{Allow: []string{
 				wire.SubjectDeltas, wire.SubjectBeacon, wire.ConfigSubject(id, ">"), wire.InboxPrefix(id) + ".>",
 			}},
+		},
+	}
+}
+
+// tokenUser may ask for a certificate.
+func tokenUser(id string) *server.User {
+	return &server.User{
+		Username: "token " + id,
+		Permissions: &server.Permissions{
+			Publish:   &server.SubjectPermission{Allow: []string{wire.EnrolSubject(id)}},
+			Subscribe: &server.SubjectPermission{Allow: []string{wire.InboxPrefix("token-"+id) + ".>"}},
 		},
 	}
 }

@@ -19,13 +19,14 @@ import (
 
 // Options is how the embedded server runs. Dir and Listen are required.
 type Options struct {
-	Dir      string         // JetStream's files
-	Listen   string         // host:port for sensors; port 0 takes a free one
-	TLS      *tls.Config    // nil: plain TCP
-	Open     []netip.Prefix // sensors from these addresses need no credentials
-	Sensors  *Registrations // sensors that have credentials
-	MaxBytes int64          // of both streams on disk; 10 GB if 0
-	Log      *slog.Logger   // nil: slog.DiscardHandler
+	Dir       string         // JetStream's files
+	Listen    string         // host:port for sensors; port 0 takes a free one
+	TLS       *tls.Config    // nil: plain TCP
+	Open      []netip.Prefix // sensors from these addresses need no credentials, and no TLS
+	Sensors   *Registrations // sensors that have credentials
+	Enrolment Enrolment      // sensors that have certificates, and tokens; nil: neither counts
+	MaxBytes  int64          // of both streams on disk; 10 GB if 0
+	Log       *slog.Logger   // nil: slog.DiscardHandler
 }
 
 const maxConnections = 20_000
@@ -51,7 +52,7 @@ func Start(o Options) (*Server, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 10 << 30
 	}
-	auth, err := newAuthenticator(o.Open, o.Sensors)
+	auth, err := newAuthenticator(&o)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +65,7 @@ func Start(o Options) (*Server, error) {
 	}
 	if o.TLS != nil {
 		so.TLSConfig, so.TLS, so.TLSTimeout = o.TLS, true, 10
+		so.AllowNonTLS = len(o.Open) > 0 && o.TLS.ClientAuth != tls.RequireAndVerifyClientCert
 	}
 	ns, err := server.NewServer(so)
 	if err != nil {
@@ -115,7 +117,7 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 	return nc, nil
 }
 
-// Expel closes the connections that were made with a key that is no longer registered.
+// Expel closes the connections that were made with a key or a certificate that no longer lets anybody in.
 func (s *Server) Expel() error {
 	conns, err := s.nats.Connz(&server.ConnzOptions{Username: true, Limit: maxConnections})
 	if err != nil {
@@ -123,7 +125,8 @@ func (s *Server) Expel() error {
 	}
 	var errs []error
 	for _, c := range conns.Conns {
-		if nkeys.IsValidPublicUserKey(c.AuthorizedUser) && !s.auth.knows(c.AuthorizedUser) {
+		key := nkeys.IsValidPublicUserKey(c.AuthorizedUser)
+		if key && !s.auth.knows(c.AuthorizedUser) || !key && len(c.TLSPeerCerts) > 0 && !s.auth.stillGood(c.TLSPeerCerts[0].CertSha256) {
 			errs = append(errs, s.nats.DisconnectClientByID(c.Cid))
 		}
 	}

@@ -3,6 +3,7 @@ package uplink
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -14,9 +15,33 @@ import (
 // BenchmarkFleet is 1,000 sensors' uplinks on this machine: all cold in sync with 10,000 verdicts, then a verdict made until
 // the last of them has it.
 func BenchmarkFleet(b *testing.B) {
+	b.Run("plain", func(b *testing.B) { benchmarkFleet(b, newWorld(b), func(*Options) {}) })
+	b.Run("mTLS", func(b *testing.B) {
+		w := newWorld(b)
+		w.enrolment(time.Hour)
+		w.open = nil
+		token, err := w.enrol.List.CreateToken("", 1000, time.Hour)
+		if err != nil {
+			b.Fatal(err)
+		}
+		benchmarkFleet(b, w, func(o *Options) {
+			o.Credentials = filepath.Join(w.dir, o.Sensor+".creds")
+			if _, err := Enroll(context.Background(), "tls://"+w.listen, token.String(), o.Sensor, o.Credentials); err != nil {
+				b.Fatal(err)
+			}
+		})
+	})
+}
+
+// benchmarkFleet calls enroll for each sensor before the clock runs.
+func benchmarkFleet(b *testing.B, w *world, enroll func(*Options)) {
 	const sensors = 1000
-	w := newWorld(b)
 	w.start()
+	options := make([]Options, sensors)
+	for i := range options {
+		options[i].Sensor = fmt.Sprintf("edge-%d", i)
+		enroll(&options[i])
+	}
 	vs := make([]verdict.Verdict, 10_000)
 	for i := range vs {
 		vs[i] = drop(fmt.Sprintf("feed-%d", i), fmt.Sprintf("198.18.%d.%d/32", i>>8, i&255))
@@ -28,7 +53,7 @@ func BenchmarkFleet(b *testing.B) {
 	var light applied
 	fleet := make([]*sensor, sensors)
 	for i := range fleet {
-		fleet[i] = w.sensor(fmt.Sprintf("edge-%d", i), func(o *Options) { o.Applier = &light })
+		fleet[i] = w.sensor(options[i].Sensor, func(o *Options) { o.Applier, o.Credentials = &light, options[i].Credentials })
 	}
 	for _, s := range fleet {
 		for !w.inSync(s) {

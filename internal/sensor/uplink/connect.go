@@ -64,21 +64,24 @@ func (u *Uplink) connect(inbox chan *nats.Msg, joined chan struct{}) (*nats.Conn
 	return nc, nil
 }
 
-// authentication proves the key of the credentials, if there are any.
+// authentication proves the key or shows the certificate of the credentials, if there are any.
 func (u *Uplink) authentication() ([]nats.Option, error) {
 	if u.creds == nil {
 		return nil, nil
 	}
-	pair, err := nkeys.FromSeed([]byte(u.creds.Seed))
-	if err != nil {
-		return nil, fmt.Errorf("%s: seed: %w", u.o.Credentials, err)
+	var opts []nats.Option
+	if u.creds.Seed != "" {
+		pair, err := nkeys.FromSeed([]byte(u.creds.Seed))
+		if err != nil {
+			return nil, fmt.Errorf("%s: seed: %w", u.o.Credentials, err)
+		}
+		public, err := pair.PublicKey()
+		if err != nil {
+			return nil, fmt.Errorf("%s: seed: %w", u.o.Credentials, err)
+		}
+		opts = append(opts, nats.Nkey(public, pair.Sign))
 	}
-	public, err := pair.PublicKey()
-	if err != nil {
-		return nil, fmt.Errorf("%s: seed: %w", u.o.Credentials, err)
-	}
-	opts := []nats.Option{nats.Nkey(public, pair.Sign)}
-	secure, err := tlsConfig(u.creds)
+	secure, err := u.tlsConfig()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", u.o.Credentials, err)
 	}
@@ -89,23 +92,20 @@ func (u *Uplink) authentication() ([]nats.Option, error) {
 }
 
 // tlsConfig is nil when the credentials say nothing of TLS: the URL's scheme then decides, with the system's CAs.
-func tlsConfig(c *wire.Credentials) (*tls.Config, error) {
-	if c.CA == "" && c.Certificate == "" {
+func (u *Uplink) tlsConfig() (*tls.Config, error) {
+	c := u.creds
+	if c.CA == "" && u.identity == nil {
 		return nil, nil
 	}
-	t := &tls.Config{MinVersion: tls.VersionTLS13}
+	t := &tls.Config{MinVersion: tls.VersionTLS13, ServerName: c.ServerName}
 	if c.CA != "" {
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM([]byte(c.CA)) {
 			return nil, errors.New("ca: no certificate in it")
 		}
 	}
-	if c.Certificate != "" {
-		pair, err := tls.X509KeyPair([]byte(c.Certificate), []byte(c.Key))
-		if err != nil {
-			return nil, fmt.Errorf("certificate and key: %w", err)
-		}
-		t.Certificates = []tls.Certificate{pair}
+	if u.identity != nil {
+		t.GetClientCertificate = u.identity.certificate
 	}
 	return t, nil
 }

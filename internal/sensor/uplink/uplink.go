@@ -45,9 +45,9 @@ func (r *Refusal) Unwrap() error { return r.Err }
 // Options says who the sensor is and how it reaches the collector. Sensor, URL, Dir and Applier are required.
 type Options struct {
 	Sensor      string
-	Group       string // verdicts scoped to it apply here too
+	Group       string // verdicts scoped to it apply here too; the credentials' if empty
 	URL         string // nats://host:port or tls://host:port, several separated by commas
-	Credentials string // file made by `collector sensor add`; one that does not exist is as good as none
+	Credentials string // file made by Enroll or `collector sensor add`; one that does not exist is as good as none
 	Dir         string // the spool's: kept over restarts, used by one process at a time
 	SpoolBytes  int64  // bound of the spool on disk; 256 MB if 0
 	Applier     Applier
@@ -62,6 +62,7 @@ const defaultSpool = 256 << 20
 type Uplink struct {
 	o        Options
 	creds    *wire.Credentials
+	identity *identity // nil: no certificate
 	spool    *spool
 	intake   *intake
 	sender   *sender
@@ -90,6 +91,13 @@ func New(o Options) (*Uplink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("uplink: %w", err)
 	}
+	if creds != nil && o.Group == "" {
+		o.Group = creds.Group
+	}
+	id, err := openIdentity(o.Credentials, creds, o.Log)
+	if err != nil {
+		return nil, fmt.Errorf("uplink: %w", err)
+	}
 	sp, err := openSpool(filepath.Join(o.Dir, "spool"), o.SpoolBytes)
 	if err != nil {
 		return nil, fmt.Errorf("uplink: %w", err)
@@ -104,7 +112,7 @@ func New(o Options) (*Uplink, error) {
 	}
 	in := newIntake(o.Sensor, sp, o.Log)
 	return &Uplink{
-		o: o, creds: creds, spool: sp, intake: in, started: time.Now(),
+		o: o, creds: creds, identity: id, spool: sp, intake: in, started: time.Now(),
 		sender:   &sender{sensor: o.Sensor, spool: sp, stored: in.stored, log: o.Log},
 		follower: newFollower(&o, keys, rules), rules: rules,
 	}, nil
@@ -171,6 +179,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	down.Go(func() { u.follow(ctx, inbox, joined) })
 	down.Go(func() { u.reportHealth(ctx, nc) })
 	down.Go(func() { u.rules.run(ctx) })
+	down.Go(func() { u.identity.keepFresh(ctx, nc) })
 	<-ctx.Done()
 	up.Wait()
 	u.drain()

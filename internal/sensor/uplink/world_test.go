@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/internal/collector/enrol"
 	vlog "github.com/weir-ips/weir/internal/collector/log"
 	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/wire"
@@ -32,7 +33,8 @@ type world struct {
 	regs   *bus.Registrations
 	open   []netip.Prefix
 	tls    *tls.Config
-	vlog   vlog.Options // Conn and Key are filled in
+	enrol  *enrol.Service // nil: none
+	vlog   vlog.Options   // Conn and Key are filled in
 
 	server  *bus.Server
 	nc      *nats.Conn
@@ -62,7 +64,11 @@ func newWorld(t testing.TB) *world {
 func (w *world) start() {
 	w.t.Helper()
 	var err error
-	w.server, err = bus.Start(bus.Options{Dir: filepath.Join(w.dir, "bus"), Listen: w.listen, TLS: w.tls, Open: w.open, Sensors: w.regs})
+	o := bus.Options{Dir: filepath.Join(w.dir, "bus"), Listen: w.listen, TLS: w.tls, Open: w.open, Sensors: w.regs}
+	if w.enrol != nil {
+		o.TLS, o.Enrolment = w.enrol.CA.TLS(), w.enrol.List
+	}
+	w.server, err = bus.Start(o)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -87,7 +93,11 @@ func (w *world) start() {
 	}
 	var wg sync.WaitGroup
 	ingest := &bus.Ingest{JetStream: js, Store: w.store}
-	for _, run := range []func(context.Context) error{w.log.Run, ingest.Run} {
+	runs := []func(context.Context) error{w.log.Run, ingest.Run}
+	if w.enrol != nil {
+		runs = append(runs, func(ctx context.Context) error { return w.enrol.Run(ctx, w.nc) })
+	}
+	for _, run := range runs {
 		wg.Go(func() {
 			if err := run(ctx); err != nil && ctx.Err() == nil {
 				w.t.Error(err)
