@@ -19,9 +19,18 @@ const defaultConfig = "/etc/weir/sensor.yaml"
 
 // runCommand is the daemon.
 func runCommand(ctx context.Context, args []string, _, stderr io.Writer) int {
-	cfg, code := configured("sensor run", args, stderr)
+	var check bool
+	cfg, code := configured("sensor run", args, stderr, func(fs *flag.FlagSet) {
+		fs.BoolVar(&check, "check", false, "check configuration and rules, and do nothing")
+	})
 	if cfg == nil {
 		return code
+	}
+	if check {
+		if err := daemon.Check(cfg); err != nil {
+			return failed(stderr, "sensor run", err)
+		}
+		return 0
 	}
 	log, err := telemetry.NewLogger(stderr, telemetry.LogOptions{})
 	if err != nil {
@@ -30,7 +39,11 @@ func runCommand(ctx context.Context, args []string, _, stderr io.Writer) int {
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
-	if err := daemon.Run(ctx, cfg, version(), log, reload); err != nil {
+	err = daemon.Run(ctx, cfg, version(), log, reload)
+	if errors.Is(err, daemon.ErrUpgrade) {
+		err = daemon.Become()
+	}
+	if err != nil {
 		return failed(stderr, "sensor run", err)
 	}
 	return 0
@@ -49,10 +62,13 @@ func detachCommand(_ context.Context, args []string, _, stderr io.Writer) int {
 }
 
 // configured reads --config; nil and an exit status when there is nothing to go on with.
-func configured(name string, args []string, stderr io.Writer) (*config.Config, int) {
+func configured(name string, args []string, stderr io.Writer, more ...func(*flag.FlagSet)) (*config.Config, int) {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	path := fs.String("config", defaultConfig, "configuration `file`")
+	for _, add := range more {
+		add(fs)
+	}
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, 0

@@ -21,6 +21,7 @@ type BridgeConfig struct {
 	Sockets           *ebpf.Map
 	Credits           []bpf.Credit
 	Frames, FrameSize int
+	Inherited         []Inherited // as in XSKConfig
 }
 
 // OpenBridge opens the sockets of a bridge's two ports as one Source: what is forwarded leaves by the other port, copied once, as
@@ -46,7 +47,7 @@ func OpenBridge(cfg BridgeConfig) (*Group, error) {
 			slot := side*bpf.PortQueues + q
 			x, err := OpenXSK(XSKConfig{
 				Ifindex: p.Ifindex, Queue: q, Slot: slot, Sockets: cfg.Sockets, Credit: &cfg.Credits[slot],
-				Frames: cfg.Frames, FrameSize: cfg.FrameSize, Spare: cfg.Frames,
+				Frames: cfg.Frames, FrameSize: cfg.FrameSize, Spare: cfg.Frames, Inherited: cfg.Inherited,
 			})
 			if err != nil {
 				return fail(err)

@@ -33,6 +33,8 @@ type XSKConfig struct {
 	// ZeroCopy tries the driver's zero-copy mode before copy mode. Off by default: there are drivers that then lose what the XDP
 	// program sends back by itself (XDP_TX) on the same queue (virtio-net on Linux 6.18), and say nothing.
 	ZeroCopy bool
+
+	Inherited []Inherited // sockets of the process that this one follows: if one is the queue's, it is taken over instead of opening another
 }
 
 // XSK is an inline Source: an AF_XDP socket on one receive queue. Frames are lent out where the driver put them. One that is
@@ -43,9 +45,10 @@ type XSKConfig struct {
 // program treats by its own policy and counts. The frame's checksum may be wrong if the sender shares this machine and left it to
 // hardware that is not there (veth): end hosts on veth must have tx-checksumming off.
 type XSK struct {
-	cfg  XSKConfig
-	fd   int
-	area []byte // the buffers (UMEM)
+	cfg    XSKConfig
+	fd     int
+	memory int    // the file that holds the buffers
+	area   []byte // the buffers (UMEM)
 
 	rx, tx           *ring[unix.XDPDesc]
 	fill, completion *ring[uint64]
@@ -73,8 +76,12 @@ func OpenXSK(cfg XSKConfig) (*XSK, error) {
 	if err != nil {
 		return nil, fmt.Errorf("capture: AF_XDP on interface %d, queue %d: %w", cfg.Ifindex, cfg.Queue, err)
 	}
-	x := &XSK{cfg: cfg, fd: -1}
-	if err := x.open(); err != nil {
+	x := &XSK{cfg: cfg, fd: -1, memory: -1}
+	open := x.open
+	if left := x.left(); left != nil {
+		open = func() error { return x.inherit(left) }
+	}
+	if err := open(); err != nil {
 		x.Close()
 		return nil, fmt.Errorf("capture: AF_XDP on interface %d, queue %d: %w", cfg.Ifindex, cfg.Queue, err)
 	}

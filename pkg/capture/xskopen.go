@@ -31,19 +31,28 @@ func (x *XSK) register() error {
 	if err != nil {
 		return os.NewSyscallError("memfd_create", err)
 	}
-	defer unix.Close(fd) // the mapping holds it
+	x.memory = fd
 	size := (x.cfg.Frames + x.cfg.Spare) * x.cfg.FrameSize
 	if err := unix.Ftruncate(fd, int64(size)); err != nil {
 		return os.NewSyscallError("ftruncate", err)
 	}
-	if x.area, err = unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE); err != nil {
-		return fmt.Errorf("mapping %d MB of buffers: %w", size>>20, err)
+	if err := x.mapArea(); err != nil {
+		return err
 	}
 	reg := unix.XDPUmemReg{Addr: uint64(uintptr(unsafe.Pointer(&x.area[0]))), Len: uint64(size), Size: uint32(x.cfg.FrameSize)}
 	_, _, errno := unix.Syscall6(unix.SYS_SETSOCKOPT, uintptr(x.fd), unix.SOL_XDP, unix.XDP_UMEM_REG,
 		uintptr(unsafe.Pointer(&reg)), unsafe.Sizeof(reg), 0)
 	if errno != 0 {
 		return fmt.Errorf("registering %d MB of buffers: %w", size>>20, errno)
+	}
+	return nil
+}
+
+// mapArea maps the buffers.
+func (x *XSK) mapArea() (err error) {
+	size := (x.cfg.Frames + x.cfg.Spare) * x.cfg.FrameSize
+	if x.area, err = unix.Mmap(x.memory, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE); err != nil {
+		return fmt.Errorf("mapping %d MB of buffers: %w", size>>20, err)
 	}
 	return nil
 }
@@ -168,20 +177,29 @@ func (x *XSK) Close() error {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, x.rx.unmap(), x.tx.unmap(), x.fill.unmap(), x.completion.unmap())
 	if x.fd >= 0 {
 		x.stats.lost.Store(x.kernelLost())
 		x.stats.closed.Store(true)
 		errs = append(errs, unix.Close(x.fd))
 	}
-	if x.area != nil {
-		errs = append(errs, unix.Munmap(x.area))
+	if x.memory >= 0 {
+		errs = append(errs, unix.Close(x.memory))
 	}
-	x.area, x.rx, x.tx, x.fill, x.completion = nil, nil, nil, nil, nil
+	errs = append(errs, x.unmap())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("capture: closing an AF_XDP socket: %w", err)
 	}
 	return nil
+}
+
+// unmap gives up the memory shared with the kernel.
+func (x *XSK) unmap() error {
+	errs := []error{x.rx.unmap(), x.tx.unmap(), x.fill.unmap(), x.completion.unmap()}
+	if x.area != nil {
+		errs = append(errs, unix.Munmap(x.area))
+	}
+	x.area, x.rx, x.tx, x.fill, x.completion = nil, nil, nil, nil, nil
+	return errors.Join(errs...)
 }
 
 // explainXSK adds what to do about the errors that have one likely cause.

@@ -12,9 +12,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/weir-ips/weir/bpf"
@@ -23,6 +25,7 @@ import (
 	"github.com/weir-ips/weir/internal/sensor/discover"
 	"github.com/weir-ips/weir/internal/sensor/uplink"
 	"github.com/weir-ips/weir/internal/telemetry"
+	"github.com/weir-ips/weir/pkg/capture"
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/verdict/enforce"
@@ -48,15 +51,23 @@ type Daemon struct {
 	refusalLog telemetry.Throttle
 	reloading  sync.Mutex // one Reload at a time: signal, socket, and collector may all ask
 
-	failures chan error // the first ends the sensor
+	upgrading bool                // the next process takes over: what it needs stays open
+	left      []capture.Inherited // by the process before
+	asked     chan os.Signal      // for an upgrade
+	failures  chan error          // the first ends the sensor
 }
 
 // Run runs the sensor until ctx ends. reload carries requests to read the rules again (SIGHUP).
 func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger, reload <-chan os.Signal) (err error) {
-	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), floods: newFloods(cfg), failures: make(chan error, 8)}
+	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), floods: newFloods(cfg), failures: make(chan error, 8), asked: make(chan os.Signal, 1)}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer func() { err = errors.Join(err, d.close()) }()
+	signal.Notify(d.asked, syscall.SIGUSR2)
+	defer signal.Stop(d.asked)
+	if d.left, err = inherited(); err != nil {
+		return err
+	}
 	if err := d.prepare(ctx); err != nil {
 		return err
 	}
@@ -223,6 +234,7 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 		start(w.run)
 	}
 	start(d.watch)
+	start(d.awaitUpgrade)
 	if d.cfg.Mode == config.Host {
 		start(func(ctx context.Context) error { peers(ctx, d.enforcer.MarkGood); return nil })
 	}
@@ -239,6 +251,7 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 		case <-ctx.Done():
 			return nil
 		case err := <-d.failures:
+			d.upgrading = errors.Is(err, ErrUpgrade)
 			return err
 		case <-reload:
 			if err := d.Reload(); err != nil {
@@ -276,8 +289,12 @@ func (d *Daemon) Reload() error {
 
 func (d *Daemon) close() error {
 	var errs []error
-	for _, w := range d.workers {
-		errs = append(errs, w.source.Close())
+	if d.upgrading {
+		errs = append(errs, d.bequeath())
+	} else {
+		for _, w := range d.workers {
+			errs = append(errs, w.source.Close())
+		}
 	}
 	if d.eve != nil {
 		errs = append(errs, d.eve.Close())

@@ -29,6 +29,9 @@ func (d *Daemon) openWorkers(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := capture.Forsake(d.left); err != nil {
+		return err
+	}
 	shared := signatures.NewShared()
 	for _, source := range sources {
 		w := newWorker(path.New(d.pathConfig(shared)), source)
@@ -83,7 +86,7 @@ func (d *Daemon) queues(name string) ([]capture.Source, error) {
 	}
 	var out []capture.Source
 	for q := range n {
-		x, err := capture.OpenXSK(capture.XSKConfig{Ifindex: dev.Index, Queue: q, Sockets: d.kernel.Sockets(), Credit: d.kernel.Credit(q)})
+		x, err := capture.OpenXSK(capture.XSKConfig{Ifindex: dev.Index, Queue: q, Sockets: d.kernel.Sockets(), Credit: d.kernel.Credit(q), Inherited: d.left})
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +97,7 @@ func (d *Daemon) queues(name string) ([]capture.Source, error) {
 
 // bridge opens the sockets of both ports.
 func (d *Daemon) bridge() (capture.Source, error) {
-	cfg := capture.BridgeConfig{Sockets: d.kernel.Sockets(), Credits: d.kernel.Tables().Credits}
+	cfg := capture.BridgeConfig{Sockets: d.kernel.Sockets(), Credits: d.kernel.Tables().Credits, Inherited: d.left}
 	for i, name := range d.cfg.Interfaces {
 		dev, err := net.InterfaceByName(name)
 		if err != nil {
