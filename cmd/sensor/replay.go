@@ -153,7 +153,7 @@ func (f *replayFlags) prepare(stderr io.Writer) (o *replay.Options, bad int, err
 	if len(rules) == 0 {
 		return o, 0, nil
 	}
-	o.Rules, bad, err = loadRules(s, rules, stderr)
+	o.Rules, bad, err = f.loadRules(s, rules, stderr)
 	o.Loaded = time.Now()
 	return o, bad, err
 }
@@ -192,8 +192,8 @@ func blocker(entries []config.Block) func(*keyword.Signature) bool {
 	}
 }
 
-// loadRules reads and compiles rule files under a configuration, and prints what is wrong with them.
-func loadRules(s *suricatayaml.Settings, files []string, stderr io.Writer) (*signatures.Ruleset, int, error) {
+// loadRules reads and compiles rule files under a configuration, and prints and notes what is wrong with them.
+func (f *replayFlags) loadRules(s *suricatayaml.Settings, files []string, stderr io.Writer) (*signatures.Ruleset, int, error) {
 	sources, err := path.ReadRules(s.RulePaths(files))
 	if err != nil {
 		return nil, 0, err
@@ -208,6 +208,7 @@ func loadRules(s *suricatayaml.Settings, files []string, stderr io.Writer) (*sig
 			fmt.Fprintln(stderr, "warning:", &problems[i].Error)
 		} else {
 			fmt.Fprintln(stderr, &problems[i].Error)
+			f.messages = append(f.messages, replay.Message{Level: "Error", Module: "rules", Text: problems[i].Err.Error()})
 		}
 	}
 	return rs, rs.Counts().Failed, nil

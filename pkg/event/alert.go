@@ -72,7 +72,7 @@ func (l *Logger) alert(o *Output, a *AlertRecord) {
 	if f := a.Flow; f != nil {
 		if h.Tx != nil && opt.App {
 			l.txObject(o, e, f, h.Tx, true)
-			l.files(e, h.Tx)
+			l.files(e, h)
 		}
 		e.appProto(f)
 		e.str("direction", directionName(a.Dir))
@@ -187,10 +187,24 @@ func (l *Logger) targets(e *encoder, a *AlertRecord) {
 
 // context writes what is the product's own, under alert.context.weir, where the schema allows anything.
 func (l *Logger) context(e *encoder, a *AlertRecord) {
-	if l.Sensor == "" && a.Detection == nil {
-		return
-	}
+	mark := e.mark()
 	e.open("context")
+	if a.Hit != nil {
+		for _, v := range a.Hit.Vars {
+			if v.JSON {
+				e.key(v.Name)
+				e.b = append(e.b, v.Value...)
+			}
+		}
+	}
+	if l.Sensor != "" || a.Detection != nil {
+		l.weir(e, a)
+	}
+	e.closeOrDrop(mark, '}')
+}
+
+// weir writes what this program alone knows about an alert.
+func (l *Logger) weir(e *encoder, a *AlertRecord) {
 	e.open("weir")
 	e.strIf("sensor", l.Sensor)
 	if a.Flow != nil && a.Flow.Tenant != 0 {
@@ -199,7 +213,6 @@ func (l *Logger) context(e *encoder, a *AlertRecord) {
 	if a.Detection != nil {
 		l.detection(e, a.Detection)
 	}
-	e.close()
 	e.close()
 }
 

@@ -1,6 +1,9 @@
 package event
 
-import "github.com/weir-ips/weir/pkg/flow/app"
+import (
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/signatures"
+)
 
 // File writes a file that has come to its end, with the transaction that carried it.
 func (l *Logger) File(s *Subject, tx app.Tx, file *app.File) {
@@ -27,16 +30,19 @@ func (l *Logger) File(s *Subject, tx app.Tx, file *app.File) {
 	}
 }
 
-// files writes the files into an alert that the transaction still carries.
-func (l *Logger) files(e *encoder, tx app.Tx) {
-	mark := e.mark()
+// files writes the transaction's files into an alert; of those of its direction, the ones that the rule has not had an alert
+// about before.
+func (l *Logger) files(e *encoder, h *signatures.Hit) {
+	mark, seen := e.mark(), 0
 	e.list("files")
-	for _, f := range tx.Base().Files {
-		if f.Logged { // it has a record of its own
-			continue
+	for _, f := range h.Tx.Base().Files {
+		if f.Dir == h.Dir {
+			if seen++; seen <= h.FirstFile {
+				continue
+			}
 		}
 		e.item()
-		e.file(f, tx)
+		e.file(f, h.Tx)
 		e.close()
 	}
 	e.closeOrDrop(mark, ']')

@@ -77,7 +77,9 @@ func (e *encoder) metadata(v *Variables, h *signatures.Hit) {
 		inner := e.mark()
 		e.list("pktvars")
 		for _, p := range h.Vars {
-			e.oneVar(p.Name, p.Value)
+			if !p.JSON {
+				e.oneVar(p.Name, p.Value)
+			}
 		}
 		e.closeOrDrop(inner, ']')
 	}

@@ -52,6 +52,8 @@ type Hit struct {
 	RateFiltered bool
 	// Flow says that the action covers the rest of the flow and not the packet alone.
 	Flow bool
+	// FirstFile is how many files of the transaction's direction the rule had looked at before: the hit is about a later one.
+	FirstFile int
 	// Vars are captured by pcre for EVE's metadata.flowvars/pktvars; nil mostly.
 	Vars []Var
 }
@@ -60,6 +62,7 @@ type Hit struct {
 type Var struct {
 	Name  string
 	Value []byte
+	JSON  bool // Value is JSON of a dataset, for the alert's context
 }
 
 // Decision is what the rules say about one packet. It is valid until the next call of Inspect.

@@ -41,7 +41,7 @@ func (e *Engine) decide(st *flowState) Decision {
 		if outcome == threshold.Silent {
 			e.Stats.Suppressed++
 		} else if e.records(m.sig, action) {
-			h := Hit{Sig: m.sig, Action: action, Where: m.where, Dir: m.dir, Flow: onFlow, Vars: m.vars, RateFiltered: action != m.sig.Action}
+			h := Hit{Sig: m.sig, Action: action, Where: m.where, Dir: m.dir, Flow: onFlow, FirstFile: m.files, Vars: m.vars, RateFiltered: action != m.sig.Action}
 			if m.tx != nil {
 				h.Tx, h.TxID = m.tx, m.tx.Base().ID
 			}
@@ -79,7 +79,7 @@ func (e *Engine) act(d *Decision, s *keyword.Signature, a keyword.Action, onFlow
 	switch {
 	case a == keyword.Pass:
 		d.Pass = true
-		if onFlow && f.Verdict == flow.Undecided {
+		if onFlow && !d.Drop && f.Verdict == flow.Undecided {
 			f.Verdict, d.FlowPass = flow.FlowPass, true
 		}
 	case a.Drops() && e.rules.options.IPS:

@@ -70,6 +70,7 @@ type match struct {
 	where Where
 	dir   app.Direction
 	tx    app.Tx
+	files int
 	vars  []Var
 }
 
@@ -220,6 +221,9 @@ func (e *Engine) fire(s *keyword.Signature, where Where, tx app.Tx) {
 		return // nothing more will come of it
 	}
 	m := match{sig: s, where: where, dir: x.Dir, tx: tx}
+	if s.TestsFiles && tx != nil {
+		m.files = x.FirstFile
+	}
 	if len(x.Captured) > 0 {
 		m.vars = captured(x)
 	}
@@ -231,8 +235,11 @@ func (e *Engine) fire(s *keyword.Signature, where Where, tx app.Tx) {
 func captured(x *keyword.Context) []Var {
 	vars := make([]Var, 0, len(x.Captured))
 	for _, c := range x.Captured {
-		v := slices.Clone(c.Value)
-		vars = append(vars, Var{Name: c.Name, Value: v})
+		v := c.Value
+		if c.Scope != keyword.CaptureContext {
+			v = slices.Clone(v)
+		}
+		vars = append(vars, Var{Name: c.Name, Value: v, JSON: c.Scope == keyword.CaptureContext})
 		if s := x.State; s != nil && c.Scope == keyword.CaptureFlow {
 			s.SetVar(c.Name, v)
 		}

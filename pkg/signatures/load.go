@@ -47,7 +47,7 @@ func (l *loader) configure() {
 	l.rs.references = references
 	l.env = keyword.Env{Variables: o.variables(), Classes: classes, Names: l.rs.names}
 	if o.ReadFile != nil {
-		l.env.Files = &keyword.Files{Read: o.ReadFile, Reputation: o.Reputation}
+		l.env.Files = &keyword.Files{Read: o.ReadFile, Reputation: o.Reputation, NoWrite: o.NoWrite, AnyPath: o.AnyPath}
 		if o.Previous != nil && o.Previous.files != nil {
 			l.env.Files.Inherit(o.Previous.files)
 		}

@@ -23,6 +23,8 @@ type Options struct {
 	MatchLimit int
 	// ReadFile reads the files that rules name (datasets, iprep). nil refuses them.
 	ReadFile func(name string) ([]byte, error)
+	// NoWrite refuses rules with datasets that are saved; AnyPath lets them name files outside of the data directory.
+	NoWrite, AnyPath bool
 	// Datasets are defined by the configuration; rules refer to them by name.
 	Datasets map[string]keyword.DatasetConfig
 	// Reputation is what iprep looks up; nil refuses rules with iprep.

@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -15,7 +16,7 @@ type Message struct {
 	Text   string
 }
 
-// WriteLog writes messages as EVE's engine records, one JSON object a line: a Suricata configuration can ask for such a
+// WriteLog appends messages to a file as EVE's engine records, one JSON object a line: a Suricata configuration can ask for such a
 // log with logging.outputs.
 func WriteLog(path string, now time.Time, list []Message) error {
 	type engine struct {
@@ -35,7 +36,12 @@ func WriteLog(path string, now time.Time, list []Message) error {
 			return fmt.Errorf("write the engine's log: %w", err)
 		}
 	}
-	if err := os.WriteFile(path, b.Bytes(), 0o640); err != nil {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return fmt.Errorf("write the engine's log: %w", err)
+	}
+	_, err = f.Write(b.Bytes())
+	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("write the engine's log: %w", err)
 	}
 	return nil

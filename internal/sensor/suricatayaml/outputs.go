@@ -38,7 +38,7 @@ func (s *Settings) outputs(r *reader) {
 	})
 }
 
-// logging takes over a log in JSON; other forms are the program's own business. A name that an output has is taken.
+// logging takes over a log in JSON; other forms are the program's own business. The log may go to an output's file.
 func (s *Settings) logging(r *reader) {
 	r.items("logging.outputs", func(name, path string, n *node) {
 		on, kind, file := false, "", "suricata.log"
@@ -48,7 +48,7 @@ func (s *Settings) logging(r *reader) {
 		r.flag(path+".enabled", &on)
 		r.text(path+".type", &kind)
 		r.fileName(path+".filename", &file)
-		if on && kind == "json" && !slices.ContainsFunc(s.Outputs, func(o Output) bool { return o.Name == file }) {
+		if on && kind == "json" {
 			s.Log = file
 		}
 	})

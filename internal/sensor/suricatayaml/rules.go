@@ -27,6 +27,7 @@ func (s *Settings) RulePaths(files []string) []string {
 // are looked for beside the rule files and in default-data-dir.
 func (s *Settings) RuleOptions(ruleFiles []string) (signatures.Options, error) {
 	o := s.Rules
+	o.NoWrite, o.AnyPath = !s.Datasets.Write, s.Datasets.AbsoluteNames
 	for _, f := range []struct {
 		name string
 		into *signatures.Source

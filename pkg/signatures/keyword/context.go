@@ -68,6 +68,7 @@ const (
 	CapturePacket CaptureScope = iota
 	CaptureFlow
 	CaptureAlert
+	CaptureContext // JSON of a dataset for the alert's context
 )
 
 // cached is a derived buffer that was already built for this packet.

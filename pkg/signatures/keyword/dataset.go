@@ -24,6 +24,7 @@ type Dataset struct {
 	Name, Type string
 	mu         sync.RWMutex
 	values     map[string]uint16
+	contexts   map[string][]byte // JSON that goes into the alert, by value; nil for sets without
 	limit      int
 	save       string // file that the values are to be written to, "" for none
 }
@@ -95,7 +96,11 @@ func (f *Files) dataset(name string, a datasetArgs) (*Dataset, error) {
 		if err != nil {
 			return nil, fmt.Errorf("dataset %s: %w", name, err)
 		}
-		if err := d.load(data); err != nil {
+		load := d.load
+		if a.format != "" {
+			load = func(data []byte) error { return d.loadJSON(data, &a) }
+		}
+		if err := load(data); err != nil {
 			return nil, fmt.Errorf("dataset %s: %s: %w", name, a.file, err)
 		}
 	}
@@ -150,18 +155,37 @@ func (d *Dataset) parse(s string) ([]byte, error) {
 var datasetTypes = map[string]bool{"string": true, "md5": true, "sha256": true, "ipv4": true, "ip": true}
 
 type datasetItem struct {
-	set *Dataset
-	op  string // isset, isnotset, set, unset
+	set       *Dataset
+	op        string // isset, isnotset, set, unset
+	subdomain bool   // a value matches all names below it too
+	context   string // key of the value's JSON in the alert, "" for none
+}
+
+// find looks a value up, with subdomain also the domains that it is in, and returns what the set has.
+func (d *datasetItem) find(v []byte) ([]byte, bool) {
+	for {
+		if _, ok := d.set.get(v); ok {
+			return v, true
+		}
+		i := bytes.IndexByte(v, '.')
+		if !d.subdomain || i < 0 {
+			return nil, false
+		}
+		v = v[i+1:]
+	}
 }
 
 func (d *datasetItem) match(in *Inspection) bool {
 	v := in.buf
 	switch d.op {
 	case "isset":
-		_, ok := d.set.get(v)
+		v, ok := d.find(v)
+		if ok && d.context != "" {
+			in.ctx.captureJSON(d.context, d.set.context(v))
+		}
 		return ok
 	case "isnotset":
-		_, ok := d.set.get(v)
+		_, ok := d.find(v)
 		return !ok
 	case "set":
 		_, ok := d.set.get(v)
@@ -178,6 +202,19 @@ type datasetArgs struct {
 	kind, file, save string
 	state            bool // file may be missing
 	limit            int
+	subdomain        bool
+	// format is json or ndjson, "" for lines of values. array is where the list is in the file, value the place of the value in
+	// an entry, context the key under which entries go into alerts.
+	format, array, value, context string
+}
+
+// member sets an option that says where things are in a file of JSON.
+func (a *datasetArgs) member(name, arg string) bool {
+	into := map[string]*string{"format": &a.format, "array_key": &a.array, "value_key": &a.value, "context_key": &a.context}[name]
+	if into != nil {
+		*into = arg
+	}
+	return into != nil
 }
 
 func (a *datasetArgs) option(word string) error {
@@ -201,14 +238,39 @@ func (a *datasetArgs) option(word string) error {
 		n, err := parseUint(arg, 1<<30, nil)
 		a.limit = int(n)
 		return err
+	case "match":
+		if a.subdomain = arg == "subdomain"; !a.subdomain && arg != "exact" {
+			return fmt.Errorf("match %q is not exact or subdomain", arg)
+		}
 	default:
-		return fmt.Errorf("%q is not type, load, save, state, memcap or hashsize", name)
+		if !a.member(name, arg) {
+			return fmt.Errorf("%q is not type, load, save, state, match, format, value_key, array_key, context_key, memcap or hashsize", name)
+		}
+	}
+	return nil
+}
+
+// complete reports what is missing in the options of a set in JSON.
+func (a *datasetArgs) complete() error {
+	switch a.format {
+	case "", "csv":
+		a.format = ""
+		return nil
+	case "json", "ndjson", "jsonline":
+	default:
+		return fmt.Errorf("format %q is not csv, json or ndjson", a.format)
+	}
+	if a.value == "" || a.context == "" {
+		return fmt.Errorf("format %s needs value_key and context_key", a.format)
+	}
+	if a.save != "" {
+		return fmt.Errorf("a set in %s cannot be saved", a.format)
 	}
 	return nil
 }
 
 var dataset = Keyword{
-	Name: "dataset", Family: FamilyContent, Arg: "set|unset|isset|isnotset, NAME, type string|md5|sha256|ip|ipv4[, load FILE, state FILE, hashsize N]", Doc: "the buffer is in a set of values",
+	Name: "dataset", Family: FamilyContent, Arg: "set|unset|isset|isnotset, NAME, type string|md5|sha256|ip|ipv4[, load FILE, state FILE, match subdomain, format json|ndjson, value_key KEY, array_key KEY, context_key KEY, hashsize N]", Doc: "the buffer is in a set of values",
 	setup: func(c *compiler, o *syntax.Option) error {
 		w := words(o.Value)
 		if len(w) < 2 {
@@ -228,14 +290,20 @@ var dataset = Keyword{
 				return err
 			}
 		}
+		if err := a.complete(); err != nil {
+			return err
+		}
 		if c.env.Files == nil {
 			return errNoFiles
+		}
+		if err := c.env.Files.mayWrite(a.save); err != nil {
+			return err
 		}
 		d, err := c.env.Files.dataset(w[1], a)
 		if err != nil {
 			return err
 		}
-		c.appendTo(c.here(), &datasetItem{d, w[0]})
+		c.appendTo(c.here(), &datasetItem{set: d, op: w[0], subdomain: a.subdomain, context: a.context})
 		return nil
 	},
 }

@@ -189,6 +189,8 @@ var errNoFiles = errors.New("files cannot be read here")
 type Files struct {
 	// Read returns a file's content.
 	Read func(name string) ([]byte, error)
+	// NoWrite refuses rules whose datasets are saved; AnyPath lets them name files outside of the data directory.
+	NoWrite, AnyPath bool
 
 	mu       locker
 	hashSets map[string]map[string]struct{}

@@ -96,6 +96,10 @@ func testEnv() *Env {
 			return []byte("a9993e364706816aba3e25717850c26c9cd0d89d\n"), nil
 		case "sha256":
 			return []byte("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n"), nil
+		case "json":
+			return []byte(`{"list": [{"host": {"name": "example.org"}, "year": 2005}, {"host": {"name": "example.org"}, "year": 2006}, {"year": 1}]}`), nil
+		case "lines":
+			return []byte("{\"host\": \"org\"}\n"), nil
 		case "names":
 			return []byte("ZXhhbXBsZS5vcmc=,70\n"), nil // example.org
 		}
