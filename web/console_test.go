@@ -304,8 +304,19 @@ alert http any any -> any any (msg:"ET EXPLOIT Apache log4j RCE Attempt"; conten
 	b.shoot(t, "verdict-dark")
 
 	b.key(t, kb.Escape+"3") // out of the field first
-	b.wait(t, "verdicts alone", `document.querySelector(".page:not(.with-aside) .verdicts")`)
+	b.wait(t, "verdicts alone", `document.querySelector(".verdict-page tbody tr")?.textContent.includes("on 3 of 3 sensors")`)
+	b.eval(t, `(() => { const s = document.querySelector(".verdict-page .extend select"); s.value = "86400"; s.dispatchEvent(new Event("change", { bubbles: true })); })()`)
+	b.wait(t, "it lasts longer", `/23 h 59 min|1 d/.test(document.querySelector(".verdict-page tbody tr").textContent) && document.querySelector(".verdict-page").textContent.includes("removed")`)
+	if w.sensors[0].traffic(attacker, 800) {
+		t.Error("while its verdict was made longer the source got through")
+	}
+	b.do(t, "look closer", chromedp.Click(".verdict-page tbody tr .match"))
+	b.wait(t, "its evidence", `document.querySelector(".verdict-more")?.textContent.includes("2034647")`)
+	b.wait(t, "hits over time", `document.querySelector(".verdict-page tbody tr .spark")`)
 	b.shoot(t, "verdicts-view-dark")
+	b.scheme(t, "light")
+	b.shoot(t, "verdicts-view-light")
+	b.scheme(t, "dark")
 	b.key(t, "2")
 	b.do(t, "help", chromedp.Click(`[aria-label="Filter help"]`))
 	b.shoot(t, "help-dark")
@@ -313,10 +324,10 @@ alert http any any -> any any (msg:"ET EXPLOIT Apache log4j RCE Attempt"; conten
 
 	// Undo, and undo the undoing.
 	b.do(t, "remove", chromedp.Click(`[data-verdict] button[aria-label^="Remove the verdict on 203.0.113.77"]`))
-	b.wait(t, "removed", `document.querySelector(".faded [data-verdict]")?.textContent.includes("removed")`)
+	b.wait(t, "removed", `!document.querySelector(".cards:not(.faded) [data-verdict]") && document.querySelector(".toasts").textContent.includes("Removed the verdict on 203.0.113.77")`)
 	passes := func() bool { return w.sensors[1].traffic(attacker, 1) }
 	waitFor(t, "traffic passes again", passes)
-	b.do(t, "undo", chromedp.Click(`//div[contains(@class,"toast")]/button[text()="Undo"]`))
+	b.do(t, "undo", chromedp.Click(`//div[contains(@class,"toast")][span[contains(text(),"Removed")]]/button[text()="Undo"]`))
 	b.wait(t, "blocked again", `document.querySelector(".cards:not(.faded) [data-verdict] .match")?.textContent === "203.0.113.77"`)
 	waitFor(t, "traffic is dropped again", func() bool { return !passes() })
 	overview(t, b)
@@ -334,6 +345,11 @@ func overview(t *testing.T, b *browser) {
 	b.shoot(t, "overview-light")
 	b.scheme(t, "dark")
 	b.shoot(t, "overview-dark")
+	b.key(t, "4")
+	b.wait(t, "the fleet", `document.querySelectorAll(".fleet-table tbody tr").length === 3 && document.querySelectorAll(".fleet-table .spark").length === 6`)
+	b.shoot(t, "fleet-dark")
+	b.key(t, "1")
+	b.wait(t, "overview again", `document.querySelectorAll(".overview-plot canvas").length === 2`)
 	b.phone(t)
 	b.do(t, "settle", chromedp.Sleep(400*time.Millisecond))
 	b.shoot(t, "overview-phone")
@@ -482,7 +498,7 @@ func testURLHoldsTheState(t *testing.T, b *browser) {
 	b.wait(t, "restored", `document.querySelector(".state.paused") && document.querySelector(".search input").value === "severity:1" && document.querySelector('.segments [aria-pressed=true]').textContent === "6 h"`)
 	b.wait(t, "filtered", `document.querySelectorAll("#alerts .row").length > 0 && [...document.querySelectorAll("#alerts .row .sev")].every((s) => s.textContent === "1")`)
 	b.do(t, "another view", chromedp.Click(`.bar .tab:nth-child(4)`))
-	b.wait(t, "sensors", `location.search.includes("view=sensors") && document.querySelector(".sensors")`)
+	b.wait(t, "sensors", `location.search.includes("view=sensors") && document.querySelector(".fleet-table")`)
 	b.do(t, "back", chromedp.NavigateBack())
 	b.wait(t, "alerts again", `document.querySelector("#alerts") && !location.search.includes("view=sensors")`)
 	b.do(t, "clear", chromedp.Navigate(w.url+"?view=alerts"))

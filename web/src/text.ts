@@ -297,6 +297,8 @@ export const text = {
       bridge: "between two interfaces: nothing passes uninspected",
       mirror: "fed by Traffic Mirroring: sees, cannot drop",
     } as Record<string, string>,
+    columns: { state: "State", sensor: "Sensor", mode: "Mode", traffic: "Traffic, last hour", dropped: "Dropped, last hour", reasons: "Dropped since start", log: "Verdict log", rules: "Rules", heard: "Heard ago" },
+    find: "Find: name, mode, state", alertsOf: "Alerts of this sensor", rulesets: (n: number) => `${n} different rule sets are loaded`,
     packets: "packets/s", bytes: "bit/s", drops: "Dropped", noDrops: "Nothing dropped",
     applied: "Verdict log", inStep: "in step", behind: (n: string) => `${n} behind`,
     appliedWhy: (seq: string, epoch: string) => `Carries out the verdict log up to entry ${seq} of epoch ${epoch}`,

@@ -17,7 +17,7 @@ const (
 	coarseSteps = 288 // a day
 	maxSeries   = 6000
 	sampleEvery = 5 * time.Second // as often as sensors report
-	hitsEvery   = 6               // samples between two looks at all verdicts
+	hitsEvery   = 2               // samples between two looks at all verdicts
 )
 
 // seriesKey names one counter: packets, bytes and drops of a sensor, packets dropped for a reason, packets a verdict stopped.

@@ -1,9 +1,10 @@
 import { place } from "../lib/place";
-import { wide } from "../lib/screen";
+import { narrow, wide } from "../lib/screen";
 import { draft } from "../lib/act";
 import { text } from "../text";
 import { AlertList } from "./list";
 import { Detail } from "./detail";
+import { FleetPage } from "./fleetpage";
 import { FilterBar } from "./filter";
 import { Header, TabBar } from "./header";
 import { Keys, useKeys } from "./keys";
@@ -39,9 +40,10 @@ export function App() {
             {group ? <Groups key={group} by={group} /> : <AlertList />}
           </section>
         )}
-        {aside && <Verdicts />}
-        {view === "verdicts" && <VerdictPage />}
-        {(aside || view === "sensors") && <Sensors />}
+        {(aside || (view === "verdicts" && narrow.value)) && <Verdicts />}
+        {view === "verdicts" && !narrow.value && <VerdictPage />}
+        {(aside || (view === "sensors" && narrow.value)) && <Sensors />}
+        {view === "sensors" && !narrow.value && <FleetPage />}
         {view === "record" && <Record />}
         {alert && view === "alerts" && <Detail key={alert} id={alert} />}
       </main>

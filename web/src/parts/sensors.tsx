@@ -40,7 +40,7 @@ function Card({ s }: { s: Sensor }) {
       </dl>
       <p class="drops">
         <span class="quiet">{drops.length ? t.drops : t.noDrops}</span>
-        {drops.slice(0, 6).map(([why, n]) => <span key={why} class="pill">{plain(why)} <b>{short(n)}</b></span>)}
+        {drops.slice(0, 6).map(([why, n]) => <span key={why} class="pill">{text.reasons[why] ?? plain(why)} <b>{short(n)}</b></span>)}
         {s.refusals > 0 && <span class="pill warn" title={t.refusalsWhy}><Warn />{t.refusals(count(s.refusals))}</span>}
       </p>
     </li>

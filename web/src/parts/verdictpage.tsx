@@ -1,14 +1,14 @@
 import { useEffect, useState } from "preact/hooks";
 import { hitsOf } from "../lib/api";
-import { extend, matchText, newVerdict, remove } from "../lib/act";
+import { matchText, newVerdict, remove } from "../lib/act";
 import { active, ended, now, verdicts } from "../lib/fleet";
 import { bytes, count, exactly, plain, short, span } from "../lib/format";
 import { go } from "../lib/place";
 import type { Verdict } from "../lib/types";
 import { text } from "../text";
-import { Close, Clock, Plus } from "./icons";
+import { Close, Plus } from "./icons";
 import { Spark } from "./rates";
-import { Spread } from "./verdicts";
+import { Extend, Spread } from "./verdicts";
 
 const t = text.verdicts;
 
@@ -89,18 +89,4 @@ function Hits({ v }: { v: Verdict }) {
     return () => { gone = true; };
   }, [v.id, due]);
   return line.some((n) => n > 0) ? <Spark values={line} label={t.columns.hour} /> : <span class="quiet">{v.hits.packets ? "" : t.noHits}</span>;
-}
-
-const longer = [3600, 14400, 86400];
-
-function Extend({ v }: { v: Verdict }) {
-  return (
-    <label class="tool small extend" title={t.extend}>
-      <Clock />
-      <select aria-label={t.extendLabel(matchText(v.match))} value="" onChange={(e) => { const s = Number(e.currentTarget.value); e.currentTarget.value = ""; if (s) void extend(v, s); }}>
-        <option value="">{t.extend}</option>
-        {longer.map((s) => <option key={s} value={s}>{t.lasts(span(s))}</option>)}
-      </select>
-    </label>
-  );
 }

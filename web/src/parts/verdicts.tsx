@@ -1,9 +1,9 @@
 import { active, ended, now, verdicts } from "../lib/fleet";
-import { matchText, newVerdict, remove } from "../lib/act";
+import { extend, matchText, newVerdict, remove } from "../lib/act";
 import { bytes, count, exactly, plain, span } from "../lib/format";
 import type { Verdict } from "../lib/types";
 import { text } from "../text";
-import { Close, Plus, Warn } from "./icons";
+import { Clock, Close, Plus, Warn } from "./icons";
 
 export function Verdicts() {
   const t = text.verdicts;
@@ -34,6 +34,7 @@ function Row({ v }: { v: Verdict }) {
         <span class={"action a-" + v.action}>{t.actions[v.action] ?? plain(v.action)}</span>
         <b class="mono match" title={m}>{m}</b>
         <span class="left" title={exactly(v.expires_at)}>{live ? t.expiresIn(span(left)) : v.state === "expired" ? t.expired : t.revoked}</span>
+        {live && <Extend v={v} />}
         {live && <button class="tool small" aria-label={t.removeLabel(m)} title={t.remove} onClick={() => void remove(v)}><Close /></button>}
       </div>
       {live && <div class="life" aria-hidden="true"><i style={{ width: Math.max(0, Math.min(100, (100 * left) / life)) + "%" }} /></div>}
@@ -61,5 +62,20 @@ export function Spread({ v }: { v: Verdict }) {
     <span class={"spread " + (behind && settled ? "warn" : "")} title={missing.length ? text.verdicts.missing(missing.slice(0, 10).join(", ")) : ""}>
       {behind && settled && <Warn />}{text.verdicts.applied(count(sensors), count(of))}
     </span>
+  );
+}
+
+const longer = [3600, 14400, 86400];
+
+/** Lets a verdict last longer, or shorter. */
+export function Extend({ v }: { v: Verdict }) {
+  return (
+    <label class="tool small extend" title={text.verdicts.extend}>
+      <Clock />
+      <select aria-label={text.verdicts.extendLabel(matchText(v.match))} value="" onChange={(e) => { const s = Number(e.currentTarget.value); e.currentTarget.value = ""; if (s) void extend(v, s); }}>
+        <option value="">{text.verdicts.extend}</option>
+        {longer.map((s) => <option key={s} value={s}>{text.verdicts.lasts(span(s))}</option>)}
+      </select>
+    </label>
   );
 }
