@@ -24,6 +24,9 @@ func commands() []command {
 		{"run", "run the collector: bus, store, verdict log, API and console", runCommand},
 		{"sensor", "give sensors credentials, list them, take them away", sensorCommand},
 		{"token", "let new sensors enrol: create, list and remove tokens", tokenCommand},
+		{"kill-switch", "stop all dropping by sensors, or resume it", killCommand},
+		{"never-block", "list what must never be blocked, add to it, remove from it", neverBlockCommand},
+		{"rollback", "make the verdicts in force those of an earlier position", rollbackCommand},
 		{"version", "print the version", versionCommand},
 	}
 }

@@ -519,7 +519,9 @@ func TestSensorEnrols(t *testing.T) {
 	if list := run("sensor", "list", "--config", path); !strings.Contains(list, "edge-1") || !strings.Contains(list, "group edge") {
 		t.Errorf("sensor list: %q", list)
 	}
-	var audit struct{ Entries []struct{ Action, Object string } }
+	var audit struct {
+		Entries []struct{ Action, Object string }
+	}
 	p.call(http.MethodGet, "/api/v1/audit", nil, &audit)
 	if len(audit.Entries) == 0 || audit.Entries[0].Action != "sensor.enrol" || audit.Entries[0].Object != "edge-1" {
 		t.Errorf("audit: %+v", audit)
@@ -532,6 +534,63 @@ func TestSensorEnrols(t *testing.T) {
 		t.Error("a removed certificate lets its holder in")
 	}
 	p.stop()
+}
+
+// A customer's address turns out to be blocked: put on the never-block list it is free again in less than a second, nothing
+// blocks it anew, and the kill switch and a rollback work the same way, past the console.
+func TestSteering(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, "--config", config(t, dir, ""))
+	s := connect(t, "edge-1", p.bus, dir, "")
+	order := func(args ...string) (string, int) {
+		var out, msg bytes.Buffer
+		code := dispatch(context.Background(), "collector", commands(), append(args, "--data", filepath.Join(dir, "data"), "--by", "ann"), &out, &msg)
+		return out.String() + msg.String(), code
+	}
+	block := func(src string) int {
+		return p.call(http.MethodPost, "/api/v1/verdicts", map[string]any{
+			"match": map[string]any{"src": src}, "action": "drop", "ttl_seconds": 600, "reason": "test",
+		}, nil)
+	}
+	for _, src := range []string{"203.0.113.7/32", "198.51.100.7/32"} {
+		if status := block(src); status != http.StatusCreated {
+			t.Fatalf("block %s: %d", src, status)
+		}
+		eventually(t, src+" is blocked", func() bool { return s.has(src) })
+	}
+	began := time.Now()
+	if out, code := order("never-block", "add", "203.0.113.0/24", "--reason", "a customer"); code != 0 || !strings.Contains(out, "1 verdicts lifted") {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	eventually(t, "the customer is free", func() bool { return !s.has("203.0.113.7/32") })
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("lifting took %s", took)
+	}
+	if status := block("203.0.113.7/32"); status != http.StatusConflict && status != http.StatusUnprocessableEntity {
+		t.Errorf("blocked again: %d", status)
+	}
+	if !s.has("198.51.100.7/32") {
+		t.Error("another verdict was lifted too")
+	}
+	if out, code := order("rollback", "--to", "2"); code != 0 || !strings.Contains(out, "0 removed, 0 restored, 1 of then may not come back") {
+		t.Errorf("a rollback brought back what is protected now: exit %d: %s", code, out)
+	}
+	if out, code := order("rollback", "--to", "1"); code != 0 || !strings.Contains(out, "1 removed") {
+		t.Errorf("rollback: exit %d: %s", code, out)
+	}
+	eventually(t, "what was made since is gone", func() bool { return !s.has("198.51.100.7/32") })
+	if out, code := order("kill-switch", "on"); code != 0 {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	var audit struct{ Entries []struct{ Actor, Action string } }
+	p.call(http.MethodGet, "/api/v1/audit", nil, &audit)
+	if len(audit.Entries) == 0 || audit.Entries[0].Action != "kill-switch" || audit.Entries[0].Actor != "ann" {
+		t.Errorf("audit: %+v", audit)
+	}
+	p.stop()
+	if out, code := order("never-block", "list"); code != 1 || !strings.Contains(out, "no collector runs") {
+		t.Errorf("without a collector: exit %d: %s", code, out)
+	}
 }
 
 func TestBadConfiguration(t *testing.T) {

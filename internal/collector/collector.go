@@ -177,6 +177,10 @@ func (c *collector) openLog(ctx context.Context) error {
 		return err
 	}
 	c.key = key
+	settings, err := openSettings(c.path("settings.json"))
+	if err != nil {
+		return err
+	}
 	if c.rules, err = openRules(c.cfg.Data); err != nil {
 		return err
 	}
@@ -188,13 +192,13 @@ func (c *collector) openLog(ctx context.Context) error {
 		return fmt.Errorf("bus: %w", err)
 	}
 	if c.log, err = vlog.Open(ctx, vlog.Options{
-		Conn: c.conn, Key: key, Rules: c.rules.version, Log: c.o.Log.With("part", "verdict log"),
+		Conn: c.conn, Key: key, Rules: c.rules.version, Kill: settings.killSwitch, Log: c.o.Log.With("part", "verdict log"),
 	}); err != nil {
 		return err
 	}
 	c.govern = &governor{
-		log: c.log, sensors: c.sensors, alerts: c.store, audit: c.audit,
-		guard: policy.Guard{NeverBlock: c.cfg.neverBlock(), Allowances: c.allowances},
+		log: c.log, sensors: c.sensors, alerts: c.store, audit: c.audit, settings: settings,
+		guard: policy.Guard{NeverBlock: c.cfg.neverBlock(), Added: settings.prefixes, Allowances: c.allowances},
 	}
 	c.engine = policy.New(c.cfg.Policy, c.govern, c.o.Log.With("part", "policy"), nil)
 	c.ingest = &bus.Ingest{JetStream: js, Store: c.store, Fresh: c.engine.Consider, Log: c.o.Log.With("part", "ingest")}
@@ -229,7 +233,7 @@ func (c *collector) run(ctx context.Context) error {
 	defer cancel(nil)
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context) error{
-		c.log.Run, c.engine.Run, c.ingest.Run, c.watchRegistrations, c.certify,
+		c.log.Run, c.engine.Run, c.ingest.Run, c.watchRegistrations, c.certify, c.serveControl,
 		func(ctx context.Context) error {
 			return c.rules.serve(ctx, c.conn, c.key, c.o.Log.With("part", "rules"))
 		},

@@ -29,6 +29,8 @@ type governor struct {
 	alerts  api.Alerts
 	audit   api.Audit
 	guard   policy.Guard
+
+	settings *settings
 }
 
 // Decide puts an automatic verdict into force, unless a person has decided about the source already.

@@ -17,9 +17,10 @@ type Beacon struct {
 	Time  time.Time         `json:"time"`            // the collector's clock
 	Rules string            `json:"rules,omitempty"` // RulesVersion of the collector's rules, "" if it has none
 	Key   ed25519.PublicKey `json:"key"`             // the collector's, for a sensor that meets it for the first time
+	Kill  KillSwitch        `json:"kill,omitzero"`
 }
 
-const maxBeacon = 1024
+const maxBeacon = 2048
 
 // Seal encodes and signs b; Key becomes key's public half.
 func (b *Beacon) Seal(key ed25519.PrivateKey) ([]byte, error) {
@@ -47,6 +48,9 @@ func OpenBeacon(pub ed25519.PublicKey, msg []byte) (*Beacon, error) {
 	}
 	if len(b.Key) != ed25519.PublicKeySize {
 		return nil, fmt.Errorf("open beacon: %w: key of %d bytes, want %d", ErrMalformed, len(b.Key), ed25519.PublicKeySize)
+	}
+	if n := len(b.Kill.Scopes); n > MaxKillScopes {
+		return nil, fmt.Errorf("open beacon: %w: kill switch with %d scopes, at most %d", ErrMalformed, n, MaxKillScopes)
 	}
 	if pub == nil {
 		if _, err := unseal(b.Key, sealBeacon, msg); err != nil {

@@ -70,7 +70,8 @@ func (l *Log) begin(ctx context.Context, ld loader, streamSeq uint64) error {
 type loader struct {
 	log   *Log
 	state state
-	fault error // the first message that could not be used; what follows it is not read
+	until uint64 // stop after the delta of this number; 0: read everything
+	fault error  // the first message that could not be used; what follows it is not read
 
 	parts   []verdict.Verdict // of a snapshot being read
 	revoked map[matchKey]time.Time
@@ -102,7 +103,7 @@ func (ld *loader) read(ctx context.Context, stream jetstream.Stream, last uint64
 			ld.fault = fmt.Errorf("message %d: %w", meta.Sequence.Stream, err)
 			return nil
 		}
-		if meta.Sequence.Stream >= last {
+		if meta.Sequence.Stream >= last || ld.until > 0 && ld.state.seq >= ld.until {
 			return nil
 		}
 	}

@@ -34,11 +34,12 @@ var (
 type Options struct {
 	Conn         *nats.Conn // with permission for everything
 	Key          ed25519.PrivateKey
-	Max          int              // verdicts in force; 1,000,000 if 0
-	CompactAfter int              // deltas in the stream before a snapshot replaces them; 50,000 if 0
-	Rules        func() string    // version of the rules that the beacon names; nil: none
-	Now          func() time.Time // nil: time.Now
-	Log          *slog.Logger     // nil: slog.DiscardHandler
+	Max          int                    // verdicts in force; 1,000,000 if 0
+	CompactAfter int                    // deltas in the stream before a snapshot replaces them; 50,000 if 0
+	Rules        func() string          // version of the rules that the beacon names; nil: none
+	Kill         func() wire.KillSwitch // that the beacon carries; nil: never touched
+	Now          func() time.Time       // nil: time.Now
+	Log          *slog.Logger           // nil: slog.DiscardHandler
 }
 
 // Log is the verdict log. It is safe for concurrent use.
@@ -204,12 +205,18 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 }
 
+// Announce sends a beacon now instead of at the next second.
+func (l *Log) Announce() error { return l.beacon() }
+
 func (l *Log) beacon() error {
 	l.mu.RLock()
 	b := wire.Beacon{Epoch: l.epoch, Seq: l.seq, Count: l.set.Len(), Hash: l.set.Hash(), Time: l.o.Now()}
 	l.mu.RUnlock()
 	if l.o.Rules != nil {
 		b.Rules = l.o.Rules()
+	}
+	if l.o.Kill != nil {
+		b.Kill = l.o.Kill()
 	}
 	msg, err := b.Seal(l.o.Key)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 // surroundings better.
 type Guard struct {
 	NeverBlock []netip.Prefix        // the operator's
+	Added      func() []netip.Prefix // what people have added since the start; nil: none
 	Allowances func() []netip.Prefix // what sensors report as never blocked; nil: none
 	Now        func() time.Time      // nil: time.Now
 }
@@ -108,6 +109,13 @@ func (g *Guard) checkNeverBlock(src netip.Prefix) error {
 	for _, p := range g.NeverBlock {
 		if p.Overlaps(src) {
 			return refuse("%s is never blocked: never-block in the collector's configuration", p)
+		}
+	}
+	if g.Added != nil {
+		for _, p := range g.Added() {
+			if p.Overlaps(src) {
+				return refuse("%s is never blocked: on the collector's never-block list", p)
+			}
 		}
 	}
 	if g.Allowances == nil {

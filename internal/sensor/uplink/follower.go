@@ -28,6 +28,7 @@ type follower struct {
 	request       func(*wire.SyncRequest) error // sends it; the answer comes as messages
 	keys          *keyring
 	rules         *rulesKeeper
+	kill          *killSwitch
 
 	pending   map[uint64]*wire.Delta // by seq, while an earlier one is missing
 	elsewhere map[string]bool        // ids in the set that the applier does not hold: of another scope, expired, refused
@@ -49,9 +50,9 @@ type followerCounts struct {
 	syncs, gaps, badMessages, badSignatures uint64
 }
 
-func newFollower(o *Options, keys *keyring, rules *rulesKeeper) *follower {
+func newFollower(o *Options, keys *keyring, rules *rulesKeeper, kill *killSwitch) *follower {
 	return &follower{
-		sensor: o.Sensor, group: o.Group, applier: o.Applier, log: o.Log, now: time.Now, keys: keys, rules: rules,
+		sensor: o.Sensor, group: o.Group, applier: o.Applier, log: o.Log, now: time.Now, keys: keys, rules: rules, kill: kill,
 		pending: map[uint64]*wire.Delta{}, elsewhere: map[string]bool{}, refusals: map[string]string{},
 	}
 }
@@ -216,6 +217,7 @@ func (f *follower) beacon(msg []byte) {
 		f.bad(err)
 		return
 	}
+	f.kill.offer(&b.Kill)
 	f.rules.offer(b.Rules, f.now())
 	if b.Epoch != f.epoch || b.Seq != f.seq || b.Hash != f.set.Hash() {
 		f.count(func(c *followerCounts) { c.gaps++ })

@@ -153,26 +153,31 @@ func obtain(ctx context.Context, nc *nats.Conn, subject string, c *wire.Credenti
 	return nil
 }
 
-// writeCredentials replaces the file whole or not at all, readable by its owner alone.
+// writeCredentials replaces the file at path.
 func writeCredentials(path string, c *wire.Credentials) error {
 	data, err := c.Encode()
-	if err != nil {
-		return err
+	if err == nil {
+		err = replaceFile(path, data)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("write credentials: %w", err)
+	}
+	return nil
+}
+
+// replaceFile replaces the file whole or not at all, readable by its owner alone.
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
 	}
 	defer os.Remove(f.Name()) // fails once renamed
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("write credentials: %w", err)
-	}
-	return nil
+	return os.Rename(f.Name(), path)
 }

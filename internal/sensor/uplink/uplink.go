@@ -52,6 +52,7 @@ type Options struct {
 	SpoolBytes  int64  // bound of the spool on disk; 256 MB if 0
 	Applier     Applier
 	Reload      func() error       // loads the rules again, RulesPath among them; nil: this sensor wants no rules of the collector
+	KillSwitch  func(on bool)      // stops or resumes all dropping; called when the collector's switch changes, and by New if it was on
 	Health      func(*wire.Health) // fills in what the sensor knows; identity, log position and uplink counters are set already
 	Log         *slog.Logger       // nil: slog.DiscardHandler
 }
@@ -110,11 +111,15 @@ func New(o Options) (*Uplink, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("uplink: %w", err), sp.close())
 	}
+	kill, err := openKillSwitch(&o)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("uplink: %w", err), sp.close())
+	}
 	in := newIntake(o.Sensor, sp, o.Log)
 	return &Uplink{
 		o: o, creds: creds, identity: id, spool: sp, intake: in, started: time.Now(),
 		sender:   &sender{sensor: o.Sensor, spool: sp, stored: in.stored, log: o.Log},
-		follower: newFollower(&o, keys, rules), rules: rules,
+		follower: newFollower(&o, keys, rules, kill), rules: rules,
 	}, nil
 }
 

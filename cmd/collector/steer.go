@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/weir-ips/weir/internal/collector"
+)
+
+// orderFlags adds what every order to a running collector needs.
+func orderFlags(fs *flag.FlagSet) (send func(ctx context.Context, o collector.Order) (*collector.Outcome, error)) {
+	load := configFlags(fs)
+	by := fs.String("by", os.Getenv("USER"), "`person` that the audit log names")
+	return func(ctx context.Context, o collector.Order) (*collector.Outcome, error) {
+		cfg, err := load()
+		if err != nil {
+			return nil, err
+		}
+		o.By = *by
+		return collector.Control(ctx, cfg.Data, o)
+	}
+}
+
+// killCommand is `collector kill-switch on|off`.
+func killCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("collector kill-switch on|off", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	send := orderFlags(fs)
+	scope := fs.String("scope", "all", "`scopes` in which nothing is dropped: all, sensors or groups, separated by commas")
+	word, code, ok := parseID(fs, args, stderr)
+	if !ok {
+		return code
+	}
+	scopes := []string{}
+	switch word {
+	case "on":
+		scopes = strings.Split(*scope, ",")
+	case "off":
+	default:
+		fmt.Fprintf(stderr, "%s: %q is neither on nor off\n", fs.Name(), word)
+		return 2
+	}
+	if _, err := send(ctx, collector.Order{Kill: &scopes}); err != nil {
+		return fail(stderr, err)
+	}
+	fmt.Fprintf(stdout, "kill switch is %s\n", word)
+	return 0
+}
+
+func neverBlockCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return dispatch(ctx, "collector never-block", []command{
+		{"list", "print the list", neverBlockList},
+		{"add", "put a prefix on the list and lift the verdicts that stop it", neverBlockAdd},
+		{"remove", "take a prefix off the list", neverBlockRemove},
+	}, args, stdout, stderr)
+}
+
+func neverBlockList(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("collector never-block list", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	send := orderFlags(fs)
+	if code, ok := parse(fs, args, stderr); !ok {
+		return code
+	}
+	out, err := send(ctx, collector.Order{List: true})
+	if err != nil {
+		return fail(stderr, err)
+	}
+	for _, p := range out.NeverBlock {
+		fmt.Fprintf(stdout, "%-24s %s, %s: %s\n", p.Prefix, p.At.Format(time.RFC3339), p.By, p.Reason)
+	}
+	return 0
+}
+
+func neverBlockAdd(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("collector never-block add PREFIX", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	send := orderFlags(fs)
+	reason := fs.String("reason", "", "`why`")
+	text, code, ok := parseID(fs, args, stderr)
+	if !ok {
+		return code
+	}
+	p, err := collector.ParsePrefix(text)
+	if err == nil && *reason == "" {
+		err = errors.New("give --reason: the list outlives memories")
+	}
+	if err != nil {
+		return fail(stderr, err)
+	}
+	out, err := send(ctx, collector.Order{Protect: &collector.Protected{Prefix: p, Reason: *reason}})
+	if err != nil {
+		return fail(stderr, err)
+	}
+	fmt.Fprintf(stdout, "%s is never blocked; %d verdicts lifted\n", p, out.Lifted)
+	return 0
+}
+
+func neverBlockRemove(ctx context.Context, args []string, _, stderr io.Writer) int {
+	fs := flag.NewFlagSet("collector never-block remove PREFIX", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	send := orderFlags(fs)
+	text, code, ok := parseID(fs, args, stderr)
+	if !ok {
+		return code
+	}
+	p, err := collector.ParsePrefix(text)
+	if err == nil {
+		_, err = send(ctx, collector.Order{Unprotect: &p})
+	}
+	if err != nil {
+		return fail(stderr, err)
+	}
+	return 0
+}
+
+func rollbackCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("collector rollback", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	send := orderFlags(fs)
+	to := fs.Uint64("to", 0, "`seq` of the last verdict that is to count")
+	if code, ok := parse(fs, args, stderr); !ok {
+		return code
+	}
+	out, err := send(ctx, collector.Order{Rollback: to})
+	if err != nil {
+		return fail(stderr, err)
+	}
+	r := out.RolledBack
+	fmt.Fprintf(stdout, "%d removed, %d restored, %d of then may not come back; the log stands at %d\n", r.Removed, r.Restored, r.Skipped, out.Seq)
+	return 0
+}

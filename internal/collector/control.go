@@ -1,0 +1,132 @@
+package collector
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/weir-ips/weir/internal/collector/log"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// The control socket is how the command line steers a running collector, even when console and API are out of reach. Whoever
+// may write to the data directory may use it.
+const controlFile = "control.sock"
+
+// Order is one request on the control socket; exactly one field besides By is set.
+type Order struct {
+	By        string        `json:"by"`
+	Kill      *[]string     `json:"kill,omitempty"` // scopes; empty: dropping resumes
+	Protect   *Protected    `json:"protect,omitempty"`
+	Unprotect *netip.Prefix `json:"unprotect,omitempty"`
+	Rollback  *uint64       `json:"rollback,omitempty"` // position
+	List      bool          `json:"list,omitempty"`
+}
+
+// Outcome is the answer.
+type Outcome struct {
+	Error      string          `json:"error,omitempty"`
+	Lifted     int             `json:"lifted,omitempty"`
+	RolledBack log.RolledBack  `json:"rolled_back"`
+	Kill       wire.KillSwitch `json:"kill"`
+	NeverBlock []Protected     `json:"never_block"`
+	Epoch      uint64          `json:"epoch"`
+	Seq        uint64          `json:"seq"`
+}
+
+// maxOrder bounds a request in bytes.
+const maxOrder = 64 << 10
+
+// serveControl answers on the socket until ctx ends.
+func (c *collector) serveControl(ctx context.Context) error {
+	path := c.path(controlFile)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(c.takeOrder), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}
+	stop := context.AfterFunc(ctx, func() { srv.Close() })
+	defer stop()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	return nil
+}
+
+func (c *collector) takeOrder(w http.ResponseWriter, r *http.Request) {
+	var o Order
+	var out Outcome
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder)).Decode(&o)
+	if err == nil {
+		err = c.obey(r.Context(), &o, &out)
+	}
+	if err != nil {
+		out.Error = err.Error()
+	}
+	out.Kill, out.NeverBlock = c.govern.settings.killSwitch(), c.govern.settings.neverBlock()
+	out.Epoch, out.Seq = c.log.Position()
+	json.NewEncoder(w).Encode(&out) // a client that went away needs no answer
+}
+
+func (c *collector) obey(ctx context.Context, o *Order, out *Outcome) (err error) {
+	switch {
+	case o.List:
+	case o.By == "":
+		err = errors.New("say who orders it")
+	case o.Kill != nil:
+		err = c.govern.Kill(ctx, *o.Kill, o.By)
+	case o.Protect != nil:
+		o.Protect.By, o.Protect.At = o.By, time.Now().UTC()
+		out.Lifted, err = c.govern.Protect(ctx, *o.Protect)
+	case o.Unprotect != nil:
+		err = c.govern.Unprotect(ctx, *o.Unprotect, o.By)
+	case o.Rollback != nil:
+		out.RolledBack, err = c.govern.Rollback(ctx, *o.Rollback, o.By)
+	default:
+		err = errors.New("an order without anything to do")
+	}
+	return err
+}
+
+// Control gives a running collector an order.
+func Control(ctx context.Context, data string, o Order) (*Outcome, error) {
+	text, err := json.Marshal(&o)
+	if err != nil {
+		return nil, err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(data, controlFile))
+	}}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://collector/", bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("no collector runs on %s: %w", data, err)
+	}
+	defer resp.Body.Close()
+	out := new(Outcome)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 16<<20)).Decode(out); err != nil {
+		return nil, fmt.Errorf("the collector's answer: %w", err)
+	}
+	if out.Error != "" {
+		return out, errors.New(out.Error)
+	}
+	return out, nil
+}
+
+// ParsePrefix takes an address for its single-address prefix.
+func ParsePrefix(s string) (netip.Prefix, error) { return parsePrefix(s) }

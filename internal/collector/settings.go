@@ -1,0 +1,93 @@
+package collector
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// settings is what people change while the collector runs, kept in a file. It is safe for concurrent use.
+type settings struct {
+	path string
+
+	mu sync.RWMutex
+	settingsData
+}
+
+type settingsData struct {
+	Kill       wire.KillSwitch `json:"kill"`
+	NeverBlock []Protected     `json:"never_block"`
+}
+
+// Protected is a prefix that a person has put on the never-block list while the collector runs.
+type Protected struct {
+	Prefix netip.Prefix `json:"prefix"`
+	Reason string       `json:"reason"`
+	By     string       `json:"by"`
+	At     time.Time    `json:"at"`
+}
+
+func openSettings(path string) (*settings, error) {
+	s := &settings{path: path}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &s.settingsData)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("settings: %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func (s *settings) killSwitch() wire.KillSwitch {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.Kill
+}
+
+func (s *settings) neverBlock() []Protected {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.NeverBlock)
+}
+
+// change edits a copy, which counts once it is on disk.
+func (s *settings) change(edit func(*settingsData) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := settingsData{Kill: s.Kill, NeverBlock: slices.Clone(s.NeverBlock)}
+	if err := edit(&next); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(&next, "", "  ")
+	if err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	if err := bus.WriteFile(s.path, append(text, '\n')); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	s.settingsData = next
+	return nil
+}
+
+func (s *settings) prefixes() []netip.Prefix {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]netip.Prefix, len(s.NeverBlock))
+	for i, p := range s.NeverBlock {
+		out[i] = p.Prefix
+	}
+	return out
+}
