@@ -51,6 +51,8 @@ type Daemon struct {
 	refusalLog telemetry.Throttle
 	reloading  sync.Mutex // one Reload at a time: signal, socket, and collector may all ask
 
+	allowances allowances
+
 	upgrading bool                // the next process takes over: what it needs stays open
 	left      []capture.Inherited // by the process before
 	asked     chan os.Signal      // for an upgrade
@@ -77,7 +79,7 @@ func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logg
 // prepare does all that can fail because of what somebody configured, in an order that attaches last.
 func (d *Daemon) prepare(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		d.loadFirstRules, d.openOutputs, d.openControl, d.openKernel, d.openUplink, d.openWorkers, d.listen, d.attach,
+		d.loadFirstRules, d.checkInterfaces, d.openOutputs, d.openControl, d.openKernel, d.openUplink, d.openWorkers, d.listen, d.attach,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -235,6 +237,7 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 	}
 	start(d.watch)
 	start(d.awaitUpgrade)
+	start(d.watchAllowances)
 	if d.cfg.Mode == config.Host {
 		start(func(ctx context.Context) error { peers(ctx, d.enforcer.MarkGood); return nil })
 	}

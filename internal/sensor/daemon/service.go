@@ -148,6 +148,9 @@ func (d *Daemon) reportHealth(h *wire.Health) {
 	if bad := d.unhealthy(); len(bad) > 0 {
 		h.State = bad[0]
 	}
+	if blind := d.allowances.blindness(time.Now()); blind != "" && h.State == "ok" {
+		h.State = blind
+	}
 	h.Ruleset, h.Rules = rs.id, rs.Counts().Loaded
 	h.Packets, h.Drops = t.Kernel, drops
 	h.Bytes = t.Bytes
@@ -183,11 +186,16 @@ func (d *Daemon) registry() *prometheus.Registry {
 			"Paths": {Label: "path", Value: func(i int) string { return bpf.Path(i).String() }},
 		}},
 	)
+	reg.MustRegister(&telemetry.Stats{
+		Prefix: "weir_sensor_allowance", Gauges: []string{"Left", "Blind"}, Read: func() any { return d.allowances.stats(time.Now()) },
+		Labels: map[string]telemetry.Vector{"Exceeded": {Label: "allowance"}, "Left": {Label: "interface"}},
+	})
 	for i, w := range d.workers {
 		labels := prometheus.Labels{"worker": fmt.Sprint(i)}
 		reg.MustRegister(
 			&telemetry.Stats{Prefix: "weir_sensor_capture", Const: labels, Read: func() any { return w.source.Stats() }},
 			&telemetry.Stats{Prefix: "weir_sensor_path", Const: labels, Read: func() any { return w.stats.Load() }},
+			&telemetry.Stats{Prefix: "weir_sensor_reject", Const: labels, Read: func() any { return w.refusals.Load() }},
 		)
 	}
 	return reg

@@ -18,18 +18,20 @@ const (
 
 // worker owns one Path and the source that feeds it. Frames of one conversation always come to the same worker.
 type worker struct {
-	source capture.Source
-	path   *path.Path
-	refuse *refuser // nil: nobody is told
-	frames []capture.Frame
-	beat   atomic.Int64               // Unix ns of the last turn of the loop: a stuck worker shows
-	stats  atomic.Pointer[path.Stats] // published each tick
-	next   int64                      // Unix ns of the next tick
+	source   capture.Source
+	path     *path.Path
+	refuse   *refuser // nil: nobody is told
+	frames   []capture.Frame
+	beat     atomic.Int64                 // Unix ns of the last turn of the loop: a stuck worker shows
+	stats    atomic.Pointer[path.Stats]   // published each tick
+	refusals atomic.Pointer[refusalStats] // likewise
+	next     int64                        // Unix ns of the next tick
 }
 
 func newWorker(p *path.Path, source capture.Source) *worker {
 	w := &worker{source: source, path: p, frames: make([]capture.Frame, batch)}
 	w.stats.Store(&path.Stats{})
+	w.refusals.Store(&refusalStats{})
 	w.beat.Store(time.Now().UnixNano())
 	return w
 }
@@ -77,6 +79,10 @@ func (w *worker) tick(now int64) {
 	w.path.Tick(now)
 	s := w.path.Stats()
 	w.stats.Store(&s)
+	if w.refuse != nil {
+		r := w.refuse.stats
+		w.refusals.Store(&r)
+	}
 }
 
 func (w *worker) finish() {
