@@ -133,7 +133,7 @@ func (p *Packet) ipv4Options(o []byte) {
 		}
 		n := int(o[1])
 		if n < 2 || n > len(o) {
-			p.Events.Add(IPv4OptionInvalidLength)
+			p.badOption()
 			return
 		}
 		if seen[kind>>6]&(1<<(kind&63)) != 0 {
@@ -180,8 +180,14 @@ func (p *Packet) ipv4Option(kind byte, o []byte) {
 		p.Events.Add(IPv4OptionUnknown)
 	}
 	if bad {
-		p.Events.Add(IPv4OptionInvalidLength)
+		p.badOption()
 	}
+}
+
+// badOption notes an option of a length that cannot be.
+func (p *Packet) badOption() {
+	p.Events.Add(IPv4OptionInvalidLength)
+	p.BadOptions++
 }
 
 // cipso checks the tags of a commercial security option (FIPS 188).

@@ -129,19 +129,20 @@ type Packet struct {
 	VLAN      [3]uint16 // VLAN ids, outermost first; valid up to VLANs
 	VLANs     uint8
 
-	IPVersion uint8 // 4, 6, or 0 when there is no valid IP header
-	Src, Dst  Addr  // valid iff IPVersion != 0
-	Proto     uint8 // protocol after IPv6 extension headers; valid iff IPVersion != 0
-	TTL       uint8 // TTL or hop limit
-	TOS       uint8 // TOS or traffic class
-	IPID      uint32
-	IPFlags   uint8  // IPv4: bit 2 reserved, bit 1 DF, bit 0 MF
-	FragOff   uint16 // fragment offset in bytes
-	Fragment  bool   // part of a fragmented datagram (MF set or FragOff > 0)
-	Rebuilt   bool   // reassembled from fragments by pkg/flow
-	IPOffset  int    // offset of the IP header in Data: the length of the link layer
-	IPHeader  []byte // IPv4 header with options; IPv6 header with extension headers
-	IPPayload []byte // what Proto describes, cut to the header's length
+	IPVersion  uint8 // 4, 6, or 0 when there is no valid IP header
+	Src, Dst   Addr  // valid iff IPVersion != 0
+	Proto      uint8 // protocol after IPv6 extension headers; valid iff IPVersion != 0
+	BadOptions uint8 // IPv4 options of a length that cannot be: how often IPv4OptionInvalidLength has come
+	TTL        uint8 // TTL or hop limit
+	TOS        uint8 // TOS or traffic class
+	IPID       uint32
+	IPFlags    uint8  // IPv4: bit 2 reserved, bit 1 DF, bit 0 MF
+	FragOff    uint16 // fragment offset in bytes
+	Fragment   bool   // part of a fragmented datagram (MF set or FragOff > 0)
+	Rebuilt    bool   // reassembled from fragments by pkg/flow
+	IPOffset   int    // offset of the IP header in Data: the length of the link layer
+	IPHeader   []byte // IPv4 header with options; IPv6 header with extension headers
+	IPPayload  []byte // what Proto describes, cut to the header's length
 
 	SrcPort, DstPort uint16 // TCP, UDP, SCTP; valid iff L4 != nil
 	L4               []byte // transport header, with TCP options; nil when cut short or a later fragment

@@ -185,6 +185,9 @@ func (l *Logger) tuple(e *encoder, s *Subject, way orientation) {
 		e.num("icmp_type", uint64(p.ICMPType))
 		e.num("icmp_code", uint64(p.ICMPCode))
 	}
+	if s.Flow != nil && s.Flow.SPI != 0 && t.proto == decode.ProtoESP {
+		e.num("spi", uint64(s.Flow.SPI))
+	}
 	if t.version != 0 {
 		e.num("ip_v", uint64(t.version))
 	}

@@ -62,10 +62,9 @@ func (l *Logger) Tx(s *Subject, tx app.Tx) {
 	}
 }
 
-// txOrientation is which end sent what the record is about: an answer alone comes from the server, but for DNS records
-// before version 3.
+// txOrientation is which end the record calls the source: the client, but for DNS answers since version 3 of their records.
 func txOrientation(o *Output, tx app.Tx) orientation {
-	if b := tx.Base(); b.OneWay && b.Dir == app.ToClient && o.DNS.Version != 2 {
+	if t, ok := tx.(*dns.Tx); ok && t.OneWay && t.Dir == app.ToClient && o.DNS.Version != 2 {
 		return toClient
 	}
 	return toServer

@@ -358,6 +358,9 @@ func (g *segmentOf) close() { g.s.State = TCPClosed }
 // validReset reports whether the receiver would take a RST (RFC 9293 §3.5.3, RFC 5961 §3.2, and what systems really do).
 func (g *segmentOf) validReset() bool {
 	p := g.p
+	if g.s.State != TCPSynSent && !g.validTimestamp() {
+		return false
+	}
 	if g.s.State == TCPSynSent {
 		return g.dir == app.ToServer || p.Flags&decode.ACK == 0 || p.Ack == g.rcv.NextSeq || p.Ack == g.rcv.ISN+1
 	}

@@ -56,14 +56,13 @@ func (p *Path) inspect(pk, outer *decode.Packet, r *flow.Result) {
 	f := r.Flow
 	p.subject = event.Subject{Time: pk.Time, Packet: pk, Outer: outer, Flow: f, Dir: r.Dir}
 	var d signatures.Decision
-	stream := p.stream(r)
 	if p.engine != nil && !r.Drop && !r.Pass {
 		d = p.engine.Inspect(pk, f, *r)
 		p.block(&d)
 	}
 	v := p.verdict(&d, r)
 	p.decide(f, &d, &v)
-	p.alerts(&d, v, stream)
+	p.alerts(&d, v)
 	if v.Drop {
 		p.drop(&d, r, v)
 	}
@@ -82,14 +81,18 @@ func (p *Path) inspect(pk, outer *decode.Packet, r *flow.Result) {
 	}
 }
 
-// stream returns the reassembled bytes that rules are about to see, for the payload of alerts.
-func (p *Path) stream(r *flow.Result) []byte {
-	if r.Flow == nil || r.Flow.TCP == nil {
+// stream returns what is held of the stream that a hit lies in, for the payload of its alert.
+func (p *Path) stream(h *signatures.Hit) []byte {
+	f := p.subject.Flow
+	if !p.wants.payload || h.Where == signatures.InPacket || f == nil || f.TCP == nil {
 		return nil
 	}
-	data, _ := r.Flow.TCP.Inspectable(r.Dir)
-	return data
+	p.payload = f.TCP.AppendStream(p.payload[:0], h.Dir, maxPayload)
+	return p.payload
 }
+
+// maxPayload bounds the bytes of a stream that go into an alert; outputs may ask for fewer.
+const maxPayload = 1 << 20
 
 // block turns alerts into drops where the policy asks for it.
 func (p *Path) block(d *signatures.Decision) {
@@ -170,7 +173,7 @@ func (p *Path) decide(f *flow.Flow, d *signatures.Decision, v *event.Verdict) {
 }
 
 // alerts writes one record for each hit.
-func (p *Path) alerts(d *signatures.Decision, v event.Verdict, stream []byte) {
+func (p *Path) alerts(d *signatures.Decision, v event.Verdict) {
 	p.out.Hits += len(d.Hits)
 	p.stats.Alerts += uint64(len(d.Hits))
 	for i := range d.Hits {
@@ -178,10 +181,7 @@ func (p *Path) alerts(d *signatures.Decision, v event.Verdict, stream []byte) {
 		if p.subject.Flow != nil {
 			p.subject.Flow.Alerted = true
 		}
-		p.alert = event.AlertRecord{Subject: p.subject, Hit: h, Verdict: v, URL: p.url}
-		if h.Where != signatures.InPacket {
-			p.alert.Stream = stream
-		}
+		p.alert = event.AlertRecord{Subject: p.subject, Hit: h, Verdict: v, URL: p.url, Stream: p.stream(h)}
 		p.log.Alert(&p.alert)
 	}
 }

@@ -98,12 +98,13 @@ type Path struct {
 	url     func(kind string) string           // of rules
 	wants   wants
 	storing map[*app.File]*storing
+	payload []byte // of a stream, for an alert
 
 	detection detection
 }
 
 // wants are the costly records that no output may ask for.
-type wants struct{ decode, stream, drop, app, ether, arp bool }
+type wants struct{ decode, stream, drop, app, ether, arp, payload bool }
 
 // New builds a Path.
 func New(c Config) *Path {
@@ -124,6 +125,8 @@ func New(c Config) *Path {
 		p.wants.app = p.wants.app || anomaly && o.Anomaly.AppLayer
 		p.wants.ether = p.wants.ether || o.Ethernet
 		p.wants.arp = p.wants.arp || o.Types.Has(event.ARP)
+		alert := &o.Options.Alert
+		p.wants.payload = p.wants.payload || o.Types.Has(event.Alert) && (alert.Payload || alert.Printable || alert.PayloadLength)
 		p.wants.drop = p.wants.drop || o.Types.Has(event.Drop)
 	}
 	return p

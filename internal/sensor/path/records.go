@@ -16,6 +16,9 @@ func (p *Path) anomalies(pk *decode.Packet, r *flow.Result) {
 		for e := range pk.Events.All() {
 			p.log.DecodeAnomaly(&p.subject, e.String())
 		}
+		for n := uint8(1); n < pk.BadOptions; n++ { // one for each, where the set has room for one
+			p.log.DecodeAnomaly(&p.subject, decode.IPv4OptionInvalidLength.String())
+		}
 	}
 	if p.wants.stream && r.Stream.Any() {
 		for e := range r.Stream.All() {
@@ -118,7 +121,7 @@ func (p *Path) loggable(tx app.Tx) bool {
 	return b.Complete[app.ToServer] && b.Complete[app.ToClient]
 }
 
-// files writes the records of files that have come to their end. Where files are kept, rules look at them before, because
+// files writes the records of files that have come to their end, with a packet of the side that sends them. Where files are kept, rules look at them before, because
 // they may ask for that.
 func (p *Path) files(f *flow.Flow, tx app.Tx, end bool) {
 	b := tx.Base()
@@ -130,7 +133,7 @@ func (p *Path) files(f *flow.Flow, tx app.Tx, end bool) {
 			file.Truncate()
 		}
 		unseen := !end && p.cfg.Store != nil && p.engine != nil && f.Verdict == flow.Undecided && b.Touched[file.Dir]
-		done := file.Done() && !unseen
+		done := file.Done() && !unseen && (end || file.Dir == p.subject.Dir)
 		p.store(file, done)
 		if done {
 			file.Logged = true

@@ -99,6 +99,8 @@ func (b *TxBase) Event(name string) {
 	}
 	if len(b.Events) < maxEvents {
 		b.Events = append(b.Events, name)
+		b.Touch(ToServer) // rules may ask for it in either direction
+		b.Touch(ToClient)
 	}
 }
 

@@ -62,7 +62,10 @@ func plausible(msg []byte, size int) bool {
 	for i := 4; i < headerLen; i += 2 {
 		n += int(binary.BigEndian.Uint16(msg[i:]))
 	}
-	return n > 0 && 2*n <= size
+	if n == 0 { // a server that does not understand the question may answer with a header alone (RFC 1035 §4.1.1)
+		return msg[2]&0x80 != 0 && msg[3]&0x0f != 0
+	}
+	return 2*n <= size
 }
 
 // ordinary reports whether a message is a common query or answer: one question of a usual class, nothing reserved.
