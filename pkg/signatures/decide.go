@@ -33,8 +33,10 @@ func (e *Engine) decide(st *flowState) Decision {
 		if outcome == threshold.Nothing {
 			continue
 		}
-		if m.sig.Tag != nil && outcome != threshold.Silent {
-			e.startTag(m.sig, st)
+		if outcome != threshold.Silent {
+			for _, t := range m.sig.Tags {
+				e.startTag(m.sig, t, st)
+			}
 		}
 		onFlow := m.sig.Type.FlowScope(m.where == InStream) && e.ctx.Flow != nil
 		e.act(&d, m.sig, action, onFlow)

@@ -20,6 +20,7 @@ type flowState struct {
 // flowTag is a tag that a rule has put on the flow.
 type flowTag struct {
 	sig     *keyword.Signature
+	tag     *keyword.Tag
 	packets uint32
 	bytes   uint64
 	since   int64

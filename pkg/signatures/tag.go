@@ -19,17 +19,17 @@ type hostTags struct {
 const maxHostTags = 4096
 
 // startTag begins to log the packets that follow a match.
-func (e *Engine) startTag(s *keyword.Signature, st *flowState) {
+func (e *Engine) startTag(s *keyword.Signature, k *keyword.Tag, st *flowState) {
 	x := &e.ctx
-	t := flowTag{sig: s, since: x.Now}
-	if !s.Tag.Host {
+	t := flowTag{sig: s, tag: k, since: x.Now}
+	if !k.Host {
 		if st != nil && st.tag.sig == nil {
 			st.tag = t
 		}
 		return
 	}
 	a := x.Packet.Src
-	if s.Tag.Dst {
+	if k.Dst {
 		a = x.Packet.Dst
 	}
 	h := &e.shared.tags
@@ -39,6 +39,7 @@ func (e *Engine) startTag(s *keyword.Signature, st *flowState) {
 		h.m = map[decode.Addr]*flowTag{}
 	}
 	if h.m[a] == nil && len(h.m) < maxHostTags {
+		t.packets = 1 // that of the match is one of them
 		h.m[a] = &t
 		h.n.Add(1)
 	}
@@ -78,7 +79,7 @@ func (e *Engine) tagged(d *Decision, st *flowState) {
 func (t *flowTag) covers(p *decode.Packet, now int64) bool {
 	t.packets++
 	t.bytes += uint64(len(p.Data))
-	k := t.sig.Tag
+	k := t.tag
 	switch {
 	case k.Packets > 0 && t.packets > k.Packets:
 		return false

@@ -142,7 +142,7 @@ type Signature struct {
 	AppEvents       []string // events of transactions
 	ProtoEvents     []flow.AppEvent
 	Threshold       *threshold.Spec
-	Tag             *Tag
+	Tags            []*Tag
 	FlowBits        BitUse // for the order of evaluation
 	FlowInts        BitUse
 	HostBits, XBits BitUse

@@ -60,7 +60,7 @@ var tag = Keyword{
 		} else if t.Host && len(w) > 1 {
 			return fmt.Errorf("host needs src or dst")
 		}
-		c.sig.Tag = t
+		c.sig.Tags = append(c.sig.Tags, t)
 		return nil
 	},
 }
