@@ -28,6 +28,7 @@ func commands() []command {
 		{"detach", "take a stopped sensor's program and verdicts out of the kernel", detachCommand},
 		{"replay", "run capture files through the rules and write what they hold", replayCommand},
 		{"rules", "check rule files", rulesCommand},
+		{"doctor", "say whether this host is fit for a sensor, and what to change", doctorCommand},
 		{"version", "say which build this is", versionCommand},
 	}
 }
