@@ -51,10 +51,14 @@ func (b *bodyReader) sink(p *Parser, s *side, data []byte) bool {
 	body.Size += uint64(len(data))
 	if limit > 0 && len(body.Data)+len(data) > limit {
 		full := len(body.Data) >= limit
-		data = data[:limit-len(body.Data)]
+		kept := data[:limit-len(body.Data)]
 		body.Limited = true
-		b.toFile(p, s, data)
-		body.Data = append(body.Data, data...)
+		body.Data = append(body.Data, kept...)
+		if b.stored() { // of a file that is to be kept all bytes are
+			b.toFile(p, s, data)
+			return true
+		}
+		b.toFile(p, s, kept)
 		if full {
 			b.stop(s)
 		}
@@ -63,6 +67,11 @@ func (b *bodyReader) sink(p *Parser, s *side, data []byte) bool {
 	body.Data = append(body.Data, data...)
 	b.toFile(p, s, data)
 	return true
+}
+
+// stored reports whether a rule has asked to keep the file that the body is or holds at the moment.
+func (b *bodyReader) stored() bool {
+	return b.file != nil && b.file.Stored || b.parts != nil && b.parts.file != nil && b.parts.file.Stored
 }
 
 // stop ends decoding at the body limit.

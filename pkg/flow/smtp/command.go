@@ -186,6 +186,9 @@ func (p *Parser) dot(s *side, data []byte) (rest []byte, over bool) {
 			p.expect(cmdContent)
 			return data, true
 		}
+		if p.mail != nil {
+			p.mail.Stuffed()
+		}
 		held := s.part[1:] // the dot was stuffed
 		s.prevLine = held[len(held)-1] == '\n'
 		p.body(held)

@@ -79,24 +79,36 @@ var filesize = Keyword{
 var filestore = Keyword{
 	Name: "filestore", Family: FamilyState, Arg: "request|response|both, file|tx|ssn", Optional: true, Doc: "mark the file as one to keep",
 	setup: func(c *compiler, o *syntax.Option) error {
+		dirs, all := Dirs(0), false
 		for _, w := range words(o.Value) {
 			switch w {
-			case "", "request", "response", "both", "to_server", "to_client", "file", "tx", "ssn", "flow":
+			case "request", "to_server":
+				dirs = 1 << app.ToServer
+			case "response", "to_client":
+				dirs = 1 << app.ToClient
+			case "", "both", "file":
+			case "tx", "ssn", "flow":
+				all = true
 			default:
 				return fmt.Errorf("%q is not request, response, both, file, tx or ssn", w)
 			}
 		}
 		c.sig.StoresFile = true
-		c.effect(func(x *Context) {
-			if x.Tx == nil {
-				return
-			}
-			for _, f := range x.Tx.Base().Files {
-				f.Stored = true
-			}
-		})
+		c.effect(func(x *Context) { x.store(dirs, all) })
 		return c.fileTest(func(*app.File) bool { return true })
 	},
+}
+
+// store marks the file that the rule has matched as one to keep, with all the transaction's others of these directions too.
+func (c *Context) store(dirs Dirs, all bool) {
+	if c.Tx == nil {
+		return
+	}
+	for _, f := range c.Tx.Base().Files {
+		if dirs.Has(f.Dir) && (all || f == c.Matched || c.Matched == nil) {
+			f.Stored = true
+		}
+	}
 }
 
 // fileHash is filemd5, filesha1 and filesha256: the file's hash is, or with ! is not, in a list.

@@ -119,6 +119,13 @@ func (p *Parser) Write(data []byte) {
 	}
 }
 
+// Stuffed says that a dot was left out before the line that comes next: the body's MD5 is of the bytes as sent.
+func (p *Parser) Stuffed() {
+	if p.state != inHeader {
+		p.hashBody([]byte{'.'})
+	}
+}
+
 // Gap notes lost bytes.
 func (p *Parser) Gap(n int) {
 	p.part.file.Gap(n)
