@@ -75,6 +75,9 @@ func (f *Flow) pending(dir app.Direction) bool {
 	if f.TCP != nil && f.TCP.pendingRaw(dir) {
 		return true
 	}
+	if f.Packets[dir] == 0 && f.Packets[dir.Opposite()] > 0 { // this side was never heard
+		return false
+	}
 	return f.Parser != nil && len(f.Parser.Txs()) > 0
 }
 

@@ -312,8 +312,8 @@ func (g *segmentOf) fourWaySynAck() bool {
 // synSentAck: the server is not seen, if that is allowed.
 func (g *segmentOf) synSentAck() bool {
 	s, p := g.s, g.p
-	if g.dir == app.ToClient || !g.t.cfg.AsyncOneside {
-		return g.dir == app.ToClient || s.flags&sessFastOpen != 0
+	if g.dir == app.ToClient || !g.t.cfg.AsyncOneside { // not part of the handshake, and rules look at the packet
+		return true
 	}
 	if p.Seq != g.snd.NextSeq {
 		g.event(StreamHandshakeAsyncWrongSeq)

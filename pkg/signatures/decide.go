@@ -24,7 +24,6 @@ func (e *Engine) decide(st *flowState) Decision {
 	limit := orDefault(e.rules.options.PacketAlertMax, 15)
 	if over := len(e.matches) - limit; over > 0 {
 		d.Overflow = over
-		e.Stats.Overflow += uint64(over)
 		e.matches = e.matches[:limit]
 	}
 	for i := range e.matches {
@@ -50,10 +49,12 @@ func (e *Engine) decide(st *flowState) Decision {
 			e.hits = append(e.hits, h)
 			e.Stats.Hits++
 		}
-		if action == keyword.Pass {
-			break // nothing that comes after a pass rule is looked at
+		if action == keyword.Pass { // nothing that comes after a pass rule is looked at, and so nothing is lost
+			d.Overflow = 0
+			break
 		}
 	}
+	e.Stats.Overflow += uint64(d.Overflow)
 	d.Hits = e.hits
 	if len(d.Hits) > 0 && e.ctx.Flow != nil {
 		e.ctx.Flow.Alerted = true

@@ -1,8 +1,10 @@
 package suricatayaml
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/weir-ips/weir/pkg/event"
@@ -12,6 +14,9 @@ import (
 // outputs takes over the eve-log entries of "outputs". Without any "outputs" the default stays.
 func (s *Settings) outputs(r *reader) {
 	if r.at("outputs") == nil {
+		for i := range s.Outputs {
+			dnsFromEnvironment(&s.Outputs[i].Options.DNS)
+		}
 		return
 	}
 	s.Outputs = nil
@@ -242,7 +247,17 @@ func http(r *reader, path string, h *event.HTTPOptions) {
 	h.DumpResponse = dump == "both" || dump == "response"
 }
 
+// dnsVersion is the environment variable that gives the layout of dns records where the configuration does not.
+const dnsVersion = "SURICATA_EVE_DNS_VERSION"
+
+func dnsFromEnvironment(d *event.DNSOptions) {
+	if v, err := strconv.Atoi(os.Getenv(dnsVersion)); err == nil && (v == 2 || v == 3) {
+		d.Version = v
+	}
+}
+
 func dns(r *reader, path string, d *event.DNSOptions) {
+	dnsFromEnvironment(d)
 	r.count(path+".version", &d.Version)
 	if d.Version == 1 {
 		d.Version = 2

@@ -247,7 +247,7 @@ func (p *Parser) responseFinish(s *side) bool {
 
 func isStatusStart(in []byte) bool {
 	b := trimNul(in)
-	return len(b) < 4 && equalFold(b, "http"[:len(b)])
+	return len(b) > 0 && len(b) < 4 && equalFold(b, "http"[:len(b)])
 }
 
 // afterResponse moves on to the next request's answer.
