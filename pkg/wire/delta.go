@@ -20,7 +20,8 @@ const (
 	OpRevoke Op = "revoke"
 )
 
-// Delta is one entry of the verdict log. Seq grows by exactly 1 within an Epoch; a new Epoch, always greater, means that the
+// Delta is one entry of the verdict log. Seq grows by exactly 1 within an Epoch (an entry that changes very many verdicts exists
+// only as a snapshot); a new Epoch, always greater, means that the
 // log was lost and every sensor starts from a snapshot. Encoded: an ed25519 signature (64 bytes), then JSON.
 type Delta struct {
 	Epoch   uint64           `json:"epoch"`

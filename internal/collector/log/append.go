@@ -28,6 +28,9 @@ func (l *Log) append(ctx context.Context, ds []wire.Delta) error {
 			return fmt.Errorf("read the log again after a failed write: %w", err)
 		}
 	}
+	if l.isBulk(len(ds)) {
+		return l.appendBulk(ctx, ds)
+	}
 	sealed, err := l.seal(ds)
 	if err != nil {
 		return err

@@ -20,22 +20,9 @@ func (l *Log) public() ed25519.PublicKey { return l.o.Key.Public().(ed25519.Publ
 func (l *Log) compact(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 6*ackTimeout)
 	defer cancel()
-	parts, err := l.storedParts()
-	if err != nil {
-		return fmt.Errorf("compact: %w", err)
-	}
 	first := l.streamSeq + 1
-	for i := range parts {
-		msg, err := parts[i].Seal(l.o.Key)
-		if err != nil {
-			return fmt.Errorf("compact: %w", err)
-		}
-		ack, err := l.js.PublishMsg(ctx, &nats.Msg{Subject: wire.SubjectSnapshot, Data: msg}, jetstream.WithExpectLastSequence(l.streamSeq))
-		if err != nil {
-			l.doubt = true
-			return fmt.Errorf("compact: write part %d of %d: %w", i+1, len(parts), err)
-		}
-		l.setStreamSeq(ack.Sequence)
+	if err := l.writeSnapshot(ctx, &l.state); err != nil {
+		return fmt.Errorf("compact: %w", err)
 	}
 	stream, err := l.js.Stream(ctx, wire.StreamVerdicts)
 	if err != nil {
@@ -50,6 +37,27 @@ func (l *Log) compact(ctx context.Context) error {
 	return nil
 }
 
+// writeSnapshot appends s to the stream. The caller holds write.
+func (l *Log) writeSnapshot(ctx context.Context, s *state) error {
+	parts, err := l.storedParts(s)
+	if err != nil {
+		return err
+	}
+	for i := range parts {
+		msg, err := parts[i].Seal(l.o.Key)
+		if err != nil {
+			return err
+		}
+		ack, err := l.js.PublishMsg(ctx, &nats.Msg{Subject: wire.SubjectSnapshot, Data: msg}, jetstream.WithExpectLastSequence(l.streamSeq))
+		if err != nil {
+			l.doubt = true
+			return fmt.Errorf("write part %d of %d: %w", i+1, len(parts), err)
+		}
+		l.setStreamSeq(ack.Sequence)
+	}
+	return nil
+}
+
 func (l *Log) setStreamSeq(seq uint64) {
 	l.mu.Lock()
 	l.streamSeq = seq
@@ -57,12 +65,12 @@ func (l *Log) setStreamSeq(seq uint64) {
 }
 
 // storedParts is the snapshot with, before it, what sensors need not know: the revocations.
-func (l *Log) storedParts() ([]wire.SyncPart, error) {
+func (l *Log) storedParts(s *state) ([]wire.SyncPart, error) {
 	l.mu.RLock()
-	epoch, seq := l.epoch, l.seq
-	vs := l.values()
-	rs := make([]revocation, 0, len(l.revoked))
-	for k, until := range l.revoked {
+	epoch, seq := s.epoch, s.seq
+	vs := s.values()
+	rs := make([]revocation, 0, len(s.revoked))
+	for k, until := range s.revoked {
 		r := revocation{Match: k.Match, Scope: k.scope, Until: until}
 		if k.flow != (verdict.FlowKey{}) {
 			r.Match.Flow = &k.flow
@@ -82,9 +90,9 @@ func (l *Log) storedParts() ([]wire.SyncPart, error) {
 }
 
 // values copies the verdicts in force. The caller holds mu.
-func (l *Log) values() []verdict.Verdict {
-	vs := make([]verdict.Verdict, 0, len(l.verdicts))
-	for _, v := range l.verdicts {
+func (s *state) values() []verdict.Verdict {
+	vs := make([]verdict.Verdict, 0, len(s.verdicts))
+	for _, v := range s.verdicts {
 		vs = append(vs, *v)
 	}
 	return vs

@@ -86,16 +86,19 @@ func (s *state) apply(d *wire.Delta, sealed []byte, now time.Time) error {
 		s.put(d.Verdict)
 		return nil
 	}
-	v, ok := s.verdicts[d.ID]
-	if !ok {
-		return nil
+	if v, ok := s.verdicts[d.ID]; ok {
+		s.finish(v, d, now)
 	}
+	return nil
+}
+
+// finish ends v as d says.
+func (s *state) finish(v *verdict.Verdict, d *wire.Delta, now time.Time) {
 	s.drop(v)
 	if d.Op == wire.OpRevoke {
 		s.revoke(keyOf(v), d.Until, now)
 	}
 	s.end(Ended{Verdict: *v, By: d.By, Revoked: d.Op == wire.OpRevoke, At: now})
-	return nil
 }
 
 func (s *state) put(v *verdict.Verdict) {

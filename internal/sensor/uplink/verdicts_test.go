@@ -237,3 +237,29 @@ func TestExpiry(t *testing.T) {
 		t.Error("a verdict with time left is gone")
 	}
 }
+
+// A change of very many verdicts has one number; a sensor that follows takes the whole set and goes on from there.
+func TestBulkChange(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	s := w.sensor("edge", nil)
+	w.add(drop("v-1", "203.0.113.7/32"))
+	eventually(t, "in sync", func() bool { return s.has("v-1") && w.inSync(s) })
+	_, before := w.log.Position()
+	vs := make([]verdict.Verdict, 2000)
+	for i := range vs {
+		vs[i] = drop(fmt.Sprintf("feed-%d", i), fmt.Sprintf("198.18.%d.%d/32", i>>8, i&255))
+	}
+	if _, err := w.log.AddAll(t.Context(), vs); err != nil {
+		t.Fatal(err)
+	}
+	if _, seq := w.log.Position(); seq != before+1 {
+		t.Errorf("it took %d numbers", seq-before)
+	}
+	eventually(t, "all are there", func() bool { return s.len() == 2001 && w.inSync(s) })
+	w.add(drop("v-2", "203.0.113.8/32"))
+	eventually(t, "and the next", func() bool { return s.has("v-2") && w.inSync(s) })
+	w.stop()
+	w.start()
+	eventually(t, "after a restart too", func() bool { return w.inSync(s) })
+}
