@@ -152,7 +152,7 @@ func (t *Tracker) watch(f *Flow, dir app.Direction, now int64, r *Result) int {
 		t.exchange(f, r)
 	}
 	if w.encrypter != nil && w.encrypter.Encrypted() {
-		t.encrypted(f)
+		t.encrypted(f, now, r)
 	}
 	if w.expecter != nil {
 		t.expect(f, w.expecter.Expected(), now)
@@ -203,14 +203,17 @@ func (t *Tracker) triggerRaw(f *Flow, dir app.Direction) {
 	}
 }
 
-// encrypted ends the inspection of content, as far as configured.
-func (t *Tracker) encrypted(f *Flow) {
+// encrypted ends the inspection of content, as far as configured. Rules first see what came in the clear.
+func (t *Tracker) encrypted(f *Flow, now int64, r *Result) {
 	f.watch.encrypter = nil
 	switch t.cfg.Encryption[f.App] {
 	case EncryptionFull:
 	case EncryptionBypass:
 		t.bypass(f)
 	default:
+		if f.TCP != nil {
+			t.flush(f, now, false, r)
+		}
 		f.NoPayload = true
 		f.stopRaw()
 	}
