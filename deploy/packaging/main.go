@@ -50,6 +50,7 @@ func products() []product {
 				{from: "systemd/weir.sysusers", to: "/usr/lib/sysusers.d/weir.conf"},
 				{from: "config/sensor.yaml", to: "/etc/weir/sensor.yaml", config: true},
 				{from: "rules/weir.rules", to: "/etc/weir/rules/weir.rules", config: true},
+				{from: "rules/cloud.rules", to: "/etc/weir/rules/cloud.rules", config: true},
 			},
 			scripts: scripts{"packaging/scripts/sensor.postinstall", "packaging/scripts/sensor.preremove", "packaging/scripts/reload"},
 			user:    "0:0", args: []string{"run", "--config", "/etc/weir/sensor.yaml"},
