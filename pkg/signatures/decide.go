@@ -22,9 +22,10 @@ func (e *Engine) decide(st *flowState) Decision {
 		return cmp.Compare(a.tx.Base().ID, b.tx.Base().ID)
 	})
 	limit := orDefault(e.rules.options.PacketAlertMax, 15)
+	var beyond []match
 	if over := len(e.matches) - limit; over > 0 {
 		d.Overflow = over
-		e.matches = e.matches[:limit]
+		e.matches, beyond = e.matches[:limit], e.matches[limit:]
 	}
 	for i := range e.matches {
 		m := &e.matches[i]
@@ -55,6 +56,11 @@ func (e *Engine) decide(st *flowState) Decision {
 		}
 	}
 	e.Stats.Overflow += uint64(d.Overflow)
+	for i := range beyond { // no room for its alert, but what it stops is stopped
+		if m := &beyond[i]; m.sig.Action.Drops() && !d.Pass {
+			e.act(&d, m.sig, m.sig.Action, m.sig.Type.FlowScope(m.where == InStream) && e.ctx.Flow != nil)
+		}
+	}
 	d.Hits = e.hits
 	if len(d.Hits) > 0 && e.ctx.Flow != nil {
 		e.ctx.Flow.Alerted = true

@@ -167,7 +167,9 @@ var (
 	ftpMode        = txField("ftp.mode", "who connects for data", 2, map[string]uint64{"active": uint64(ftp.Active), "passive": uint64(ftp.Passive)},
 		ftpValues(func(t *ftp.Tx) (uint64, bool) { return uint64(t.Mode), t.Mode != ftp.NoMode }))
 	ftpReplyReceived = txField("ftp.reply_received", "whether the command was answered", 1, map[string]uint64{"no": 0, "false": 0, "off": 0, "yes": 1, "true": 1, "on": 1},
-		ftpValues(func(t *ftp.Tx) (uint64, bool) { return uint64(boolInt(len(t.Replies) > 0)), true })[1:])
+		ftpValues(func(t *ftp.Tx) (uint64, bool) {
+			return uint64(boolInt(len(t.Replies) > 0)), len(t.Replies) > 0 || t.Complete[app.ToClient]
+		})[1:])
 )
 
 // ftpDataCommand is what a data connection was opened for.
@@ -260,8 +262,8 @@ var (
 	quicSNIBuffer = &Buffer{Name: "quic.sni", Sources: []Source{quicSNI}}
 	quicUA        = &Buffer{Name: "quic.ua", Sources: []Source{quicClient(func(_ *Context, t *quic.Tx) []byte { return orNil(t.UA) })}}
 	quicVersion   = &Buffer{Name: "quic.version", Sources: []Source{
-		quicClient(func(x *Context, t *quic.Tx) []byte { return x.versionText(t.Version) }),
-		quicServer(func(x *Context, t *quic.Tx) []byte { return x.versionText(t.Version) }),
+		quicClient(func(x *Context, t *quic.Tx) []byte { return x.bytes4(t.Version) }),
+		quicServer(func(x *Context, t *quic.Tx) []byte { return x.bytes4(t.Version) }),
 	}}
 	quicCYUHash = &Buffer{Name: "quic.cyu.hash", Multi: true, Lower: true, Sources: []Source{each(app.QUIC, app.ToServer, quic.Complete, func(x *Context, t *quic.Tx, i int) ([]byte, bool) {
 		if i >= len(t.CYU) {
@@ -277,14 +279,7 @@ var (
 	})}}
 )
 
-// versionText is the version's name: "Q046" of Google, "1" of RFC 9000, else hexadecimal.
-func (c *Context) versionText(v uint32) []byte {
-	b := [4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}
-	switch {
-	case v == 1:
-		return []byte("1")
-	case b[0] == 'Q' || b[0] == 'T':
-		return c.keep(b[:])
-	}
-	return c.hex(b[:])
+// bytes4 returns v in network byte order: QUIC's version as it stands in the packet ("Q046" of Google, 00000001 of RFC 9000).
+func (c *Context) bytes4(v uint32) []byte {
+	return c.keep([]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
 }
