@@ -127,7 +127,7 @@ export const text = {
   alerts: {
     label: "Alerts, newest first",
     time: "Time", severity: "Sev", signature: "Signature", source: "Source", target: "Target", proto: "Proto", sensor: "Sensor", action: "Action",
-    blocked: "blocked", allowed: "allowed",
+    blocked: "blocked", allowed: "allowed", many: "many",
     older: "Reading older alerts…",
     end: "No older alerts",
     loading: "Reading alerts…",

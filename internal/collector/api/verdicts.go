@@ -150,10 +150,9 @@ func (s *Server) verdictHits(w http.ResponseWriter, r *http.Request) error {
 	win := windowOf(min(span, max(now.Sub(s.history.began), shortest)), now)
 	until := time.Unix(0, win.end*int64(win.width)).UTC()
 	s.history.mu.RLock()
-	defer s.history.mu.RUnlock()
-	return writeJSON(w, http.StatusOK, hitsAnswer{
-		until.Add(-time.Duration(win.n) * win.width), until, int64(win.width / time.Second), s.history.rates(kindHits, r.PathValue("id"), win),
-	})
+	packets := s.history.rates(kindHits, r.PathValue("id"), win)
+	s.history.mu.RUnlock()
+	return writeJSON(w, http.StatusOK, hitsAnswer{until.Add(-time.Duration(win.n) * win.width), until, int64(win.width / time.Second), packets})
 }
 
 // readVerdict makes a verdict of the request's body, in the name of the user.

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { text } from "../text";
 import * as api from "./api";
 import { refreshVerdicts } from "./fleet";
-import { span } from "./format";
+import { span, unspecified } from "./format";
 import { explain } from "./live";
 import type { Alert, Match, Verdict, VerdictRequest } from "./types";
 
@@ -24,7 +24,7 @@ export interface Draft { src: string; reason: string; evidence: string[]; rule?:
 export const draft = signal<Draft | null>(null);
 
 export function blockSource(a: Alert) {
-  draft.value = { src: a.src_ip, reason: text.dialog.reasonFor(a.signature), evidence: [a.id], rule: a.sid };
+  draft.value = { src: unspecified(a.src_ip) ? "" : a.src_ip, reason: text.dialog.reasonFor(a.signature), evidence: [a.id], rule: a.sid };
 }
 export const newVerdict = () => { draft.value = { src: "", reason: "", evidence: [] }; };
 

@@ -55,7 +55,10 @@ export function exactly(iso: string): string {
   return `${date(d)} ${clock(d)}.${String(d.getMilliseconds()).padStart(3, "0")} ${zone}`;
 }
 
-export const endpoint = (ip: string, port: number) => port ? (ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`) : ip;
+/** Whether an alert is about no one address: a flood from many. */
+export const unspecified = (ip: string) => ip === "0.0.0.0" || ip === "::" || ip === "";
+
+export const endpoint = (ip: string, port: number) => unspecified(ip) ? text.alerts.many : port ? (ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`) : ip;
 
 const escapes: Record<string, string> = { "\0": "\\0", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x1b": "\\e" };
 

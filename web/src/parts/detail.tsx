@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { getAlert, packetURL, Problem, ruleOf } from "../lib/api";
 import { blockSource } from "../lib/act";
-import { bytes, count, endpoint, exactly, plain, when } from "../lib/format";
+import { bytes, count, endpoint, exactly, plain, unspecified, when } from "../lib/format";
 import { explain } from "../lib/live";
 import { go, place } from "../lib/place";
 import { narrow } from "../lib/query";
@@ -49,10 +49,10 @@ function Whole({ a }: { a: Alert }) {
         <h2>{plain(a.signature)}</h2>
         <p class="route"><b class="mono">{endpoint(a.src_ip, a.src_port)}</b><span aria-hidden="true">→</span><b class="mono">{endpoint(a.dest_ip, a.dest_port)}</b></p>
         <div class="acts">
-          <button class="button danger" onClick={() => blockSource(a)}><Block />{t.block}</button>
+          {!unspecified(a.src_ip) && <button class="button danger" onClick={() => blockSource(a)}><Block />{t.block}</button>}
           <button class="button" onClick={() => quick([a], "archived")}><Check />{text.triage.archive}</button><button class="button" onClick={() => quick([a], "escalated")}><Flag />{text.triage.escalate}</button><button class="button" onClick={() => { deciding.value = some([a]); }}><Comment />{text.triage.more}</button><button class="button" onClick={() => { suppressing.value = a; }}><Mute />{text.groups.suppress}</button>
         </div>
-        <div class="acts pivots"><span class="quiet">{t.pivot}</span><Pivot name={t.only.src} k="src" v={a.src_ip} /><Pivot name={t.only.dst} k="dst" v={a.dest_ip} /><Pivot name={t.only.sid} k="sid" v={a.sid} />
+        <div class="acts pivots"><span class="quiet">{t.pivot}</span>{!unspecified(a.src_ip) && <Pivot name={t.only.src} k="src" v={a.src_ip} />}<Pivot name={t.only.dst} k="dst" v={a.dest_ip} /><Pivot name={t.only.sid} k="sid" v={a.sid} />
         </div>
       </header>
       <Facts a={a} eve={eve} />

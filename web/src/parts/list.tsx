@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
 import { sensors } from "../lib/fleet";
-import { endpoint, plain, when } from "../lib/format";
+import { endpoint, plain, unspecified, when } from "../lib/format";
 import { alerts, complete, loading, looking, older, parsed, past, problem, scrolled } from "../lib/live";
 import { go, place } from "../lib/place";
 import { narrow } from "../lib/screen";
@@ -98,6 +98,7 @@ function Row({ a, n, h }: { a: Alert; n: number; h: number }) {
 }
 
 function Address({ ip, port }: { ip: string; port: number }) {
+  if (unspecified(ip)) return <i>{text.alerts.many}</i>;
   if (!port) return <>{ip}</>;
   return <>{ip.includes(":") ? `[${ip}]` : ip}<i>:{port}</i></>;
 }

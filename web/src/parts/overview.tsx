@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { active, dropped, rates, sensors } from "../lib/fleet";
-import { count, plain, short, when } from "../lib/format";
+import { count, plain, short, unspecified, when } from "../lib/format";
 import { overview, overviewProblem, type Overview as Data } from "../lib/now";
 import { allSpans, go, place } from "../lib/place";
 import { narrow as narrowed } from "../lib/query";
@@ -41,13 +41,21 @@ export function Overview() {
   );
 }
 
+/** The newest of some rates; the page measures its own once a sensor has reported twice. */
+const last = (v?: number[]) => (v?.length ? v[v.length - 1] : 0);
+
 const sum = (tl: Timeline | undefined, f: (b: Timeline["buckets"][0]) => number) => tl?.buckets.reduce((n, b) => n + f(b), 0) ?? 0;
 
 function Numbers({ d, span }: { d: Data | null; span: string }) {
   const all = sensors.value ?? [];
   const ok = all.filter((s) => s.state === "ok").length;
   let packets = 0, bits = 0;
-  for (const r of rates.value.values()) { packets += r.packets; bits += r.bytes * 8; }
+  const lines = new Map(d?.traffic.sensors.map((x) => [x.id, x]));
+  for (const s of all) {
+    const r = rates.value.get(s.id), h = lines.get(s.id);
+    packets += r?.packets ?? last(h?.packets);
+    bits += 8 * (r?.bytes ?? last(h?.bytes));
+  }
   const w = text.tiles;
   const total = sum(d?.alerts, (b) => b.total), worst = sum(d?.alerts, (b) => b.severity[1] ?? 0), blocked = sum(d?.alerts, (b) => b.blocked);
   const tile = (name: string, why: string, value: string, note: string, tone = "") => (
@@ -149,7 +157,7 @@ function Ranking(p: { title: string; why: string; filter: string; rows?: Change[
         {rows?.map((r) => (
           <li key={r.key}>
             <button title={`${plain(r.label)} · ${t.was(count(r.count), count(r.before))}`} aria-label={t.open(plain(r.label))} onClick={() => open(r)}>
-              <span class={"name " + (p.mono ? "mono" : "")}>{plain(r.label)}</span>
+              <span class={"name " + (p.mono ? "mono" : "")}>{p.mono && unspecified(r.key) ? text.alerts.many : plain(r.label)}</span>
               <b>{short(r.count)}</b>
               {p.alone ? <span /> : <Delta r={r} />}
               <i class="share" style={{ width: `calc((100% - 16px) * ${(r.count / most).toFixed(3)})` }} aria-hidden="true" />
@@ -174,7 +182,6 @@ function Fleet({ d }: { d: Data | null }) {
   if (all?.length === 0) return <section class="panel empty"><h3>{s.emptyTitle}</h3><p>{s.empty}</p><pre>{s.emptyCommand}</pre></section>;
   const by = new Map(d?.traffic.sensors.map((x) => [x.id, x]));
   const sorted = [...(all ?? [])].sort((a, b) => (rates.value.get(b.id)?.packets ?? 0) - (rates.value.get(a.id)?.packets ?? 0) || (a.id < b.id ? -1 : 1));
-  const last = (v?: number[]) => (v?.length ? v[v.length - 1] : 0);
   return (
     <section class="panel overview-fleet" aria-label={t.sensors}>
       <table>
@@ -188,8 +195,8 @@ function Fleet({ d }: { d: Data | null }) {
                 <td class="quiet" title={s.modes[x.mode]}>{plain(x.mode)}</td>
                 <td><span class={"health " + x.state} title={s.stateWhy[x.state]}><i class="dot" />{s.states[x.state] ?? plain(x.state)}</span></td>
                 <td class="wide">{h && <Spark values={h.packets} label={t.trafficWhy} />}</td>
-                <td class="n">{r ? short(r.packets) : "–"}</td>
-                <td class="n">{r ? short(r.bytes * 8) : "–"}</td>
+                <td class="n">{r || h ? short(r?.packets ?? last(h?.packets)) : "–"}</td>
+                <td class="n">{r || h ? short(8 * (r?.bytes ?? last(h?.bytes))) : "–"}</td>
                 <td class={"n " + (last(h?.dropped) ? "some" : "quiet")}>{short(last(h?.dropped))}</td>
               </tr>
             );

@@ -56,6 +56,13 @@ function Dump({ b, marks }: { b: Uint8Array; marks: Range[] }) {
 
 const asText = (x: number) => (x === 10 ? "\n" : x === 13 ? "" : x === 9 ? "\t" : printable(x));
 
+/** The length of b without line ends and blanks behind. */
+function trimmed(b: Uint8Array): number {
+  let n = b.length;
+  while (n > 0 && (b[n - 1] === 10 || b[n - 1] === 13 || b[n - 1] === 32)) n--;
+  return n;
+}
+
 export function Payload({ eve, rule, packet }: { eve: Record<string, any>; rule: string; packet?: string }) {
   const [hex, setHex] = useState(false);
   const all = useMemo(() => payloadOf(eve), [eve]);
@@ -75,7 +82,7 @@ export function Payload({ eve, rule, packet }: { eve: Record<string, any>; rule:
         {contents.length > 0 && <span class="quiet" title={t.matchedWhy}>{marks.length ? <><mark>{t.matched}</mark> {t.matches(marks.length)}</> : t.noMatches}</span>}
         {packet && <a class="button small" href={packet} download>{t.download}</a>}
       </div>
-      <pre class={hex ? "payload hex" : "payload wrap"} tabIndex={0} data-testid="payload">{hex ? <Dump b={some} marks={marks} /> : written(some, 0, some.length, marks, asText, () => "")}</pre>
+      <pre class={hex ? "payload hex" : "payload wrap"} tabIndex={0} data-testid="payload">{hex ? <Dump b={some} marks={marks} /> : written(some, 0, trimmed(some), marks, asText, () => "")}</pre>
     </>
   );
 }
