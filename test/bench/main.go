@@ -1,7 +1,7 @@
 // Command bench prints the README's figures: ratios against peers and floors, measured side by side in one run, medians of
 // several. Absolute times are printed for orientation; they belong to the machine.
 //
-//	bench [-area dataplane|pipeline|collector] [-runs N]
+//	bench [-area dataplane|matching|pipeline|floods|collector] [-runs N]
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/weir-ips/weir/test/bench/dataplane"
+	"github.com/weir-ips/weir/test/bench/floods"
 )
 
 // area is one part of the product with something to measure.
@@ -25,6 +26,7 @@ func areas() []area {
 		{"dataplane", func(runs int) error { return dataplane.Run(os.Stdout, runs) }},
 		{"matching", matching},
 		{"pipeline", pipeline},
+		{"floods", func(runs int) error { return floods.Run(os.Stdout, runs) }},
 		{"collector", collector},
 	}
 }
