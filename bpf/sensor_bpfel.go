@@ -21,6 +21,7 @@ const (
 	sensorMapControl      = "control"
 	sensorMapCredits      = "credits"
 	sensorMapDests        = "dests"
+	sensorMapFirsts       = "firsts"
 	sensorMapFlowCells    = "flow_cells"
 	sensorMapFlows        = "flows"
 	sensorMapGood         = "good"
@@ -104,6 +105,7 @@ type sensorMapSpecs struct {
 	Control   *ebpf.MapSpec `ebpf:"control"`
 	Credits   *ebpf.MapSpec `ebpf:"credits"`
 	Dests     *ebpf.MapSpec `ebpf:"dests"`
+	Firsts    *ebpf.MapSpec `ebpf:"firsts"`
 	FlowCells *ebpf.MapSpec `ebpf:"flow_cells"`
 	Flows     *ebpf.MapSpec `ebpf:"flows"`
 	Good      *ebpf.MapSpec `ebpf:"good"`
@@ -161,6 +163,7 @@ type sensorMaps struct {
 	Control   *ebpf.Map `ebpf:"control"`
 	Credits   *ebpf.Map `ebpf:"credits"`
 	Dests     *ebpf.Map `ebpf:"dests"`
+	Firsts    *ebpf.Map `ebpf:"firsts"`
 	FlowCells *ebpf.Map `ebpf:"flow_cells"`
 	Flows     *ebpf.Map `ebpf:"flows"`
 	Good      *ebpf.Map `ebpf:"good"`
@@ -184,6 +187,7 @@ func (m *sensorMaps) Close() error {
 		m.Control,
 		m.Credits,
 		m.Dests,
+		m.Firsts,
 		m.FlowCells,
 		m.Flows,
 		m.Good,

@@ -174,6 +174,26 @@ func TestArmedSpares(t *testing.T) {
 	r.expect(syn("203.0.113.77"), xdpPass, ReasonNone, ReasonFloodSYN)
 }
 
+// TestARepeatedSYNIsLetThrough checks that only those who send their SYN again after a while reach a destination armed so.
+func TestARepeatedSYNIsLetThrough(t *testing.T) {
+	r := newRig(t, ModeHost)
+	syn := func(src string, port int) []byte { return eth(ethIP4, ip4(src, server4, protoTCP, tcp(port, 443, "S"))) }
+	r.send(syn(bad4, 9))
+	d, arm := r.dest(server4)
+	d.Armed = 1<<ClassSYN | ArmedFirst
+	arm.Budget[ClassSYN], arm.Expires[ClassSYN] = 1000, never
+	r.expect(syn(good4, 1), xdpDrop, ReasonFloodSYN, ReasonNone)
+	r.expect(syn(good4, 1), xdpDrop, ReasonFloodSYN, ReasonNone) // at once: nobody real does
+	for start := r.tick(); r.tick()-start <= FirstAgain; {
+		time.Sleep(20 * time.Millisecond)
+	}
+	r.expect(syn(good4, 2), xdpDrop, ReasonFloodSYN, ReasonNone) // another connection
+	r.expect(syn(bad4, 1), xdpDrop, ReasonFloodSYN, ReasonNone)  // another source
+	r.expect(syn(good4, 1), xdpPass, ReasonNone, ReasonNone)
+	arm.Budget[ClassSYN] = 0
+	r.expect(syn(good4, 1), xdpDrop, ReasonFloodSYN, ReasonNone) // there is still a limit
+}
+
 // TestDestinationWays fills a set and checks that an idle way is reused, a busy or fixed one is not.
 func TestDestinationWays(t *testing.T) {
 	r := newRig(t, ModeHost)

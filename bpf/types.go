@@ -9,9 +9,12 @@ const (
 	Tombstone      = 0xffffffff // Cell.Slot of a freed cell behind which others may live
 	ChainLimit     = 8          // verdicts walked for one source, and for one prefix with those that hold it
 	DestWays       = 4
-	DestIdle       = 32 // ticks
-	RateWindow     = 4  // log2 ticks of a rate-limit verdict's window
-	ArmWindow      = 2  // log2 ticks of an armed destination's window
+	DestIdle       = 32   // ticks
+	ArmedFirst     = 0x80 // Dest.Armed: a SYN must be a repetition
+	FirstAgain     = 8    // ticks after which a repetition of a SYN counts
+	FirstKept      = 64   // ticks for which a first SYN is remembered
+	RateWindow     = 4    // log2 ticks of a rate-limit verdict's window
+	ArmWindow      = 2    // log2 ticks of an armed destination's window
 	BudgetLimit    = 1<<20 - 1
 	SamplesPerTick = 8 // per CPU
 	SampleHead     = 128
@@ -124,7 +127,7 @@ type Dest struct {
 	_       structs.HostLayout
 	Addr    [16]byte
 	Last    uint32    // tick of the last packet
-	Armed   uint8     // bit per Class
+	Armed   uint8     // bit per Class; ArmedFirst
 	Fixed   uint8     // not 0: claimed by Go
 	Claims  uint16    // how often the way changed its destination
 	Packets [8]uint32 // by Class; wraps

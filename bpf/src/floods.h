@@ -80,6 +80,28 @@ INLINE int over_limit(struct pkt *p, __u32 i, __u32 class)
 	return 0;
 }
 
+/*
+ * Whether a SYN is the first of its tuple, and remembers it: tag << 8 | tick. A later one in the same place takes it, so a
+ * flood costs a client at worst one more repetition, and no memory.
+ */
+INLINE int first_syn(const struct env *e)
+{
+	struct pkt *p = e->p;
+	__u64 h = hash_ends(e->control->seed, p->tenant, p->src, p->dst,
+			    (__u64)p->sport << 32 | (__u64)p->dport << 16 | p->proto);
+	__u32 i = h & (FIRSTS - 1), tag = (__u32)(h >> 40) << 8, *first = map_lookup(&firsts, &i), was;
+	__u8 age;
+
+	if (!first)
+		return 0;
+	was = *first;
+	age = p->now - was;
+	if ((was & ~0xff) == tag && age <= FIRST_KEPT)
+		return age < FIRST_AGAIN;
+	*first = tag | (p->now & 0xff);
+	return 1;
+}
+
 /* Counts the packet and sets p->want if it is part of a flood. */
 INLINE void floods(const struct env *e)
 {
@@ -99,6 +121,6 @@ INLINE void floods(const struct env *e)
 		return;
 	if (known_good(e))
 		count(e, PATH_GOOD);
-	else if (over_limit(p, i, class))
+	else if ((class == CLASS_SYN && d->armed & ARMED_FIRST && first_syn(e)) || over_limit(p, i, class))
 		p->want = REASON_FLOOD_SYN + class;
 }

@@ -20,6 +20,7 @@ volatile const __u32 has_frags = 0;       /* frames may span several buffers */
 #define PRESENCE6_WORDS (1 << 16)               /* 2^21 hashed /48s */
 #define PRESENCE6_SHORT ((1 << 16) / 32)        /* then 2^16 by the first 16 bits, for prefixes shorter than /48 */
 #define GOOD_WORDS (1 << 15)
+#define FIRSTS (1 << 20)
 
 #define ARRAY(name_, value_, entries_, flags_)           \
 	struct {                                         \
@@ -41,6 +42,7 @@ ARRAY(flows, struct flow, 1, BPF_F_MMAPABLE);        /* sized by Go */
 ARRAY(dests, struct dest, DEST_WAYS, BPF_F_MMAPABLE);/* sized by Go */
 ARRAY(arms, struct arm, DEST_WAYS, BPF_F_MMAPABLE);  /* sized by Go */
 ARRAY(good, __u64, 2 * GOOD_WORDS, BPF_F_MMAPABLE);
+ARRAY(firsts, __u32, FIRSTS, 0);
 ARRAY(credits, struct credit, 64, BPF_F_MMAPABLE);
 
 struct lpm {

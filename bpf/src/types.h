@@ -167,12 +167,15 @@ struct flow {
 struct dest {
 	__u8 addr[16];
 	__u32 last;     /* tick of the last packet */
-	__u8 armed;     /* bit per class: arms[i] holds a limit */
+	__u8 armed;     /* bit per class: arms[i] holds a limit; ARMED_FIRST */
 	__u8 fixed;     /* not 0: claimed by Go, never reclaimed */
 	__u16 claims;   /* how often the way changed its destination */
 	__u32 packets[CLASSES];
 	__u64 bytes;
 };
+#define ARMED_FIRST 0x80 /* a SYN must be a repetition: whoever forges sources does not wait and send it again */
+#define FIRST_AGAIN 8    /* ticks after which a repetition counts: senders wait a second (RFC 6298) */
+#define FIRST_KEPT 64    /* ticks for which a first SYN is remembered */
 #define DEST_WAYS 4
 #define DEST_IDLE 32 /* ticks without a packet after which a way may be claimed: about 2 s */
 

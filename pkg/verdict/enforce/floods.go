@@ -14,7 +14,7 @@ import (
 type Destination struct {
 	Addr    netip.Addr
 	Claims  uint16 // changes when the counters start anew for another address
-	Armed   uint8  // bit by bpf.Class
+	Armed   uint8  // bit by bpf.Class; bpf.ArmedFirst
 	Fixed   bool
 	Packets [bpf.Classes]uint32 // cumulative; they wrap, so subtract
 	Bytes   uint64
@@ -102,7 +102,8 @@ func (e *Enforcer) Watch(addrs []netip.Addr) error {
 }
 
 // Arm limits packets of a class to a destination to rate per second for so long, known-good sources aside. Arming it again
-// changes rate and end.
+// changes rate and end. Of SYNs only those are let through, at that rate, that are repeated a second later as every client does:
+// forged ones are not.
 func (e *Enforcer) Arm(dst netip.Addr, class bpf.Class, rate uint32, life time.Duration) error {
 	if int(class) >= bpf.Classes {
 		return fmt.Errorf("enforce: arm %v: class %d is unknown", dst, class)
@@ -121,6 +122,9 @@ func (e *Enforcer) Arm(dst netip.Addr, class bpf.Class, rate uint32, life time.D
 		e.maps.Dests[i].Fixed = fixedArmed
 	}
 	e.maps.Dests[i].Armed |= 1 << class
+	if class == bpf.ClassSYN {
+		e.maps.Dests[i].Armed |= bpf.ArmedFirst
+	}
 	return nil
 }
 
@@ -133,7 +137,11 @@ func (e *Enforcer) Disarm(dst netip.Addr, class bpf.Class) {
 		return
 	}
 	d := &e.maps.Dests[i]
-	if d.Armed &^= 1 << class; d.Armed == 0 && d.Fixed == fixedArmed {
+	d.Armed &^= 1 << class
+	if class == bpf.ClassSYN {
+		d.Armed &^= bpf.ArmedFirst
+	}
+	if d.Armed == 0 && d.Fixed == fixedArmed {
 		d.Fixed = 0
 	}
 }
