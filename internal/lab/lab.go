@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -95,11 +96,23 @@ func sweep() error {
 		if !ours || !found || err != nil || alive(n) {
 			continue
 		}
-		if err := netns.DeleteNamed(e.Name()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := deleteNamed(e.Name()); err != nil && !errors.Is(err, unix.EBUSY) { // busy: seen by another mount namespace, for now
 			return fmt.Errorf("lab: removing the namespace %s of a dead process: %w", e.Name(), err)
 		}
 	}
 	return nil
+}
+
+// deleteNamed removes a namespace by name, or what is left of one: the file that it was mounted on.
+func deleteNamed(name string) error {
+	err := netns.DeleteNamed(name)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBUSY) {
+		err = os.Remove(filepath.Join(netnsDir, name))
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func alive(pid int) bool { return unix.Kill(pid, 0) != unix.ESRCH }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // Namespace is one host of a lab.
@@ -84,7 +86,7 @@ func (n *Namespace) close() error {
 	if n.ns.IsOpen() {
 		n.ns.Close()
 	}
-	if err := netns.DeleteNamed(n.Name); err != nil && !os.IsNotExist(err) {
+	if err := deleteNamed(n.Name); err != nil && !errors.Is(err, unix.EBUSY) { // busy: seen by another mount namespace; swept later
 		return fmt.Errorf("lab: removing the namespace %s: %w", n.Name, err)
 	}
 	return nil
