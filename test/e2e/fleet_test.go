@@ -362,3 +362,32 @@ func TestRulesAreReplacedUnderLoad(t *testing.T) {
 	}
 	s.settle()
 }
+
+func TestAFullDiskDoesNotEndProtection(t *testing.T) {
+	s := newScene(t, "disk")
+	if err := s.Inline.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	config, err := os.ReadFile(s.Inline.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := strings.Replace(string(config), s.Inline.EVE, "/dev/full", 1) // every write fails with ENOSPC
+	if err := os.WriteFile(s.Inline.Config, []byte(full), 0o600); err != nil || full == string(config) {
+		t.Fatal("the configuration was not changed", err)
+	}
+	if err := s.Inline.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if err := s.attack(3, s.server); err == nil {
+			t.Errorf("attack %d got through", i)
+		}
+		time.Sleep(1500 * time.Millisecond) // records are written out once a second
+	}
+	if st, err := s.Inline.Status(); err != nil || !st.Healthy {
+		t.Errorf("the sensor: %+v %v", st, err)
+	}
+	eventually(t, "the alerts reach the collector all the same", func() bool { a, err := s.Collector.Alerts("sid=1000003"); return err == nil && len(a) > 0 })
+	s.settle()
+}

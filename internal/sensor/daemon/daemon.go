@@ -49,6 +49,7 @@ type Daemon struct {
 	socket   net.Listener
 
 	refusalLog telemetry.Throttle
+	troubleLog telemetry.Throttle
 	reloading  sync.Mutex // one Reload at a time: signal, socket, and collector may all ask
 
 	allowances allowances

@@ -69,9 +69,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 		d.look(now)
 		if now.Sub(swept) >= time.Second {
 			swept = now
-			if err := d.sweep(); err != nil {
-				return err
-			}
+			d.sweep(now)
 		}
 		select {
 		case <-ctx.Done():
@@ -81,16 +79,24 @@ func (d *Daemon) watch(ctx context.Context) error {
 	}
 }
 
-// sweep ends what has expired and says what the drop-share breaker has suspended.
-func (d *Daemon) sweep() error {
+// sweep ends what has expired, says what the drop-share breaker has suspended, and writes records out. What goes wrong here must not
+// end the sensor: a full disk is no reason to stop protecting.
+func (d *Daemon) sweep(now time.Time) {
 	tripped, err := d.enforcer.Sweep()
 	if len(tripped) > 0 {
 		d.log.Error("the drop-share breaker has suspended verdicts: they count and drop nothing", "verdicts", tripped)
 	}
 	if d.eve != nil {
-		err = errors.Join(err, d.eve.Flush())
+		if flushErr := d.eve.Flush(); flushErr != nil {
+			err = errors.Join(err, flushErr, d.eve.Reopen()) // records are lost and counted until the disk takes them again
+		}
 	}
-	return err
+	if err == nil {
+		return
+	}
+	if ok, skipped := d.troubleLog.Allow(now); ok {
+		d.log.Error("the sensor goes on without", "error", err, "similar", skipped)
+	}
 }
 
 // look feeds the counters' growth since the last look to the detector.
