@@ -27,6 +27,7 @@ func commands() []command {
 		{"kill-switch", "stop all dropping by sensors, or resume it", killCommand},
 		{"never-block", "list what must never be blocked, add to it, remove from it", neverBlockCommand},
 		{"rollback", "make the verdicts in force those of an earlier position", rollbackCommand},
+		{"feed", "let a feed's list pass that is held because it changed too much", feedCommand},
 		{"version", "print the version", versionCommand},
 	}
 }

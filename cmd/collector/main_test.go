@@ -582,7 +582,9 @@ func TestSteering(t *testing.T) {
 	if out, code := order("kill-switch", "on"); code != 0 {
 		t.Errorf("exit %d: %s", code, out)
 	}
-	var audit struct{ Entries []struct{ Actor, Action string } }
+	var audit struct {
+		Entries []struct{ Actor, Action string }
+	}
 	p.call(http.MethodGet, "/api/v1/audit", nil, &audit)
 	if len(audit.Entries) == 0 || audit.Entries[0].Action != "kill-switch" || audit.Entries[0].Actor != "ann" {
 		t.Errorf("audit: %+v", audit)
@@ -591,6 +593,35 @@ func TestSteering(t *testing.T) {
 	if out, code := order("never-block", "list"); code != 1 || !strings.Contains(out, "no collector runs") {
 		t.Errorf("without a collector: exit %d: %s", code, out)
 	}
+}
+
+// A feed becomes verdicts that only observe; what it must not name is left out, and what it no longer names goes.
+func TestFeed(t *testing.T) {
+	dir := t.TempDir()
+	list := filepath.Join(dir, "list.txt")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("45.1.2.3\n45.1.2.4\n0.0.0.0/0\n10.0.0.0/8\n45.9.9.9\n")
+	p := start(t, "--config", config(t, dir, fmt.Sprintf("never-block: [45.9.9.0/24]\nfeeds: [{name: test, url: %q}]\n", list)))
+	s := connect(t, "edge-1", p.bus, dir, "")
+	eventually(t, "the feed is on the sensor", func() bool { return s.has("45.1.2.3/32") && s.has("45.1.2.4/32") })
+	s.mu.Lock()
+	if len(s.m) != 2 || s.m[netip.MustParsePrefix("45.1.2.3/32")].Action != verdict.Observe {
+		t.Errorf("verdicts %+v", s.m)
+	}
+	s.mu.Unlock()
+	write("45.1.2.4\n45.1.2.5\n")
+	var out, msg bytes.Buffer
+	args := []string{"feed", "accept", "test", "--data", filepath.Join(dir, "data"), "--by", "ann"}
+	if code := dispatch(context.Background(), "collector", commands(), args, &out, &msg); code != 0 {
+		t.Fatalf("exit %d: %s", code, msg.String())
+	}
+	eventually(t, "it follows the list", func() bool { return !s.has("45.1.2.3/32") && s.has("45.1.2.4/32") && s.has("45.1.2.5/32") })
+	p.stop()
 }
 
 func TestBadConfiguration(t *testing.T) {
@@ -602,6 +633,7 @@ func TestBadConfiguration(t *testing.T) {
 		"half a prefix":    {"never-block: [10.0.0.1/8]\n", `collector.yaml:4:15: never-block[0]: "10.0.0.1/8" has bits beyond its length: 10.0.0.0/8 is meant`},
 		"no key":           {"api: {listen: x, tls: {certificate: c.pem}}\n", `already`},
 		"severity as text": {"policy: {block: [{severity: high}]}\n", `collector.yaml:4:29`},
+		"feed of nowhere":  {"feeds: [{name: x, action: drop}]\n", `feeds[0].url: name where the list is`},
 		"short memory":     {"alerts: {keep: 5s}\n", `collector.yaml:4:16: alerts.keep: 5s is shorter than an hour`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -136,3 +136,23 @@ func rollbackCommand(ctx context.Context, args []string, stdout, stderr io.Write
 	fmt.Fprintf(stdout, "%d removed, %d restored, %d of then may not come back; the log stands at %d\n", r.Removed, r.Restored, r.Skipped, out.Seq)
 	return 0
 }
+
+// feedCommand is `collector feed accept NAME`.
+func feedCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return dispatch(ctx, "collector feed", []command{{"accept", "fetch the list again and apply it however much it has changed", feedAccept}},
+		args, stdout, stderr)
+}
+
+func feedAccept(ctx context.Context, args []string, _, stderr io.Writer) int {
+	fs := flag.NewFlagSet("collector feed accept NAME", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	send := orderFlags(fs)
+	name, code, ok := parseID(fs, args, stderr)
+	if !ok {
+		return code
+	}
+	if _, err := send(ctx, collector.Order{Accept: name}); err != nil {
+		return fail(stderr, err)
+	}
+	return 0
+}

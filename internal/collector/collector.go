@@ -26,6 +26,7 @@ import (
 	"github.com/weir-ips/weir/internal/collector/api"
 	"github.com/weir-ips/weir/internal/collector/bus"
 	"github.com/weir-ips/weir/internal/collector/enrol"
+	"github.com/weir-ips/weir/internal/collector/feeds"
 	vlog "github.com/weir-ips/weir/internal/collector/log"
 	"github.com/weir-ips/weir/internal/collector/policy"
 	"github.com/weir-ips/weir/internal/collector/store"
@@ -72,6 +73,7 @@ type collector struct {
 	engine        *policy.Engine
 	ingest        *bus.Ingest
 	api           *api.Server
+	feeds         []*feeds.Feed
 }
 
 func (c *collector) open(ctx context.Context) error {
@@ -200,6 +202,9 @@ func (c *collector) openLog(ctx context.Context) error {
 		log: c.log, sensors: c.sensors, alerts: c.store, audit: c.audit, settings: settings,
 		guard: policy.Guard{NeverBlock: c.cfg.neverBlock(), Added: settings.prefixes, Allowances: c.allowances},
 	}
+	if err := c.openFeeds(); err != nil {
+		return err
+	}
 	c.engine = policy.New(c.cfg.Policy, c.govern, c.o.Log.With("part", "policy"), nil)
 	c.ingest = &bus.Ingest{JetStream: js, Store: c.store, Fresh: c.engine.Consider, Log: c.o.Log.With("part", "ingest")}
 	return nil
@@ -233,7 +238,7 @@ func (c *collector) run(ctx context.Context) error {
 	defer cancel(nil)
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context) error{
-		c.log.Run, c.engine.Run, c.ingest.Run, c.watchRegistrations, c.certify, c.serveControl,
+		c.log.Run, c.engine.Run, c.ingest.Run, c.watchRegistrations, c.certify, c.serveControl, c.runFeeds,
 		func(ctx context.Context) error {
 			return c.rules.serve(ctx, c.conn, c.key, c.o.Log.With("part", "rules"))
 		},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector/enrol"
+	"github.com/weir-ips/weir/internal/collector/feeds"
 	"github.com/weir-ips/weir/internal/collector/policy"
 	"github.com/weir-ips/weir/internal/strictyaml"
 	"github.com/weir-ips/weir/internal/telemetry"
@@ -21,6 +22,7 @@ type Config struct {
 	Alerts     Alerts               `yaml:"alerts"`
 	NeverBlock []string             `yaml:"never-block"`
 	Policy     policy.Config        `yaml:"policy"`
+	Feeds      []feeds.Config       `yaml:"feeds"`
 	Log        telemetry.LogOptions `yaml:"log"`
 }
 
@@ -150,6 +152,17 @@ func (c *Config) check(doc *strictyaml.Document) error {
 		}
 	}
 	var faults []error
+	names := map[string]bool{}
+	for i := range c.Feeds {
+		f := &c.Feeds[i]
+		key, reason := f.Check()
+		if key == "" && names[f.Name] {
+			key, reason = "name", fmt.Sprintf("%q is the name of another feed", f.Name)
+		}
+		if names[f.Name] = true; key != "" {
+			faults = append(faults, doc.Errorf(fmt.Sprintf("feeds[%d].%s", i, key), "%s", reason))
+		}
+	}
 	for _, f := range c.Policy.Check() {
 		faults = append(faults, doc.Errorf("policy."+f.Key, "%s", f.Reason))
 	}

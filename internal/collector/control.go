@@ -29,6 +29,7 @@ type Order struct {
 	Protect   *Protected    `json:"protect,omitempty"`
 	Unprotect *netip.Prefix `json:"unprotect,omitempty"`
 	Rollback  *uint64       `json:"rollback,omitempty"` // position
+	Accept    string        `json:"accept,omitempty"`   // feed whose held list may pass
 	List      bool          `json:"list,omitempty"`
 }
 
@@ -94,6 +95,8 @@ func (c *collector) obey(ctx context.Context, o *Order, out *Outcome) (err error
 		err = c.govern.Unprotect(ctx, *o.Unprotect, o.By)
 	case o.Rollback != nil:
 		out.RolledBack, err = c.govern.Rollback(ctx, *o.Rollback, o.By)
+	case o.Accept != "":
+		err = c.acceptFeed(ctx, o.Accept, o.By)
 	default:
 		err = errors.New("an order without anything to do")
 	}

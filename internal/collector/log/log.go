@@ -120,13 +120,7 @@ func (l *Log) AddAll(ctx context.Context, vs []verdict.Verdict) ([]verdict.Verdi
 	if err := l.admit(vs); err != nil {
 		return nil, err
 	}
-	ds := make([]wire.Delta, len(vs))
-	for i := range vs {
-		v := vs[i]
-		v.Match.Src, v.Match.Dst = v.Match.Src.Masked(), v.Match.Dst.Masked()
-		v.CreatedAt, v.ExpiresAt = v.CreatedAt.UTC().Round(0), v.ExpiresAt.UTC().Round(0)
-		ds[i] = wire.Delta{Op: wire.OpAdd, Verdict: &v}
-	}
+	ds := additions(vs)
 	if err := l.append(ctx, ds); err != nil {
 		return nil, fmt.Errorf("add verdict: %w", err)
 	}
@@ -136,6 +130,18 @@ func (l *Log) AddAll(ctx context.Context, vs []verdict.Verdict) ([]verdict.Verdi
 		out[i] = *ds[i].Verdict
 	}
 	return out, nil
+}
+
+// additions are the deltas that put vs into force.
+func additions(vs []verdict.Verdict) []wire.Delta {
+	ds := make([]wire.Delta, len(vs))
+	for i := range vs {
+		v := vs[i]
+		v.Match.Src, v.Match.Dst = v.Match.Src.Masked(), v.Match.Dst.Masked()
+		v.CreatedAt, v.ExpiresAt = v.CreatedAt.UTC().Round(0), v.ExpiresAt.UTC().Round(0)
+		ds[i] = wire.Delta{Op: wire.OpAdd, Verdict: &v}
+	}
+	return ds
 }
 
 // admit refuses what would make the set too large, and what a person has revoked.

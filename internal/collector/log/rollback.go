@@ -114,3 +114,35 @@ func (l *Log) RemoveAll(ctx context.Context, ids []string, by string) (int, erro
 	l.counts.removes.Add(uint64(len(ds)))
 	return len(ds), nil
 }
+
+// Change adds and removes together, in one entry if they are many. Unlike Remove it revokes nothing.
+func (l *Log) Change(ctx context.Context, add []verdict.Verdict, remove []string, by string) error {
+	l.write.Lock()
+	defer l.write.Unlock()
+	if err := l.admit(add); err != nil {
+		return err
+	}
+	ds := additions(add)
+	for _, id := range remove {
+		if _, ok := l.Get(id); ok {
+			ds = append(ds, wire.Delta{Op: wire.OpRemove, ID: id, By: by})
+		}
+	}
+	if len(ds) == 0 {
+		return nil
+	}
+	if err := l.append(ctx, ds); err != nil {
+		return fmt.Errorf("change %d verdicts: %w", len(ds), err)
+	}
+	l.counts.adds.Add(uint64(len(add)))
+	l.counts.removes.Add(uint64(len(ds) - len(add)))
+	return nil
+}
+
+// Revoked reports whether a person has revoked what v says, so that automation may not decide it again yet.
+func (l *Log) Revoked(v *verdict.Verdict) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	until, ok := l.revoked[keyOf(v)]
+	return ok && l.o.Now().Before(until)
+}

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/weir-ips/weir/pkg/verdict"
@@ -98,6 +99,20 @@ func checkWidth(v *verdict.Verdict, src netip.Prefix) error {
 		return refuse("%s is too wide: /%d is the widest that %s may stop", src, least, v.Origin)
 	}
 	return nil
+}
+
+// Protected is everything that must not be blocked.
+func (g *Guard) Protected() []netip.Prefix {
+	out := slices.Clone(g.NeverBlock)
+	for _, b := range builtin() {
+		out = append(out, b.Prefix)
+	}
+	for _, more := range []func() []netip.Prefix{g.Added, g.Allowances} {
+		if more != nil {
+			out = append(out, more()...)
+		}
+	}
+	return out
 }
 
 func (g *Guard) checkNeverBlock(src netip.Prefix) error {

@@ -1,0 +1,237 @@
+package feeds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/pkg/verdict"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// Config is one element of the list "feeds" in collector.yaml.
+type Config struct {
+	Name    string        `yaml:"name"`
+	URL     string        `yaml:"url"` // https://, http:// or the path of a file
+	Format  Format        `yaml:"format"`
+	Every   time.Duration `yaml:"every"`
+	Action  string        `yaml:"action"`  // observe, the default, or drop
+	Scope   string        `yaml:"scope"`   // all, a sensor, or a group
+	Entries int           `yaml:"entries"` // a longer list is refused
+	Change  float64       `yaml:"change"`  // share of the list that may change at once, 0-1
+}
+
+// Defaults and bounds.
+const (
+	defaultEvery   = time.Hour
+	defaultEntries = 100_000
+	defaultChange  = 0.2
+	maxBytes       = 64 << 20
+	fetchTimeout   = time.Minute
+)
+
+// Check fills in defaults and says what is wrong: the key and the reason.
+func (c *Config) Check() (key, reason string) {
+	if c.Every == 0 {
+		c.Every = defaultEvery
+	}
+	if c.Entries == 0 {
+		c.Entries = defaultEntries
+	}
+	if c.Change == 0 {
+		c.Change = defaultChange
+	}
+	if c.Action == "" {
+		c.Action = "observe"
+	}
+	if c.Scope == "" {
+		c.Scope = wire.ScopeAll
+	}
+	switch {
+	case wire.CheckName(c.Name) != nil:
+		return "name", wire.CheckName(c.Name).Error()
+	case c.URL == "":
+		return "url", "name where the list is: https://… or a file"
+	case !c.Format.Known():
+		return "format", fmt.Sprintf("%q is not one of text, csv, json, stix", c.Format)
+	case c.Every < time.Minute || c.Every > 48*time.Hour:
+		return "every", fmt.Sprintf("%s is not from 1m to 48h", c.Every)
+	case c.Action != "observe" && c.Action != "drop":
+		return "action", fmt.Sprintf("%q is not one of observe, drop", c.Action)
+	case wire.CheckName(c.Scope) != nil:
+		return "scope", wire.CheckName(c.Scope).Error()
+	case c.Entries < 1 || c.Entries > 1_000_000:
+		return "entries", fmt.Sprintf("%d is not from 1 to 1000000", c.Entries)
+	case c.Change < 0 || c.Change > 1:
+		return "change", fmt.Sprintf("%g is not from 0 to 1", c.Change)
+	}
+	return "", ""
+}
+
+// Life is how long entries count after the last good fetch.
+func (c *Config) Life() time.Duration { return 3 * c.Every }
+
+// Verdict is what an entry becomes.
+func (c *Config) Verdict(p netip.Prefix, now time.Time) verdict.Verdict {
+	v := verdict.Verdict{
+		ID: "feed-" + c.Name + "-" + p.String(), Match: verdict.Match{Src: p}, Scope: c.Scope, Origin: verdict.OriginFeed,
+		Reason: "listed by " + c.Name, CreatedBy: "feed:" + c.Name, CreatedAt: now, ExpiresAt: now.Add(c.Life()),
+	}
+	if c.Action == "drop" {
+		v.Action = verdict.Drop
+	}
+	return v
+}
+
+// ErrHeld says that a list waits for a person's word.
+var ErrHeld = errors.New("held")
+
+// Feed is one list, kept up to date. Run it, or drive it by Refresh.
+type Feed struct {
+	Config
+	Dir       string                                               // where the last good copy is kept
+	Protected func() []netip.Prefix                                // never blocked
+	Apply     func(context.Context, *Config, []netip.Prefix) error // makes the list the feed's whole set of verdicts
+	Report    func(name, what string, detail map[string]any)       // to the audit log
+	Log       *slog.Logger
+
+	mu   sync.Mutex
+	etag string
+}
+
+// Run refreshes until ctx ends. A list that cannot be had leaves the last in force until it expires.
+func (f *Feed) Run(ctx context.Context) {
+	tick := time.NewTicker(f.Every)
+	defer tick.Stop()
+	for {
+		if err := f.Refresh(ctx, false); err != nil && ctx.Err() == nil {
+			f.Log.Warn("feed not renewed; what it said last counts until it expires", "feed", f.Name, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (f *Feed) path(kind string) string { return filepath.Join(f.Dir, f.Name+kind) }
+
+// Refresh fetches, reads, cleans and applies the list. accept lets one pass that has changed suspiciously much.
+func (f *Feed) Refresh(ctx context.Context, accept bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last, err := f.lastGood()
+	if err != nil {
+		return err
+	}
+	data, etag, err := f.fetch(ctx)
+	if errors.Is(err, errUnchanged) {
+		still, _ := Clean(last, f.Protected())
+		return f.Apply(ctx, &f.Config, still) // longer life
+	}
+	if err != nil {
+		return err
+	}
+	list, err := Parse(f.Format, data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.URL, err)
+	}
+	if len(list.Prefixes) > f.Entries {
+		return fmt.Errorf("%s: %d entries, at most %d are taken (entries)", f.URL, len(list.Prefixes), f.Entries)
+	}
+	next, gone := Clean(list.Prefixes, f.Protected())
+	if err := Suspicious(last, next, f.Change); err != nil && !accept {
+		f.Report(f.Name, "feed.held", map[string]any{"why": err.Error()})
+		return fmt.Errorf("%w: %w", ErrHeld, err)
+	}
+	if err := f.Apply(ctx, &f.Config, next); err != nil {
+		return err
+	}
+	f.Log.Info("feed", "feed", f.Name, "entries", len(next), "ignored", list.Ignored, "bogons", gone.Bogon, "protected", gone.Protected,
+		"too_wide", gone.Wide, "covered", gone.Covered)
+	f.etag = etag // of what is in force: a list that was refused is fetched again
+	return f.keep(next)
+}
+
+// lastGood reads the copy of the list applied last.
+func (f *Feed) lastGood() ([]netip.Prefix, error) {
+	data, err := os.ReadFile(f.path(".list"))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("last good copy: %w", err)
+	}
+	l, err := Parse(Text, data)
+	if err != nil {
+		return nil, fmt.Errorf("last good copy %s: %w", f.path(".list"), err)
+	}
+	return l.Prefixes, nil
+}
+
+func (f *Feed) keep(list []netip.Prefix) error {
+	var b strings.Builder
+	for _, p := range list {
+		b.WriteString(p.String() + "\n")
+	}
+	if err := bus.WriteFile(f.path(".list"), []byte(b.String())); err != nil {
+		return fmt.Errorf("keep a copy: %w", err)
+	}
+	return nil
+}
+
+var errUnchanged = errors.New("unchanged since the last time")
+
+func (f *Feed) fetch(ctx context.Context) (data []byte, etag string, err error) {
+	if !strings.Contains(f.URL, "://") {
+		file, err := os.Open(f.URL)
+		if err != nil {
+			return nil, "", err
+		}
+		defer file.Close()
+		data, err = read(file)
+		return data, "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.URL, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	if f.etag != "" {
+		req.Header.Set("If-None-Match", f.etag)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, "", err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusNotModified:
+		return nil, "", errUnchanged
+	case http.StatusOK:
+		data, err = read(resp.Body)
+		return data, resp.Header.Get("ETag"), err
+	}
+	return nil, "", fmt.Errorf("%s: %s", f.URL, resp.Status)
+}
+
+func read(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+	if err == nil && len(data) > maxBytes {
+		err = fmt.Errorf("longer than %d bytes", maxBytes)
+	}
+	return data, err
+}
