@@ -122,6 +122,7 @@ func DefaultOptions() Options {
 		DNS:      DefaultDNS(),
 		TLS:      TLSOptions{Extended: true, JA4: true},
 		QUICJA4:  true,
+		Flow:     FlowOptions{ExceptionPolicy: true},
 		Stats:    StatsOptions{Zeroes: true},
 	}
 }

@@ -250,6 +250,11 @@ func (e *Engine) advance(f *flow.Flow, s *keyword.Signature, r *txRule, tx app.T
 	if len(s.AppEvents) > 0 && !s.EventMatch(&e.ctx) {
 		return e.unlessComplete(b, d)
 	}
+	if len(s.Payload) > 0 && r.matched&(1<<payloadBit) == 0 { // the stream goes on: what is there now is not there when the buffers are
+		if _, ok := e.payload(s, e.ctx.Packet.Payload); ok {
+			r.matched |= 1 << payloadBit
+		}
+	}
 	for i, g := range s.Groups {
 		if r.matched&(1<<min(i, payloadBit-1)) != 0 {
 			continue
@@ -272,10 +277,7 @@ func (e *Engine) advance(f *flow.Flow, s *keyword.Signature, r *txRule, tx app.T
 		}
 	}
 	if len(s.Payload) > 0 && r.matched&(1<<payloadBit) == 0 {
-		if _, ok := e.payload(s, e.ctx.Packet.Payload); !ok {
-			return e.unlessComplete(b, d)
-		}
-		r.matched |= 1 << payloadBit
+		return e.unlessComplete(b, d)
 	}
 	return keyword.Matched
 }

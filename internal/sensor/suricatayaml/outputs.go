@@ -91,7 +91,8 @@ func (r *reader) fileName(path string, into *string) {
 // eve reads one eve-log.
 func (s *Settings) eve(r *reader, path string) Output {
 	o := Output{Name: "eve.json", Options: event.Options{Metadata: true, Alert: event.DefaultAlert(), DNS: event.DefaultDNS(),
-		Stats: event.StatsOptions{Zeroes: true}, TLS: event.TLSOptions{JA4: true}, QUICJA4: true}}
+		Stats: event.StatsOptions{Zeroes: true}, TLS: event.TLSOptions{JA4: true}, QUICJA4: true,
+		Flow: event.FlowOptions{ExceptionPolicy: true}}}
 	r.fileName(path+".filename", &o.Name)
 	kind := "regular"
 	r.text(path+".filetype", &kind)
