@@ -106,7 +106,7 @@ func (x *XSK) inherit(l *Inherited) error {
 func (x *XSK) resume() error {
 	x.rx.own, x.completion.own = atomic.LoadUint32(x.rx.consumer), atomic.LoadUint32(x.completion.consumer)
 	x.tx.own, x.fill.own = atomic.LoadUint32(x.tx.producer), atomic.LoadUint32(x.fill.producer)
-	x.primed = true
+	x.primed, x.inherited = true, true
 	if c := x.cfg.Credit; atomic.LoadUint64(&c.Granted) == 0 { // in new maps
 		atomic.StoreUint64(&c.Granted, atomic.LoadUint64(&c.Used)+uint64(x.fill.pending()))
 	}

@@ -56,6 +56,9 @@ type XSK struct {
 	primed           bool     // the queue is ours, and its credit
 	spare            []uint64 // buffers for frames of our own; they lie behind those that are lent out
 
+	inherited bool
+	proof     uint64 // address + 1 of the frame by which the socket was proved, while it is in the ring
+
 	peer *XSK // bridge: sends what this one forwards
 
 	looked time.Time // the last idle look
@@ -166,18 +169,25 @@ func (x *XSK) take(frames []Frame) int {
 	if n == 0 {
 		return 0
 	}
-	now, size := time.Now().UnixNano(), 0
-	for i := range frames[:n] {
-		desc, f := x.rx.pop(), &frames[i]
+	now, size, taken := time.Now().UnixNano(), 0, 0
+	for range n {
+		desc, f := x.rx.pop(), &frames[taken]
+		if desc.Addr+1 == x.proof {
+			x.proof = 0
+			x.recycle(desc.Addr)
+			x.grant()
+			continue
+		}
+		taken++
 		f.Data = x.area[desc.Addr : desc.Addr+uint64(desc.Len) : desc.Addr+uint64(desc.Len)]
 		f.WireLen, f.Time, f.Number, f.Link = int(desc.Len), now, 0, decode.LinkEthernet
 		f.Fate, f.Queue, f.slot = Forward, uint16(x.cfg.Queue), desc.Addr
 		size += int(desc.Len)
 	}
 	x.rx.release()
-	x.stats.frames.Add(uint64(n))
+	x.stats.frames.Add(uint64(taken))
 	x.stats.bytes.Add(uint64(size))
-	return n
+	return taken
 }
 
 // Done sends or drops each frame. One that finds no room to be sent is dropped and counted.

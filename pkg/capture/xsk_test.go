@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -184,6 +185,37 @@ func TestXSKSends(t *testing.T) {
 	rest(t, x)
 	if c := r.sensor.Credit(0); c.Granted-c.Used != 128 {
 		t.Errorf("credit for %d frames afterwards; want 128", c.Granted-c.Used)
+	}
+}
+
+// TestXSKProves tries a socket while frames wait in it; they must come, the proof must not. Then one whose way in is cut.
+func TestXSKProves(t *testing.T) {
+	r := gwlbRig(t)
+	device := func() (dev *net.Interface) {
+		check(t, r.far.NS.Run(func() (err error) { dev, err = net.InterfaceByIndex(r.index); return err }))
+		return dev
+	}()
+	prove := func(x *capture.XSK) error {
+		return r.far.NS.Run(func() error { return x.Prove(r.sensor.Program(), bpf.ModeGWLB, device) })
+	}
+	x := r.open(t, capture.XSKConfig{Frames: 64})
+	sent := r.frames(20)
+	_, err := r.wire.Send(sent[:10]...)
+	check(t, err)
+	check(t, prove(x))
+	_, err = r.wire.Send(sent[10:]...)
+	check(t, err)
+	pump(t, x, 20, func(*capture.Frame) {})
+	compare(t, r.geneve(t, 20), sent)
+	rest(t, x)
+	if s, c := x.Stats(), r.sensor.Credit(0); s.Frames != 20 || c.Granted-c.Used != 64 {
+		t.Errorf("%+v, credit for %d frames", s, c.Granted-c.Used)
+	}
+	check(t, x.Close())
+	y := r.open(t, capture.XSKConfig{Frames: 64})
+	check(t, r.sensor.Sockets().Delete(uint32(0)))
+	if err := prove(y); err == nil || !strings.Contains(err.Error(), "self-test: a frame") || !strings.Contains(err.Error(), "queue 0") {
+		t.Errorf("a socket that nothing reaches was proved: %v", err)
 	}
 }
 

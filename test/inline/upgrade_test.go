@@ -30,7 +30,7 @@ func TestUpgradeLosesNothing(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			topology, err := k.topology(newLab(t), lab.Options{})
 			check(t, err)
-			s := startSensor(t, topology.Sensor.Namespace, dropRules, k.settings)
+			s := startSensor(t, topology.Sensor.Namespace, dropRules, k.settings+"floods: {udp-per-second: 1000000}\n")
 			stop := stream(t, topology, rate)
 			for i := range upgrades {
 				time.Sleep(300 * time.Millisecond)

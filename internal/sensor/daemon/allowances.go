@@ -3,12 +3,14 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/weir-ips/weir/internal/sensor/config"
 	"github.com/weir-ips/weir/internal/sensor/discover"
+	"github.com/weir-ips/weir/pkg/capture"
 )
 
 // allowances are the counters of what the cloud dropped before XDP saw it, because the instance used up what it may: bandwidth,
@@ -104,6 +106,30 @@ func (a *allowances) stats(now time.Time) AllowanceStats {
 		}
 	}
 	return s
+}
+
+// prove tries the sockets before traffic is trusted to them. With the kill switch on nothing would reach them.
+func (d *Daemon) prove(sources []capture.Source) error {
+	if d.enforcer.Killed() {
+		return nil
+	}
+	d.enforcer.Heartbeat()
+	for _, s := range sources {
+		g, ok := s.(*capture.Group)
+		if !ok {
+			continue
+		}
+		for _, name := range d.cfg.Interfaces {
+			dev, err := net.InterfaceByName(name)
+			if err != nil {
+				return fmt.Errorf("interface %s: %w", name, err)
+			}
+			if err := g.Prove(d.kernel.Program(), modes[d.cfg.Mode], dev); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // checkInterfaces refuses what inspection could not carry, and warns of what slows it, before anything is attached.

@@ -199,11 +199,6 @@ func (d *Daemon) listen(ctx context.Context) error {
 
 // attach puts the program on the interfaces: from here on packets are judged.
 func (d *Daemon) attach(context.Context) error {
-	if d.cfg.Mode == config.Bridge {
-		if err := d.kernel.Bridge(d.cfg.Interfaces[0], d.cfg.Interfaces[1]); err != nil {
-			return err
-		}
-	}
 	for _, name := range d.cfg.Interfaces {
 		mode, err := d.kernel.Attach(name)
 		if err != nil {

@@ -32,6 +32,9 @@ func (d *Daemon) openWorkers(context.Context) error {
 	if err := capture.Forsake(d.left); err != nil {
 		return err
 	}
+	if err := d.prove(sources); err != nil {
+		return err
+	}
 	shared := signatures.NewShared()
 	for _, source := range sources {
 		w := newWorker(path.New(d.pathConfig(shared)), source)
@@ -95,8 +98,11 @@ func (d *Daemon) queues(name string) ([]capture.Source, error) {
 	return out, nil
 }
 
-// bridge opens the sockets of both ports.
+// bridge joins the two ports and opens the sockets of both.
 func (d *Daemon) bridge() (capture.Source, error) {
+	if err := d.kernel.Bridge(d.cfg.Interfaces[0], d.cfg.Interfaces[1]); err != nil {
+		return nil, err
+	}
 	cfg := capture.BridgeConfig{Sockets: d.kernel.Sockets(), Credits: d.kernel.Tables().Credits, Inherited: d.left}
 	for i, name := range d.cfg.Interfaces {
 		dev, err := net.InterfaceByName(name)
