@@ -40,8 +40,12 @@ type Engine struct {
 	queue   chan verdict.Verdict
 	done    map[string]time.Time // by verdict id: do not decide again before
 	quiet   telemetry.Throttle
-	counts  struct {
-		considered, matched, unproven, stale, repeated, limited, overflow, refused, decided atomic.Uint64
+
+	offences    map[string]offence // by verdict id
+	testimonies map[string]*testimony
+
+	counts struct {
+		considered, matched, unproven, stale, repeated, waiting, limited, overflow, refused, decided atomic.Uint64
 	}
 }
 
@@ -52,6 +56,7 @@ type Stats struct {
 	Unproven   uint64 // by a rule, but without the handshake it requires
 	Stale      uint64 // too old to act on
 	Repeated   uint64 // the source is dealt with already
+	Waiting    uint64 // the quorum is not reached yet
 	Limited    uint64 // more than the limits allow
 	Overflow   uint64 // more than wait to be decided
 	Refused    uint64 // by the guard or the log
@@ -66,6 +71,7 @@ func New(c Config, d Decider, log *slog.Logger, now func() time.Time) *Engine {
 	return &Engine{
 		rules: c.Block, limits: newLimiter(c.Limits), decider: d, log: log, now: now,
 		queue: make(chan verdict.Verdict, maxQueued), done: map[string]time.Time{},
+		offences: map[string]offence{}, testimonies: map[string]*testimony{},
 	}
 }
 
@@ -92,11 +98,16 @@ func (e *Engine) consider(ev *wire.Event) {
 		return
 	}
 	c.matched.Add(1)
-	v := r.verdict(ev, now)
-	if now.Before(e.done[v.ID]) {
+	id := autoID(ev.Src.Addr().Unmap(), r.Scope)
+	if now.Before(e.done[id]) {
 		c.repeated.Add(1)
 		return
 	}
+	if !e.agreed(&r.Quorum, id, ev, now) {
+		c.waiting.Add(1)
+		return
+	}
+	life := e.life(r, id, now)
 	if !e.limits.allow(ev, now) {
 		c.limited.Add(1)
 		if ok, skipped := e.quiet.Allow(now); ok {
@@ -106,8 +117,9 @@ func (e *Engine) consider(ev *wire.Event) {
 		return
 	}
 	select {
-	case e.queue <- v:
-		e.remember(v.ID, now, r.TTL)
+	case e.queue <- r.verdict(ev, now, life):
+		e.remember(id, now, life)
+		e.climb(r, id, now, life)
 	default:
 		c.overflow.Add(1)
 	}
@@ -145,7 +157,7 @@ func (e *Engine) remember(id string, now time.Time, ttl time.Duration) {
 }
 
 // verdict is what r makes of ev. Its ID follows from source and scope: however many alerts and rules agree, there is one.
-func (r *Rule) verdict(ev *wire.Event, now time.Time) verdict.Verdict {
+func (r *Rule) verdict(ev *wire.Event, now time.Time, life time.Duration) verdict.Verdict {
 	src := ev.Src.Addr().Unmap()
 	return verdict.Verdict{
 		ID:        autoID(src, r.Scope),
@@ -160,7 +172,7 @@ func (r *Rule) verdict(ev *wire.Event, now time.Time) verdict.Verdict {
 		Reason:    fmt.Sprintf("signature %d on %s", ev.SID, ev.Sensor),
 		CreatedBy: "sensor:" + ev.Sensor,
 		CreatedAt: now,
-		ExpiresAt: now.Add(r.TTL),
+		ExpiresAt: now.Add(life),
 	}
 }
 
@@ -198,6 +210,6 @@ func (e *Engine) Stats() Stats {
 	c := &e.counts
 	return Stats{
 		Considered: c.considered.Load(), Matched: c.matched.Load(), Unproven: c.unproven.Load(), Stale: c.stale.Load(),
-		Repeated: c.repeated.Load(), Limited: c.limited.Load(), Overflow: c.overflow.Load(), Refused: c.refused.Load(), Decided: c.decided.Load(),
+		Repeated: c.repeated.Load(), Waiting: c.waiting.Load(), Limited: c.limited.Load(), Overflow: c.overflow.Load(), Refused: c.refused.Load(), Decided: c.decided.Load(),
 	}
 }

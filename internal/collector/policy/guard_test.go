@@ -83,3 +83,22 @@ func flow(src string) func(*verdict.Verdict) {
 		v.Match.Flow = &verdict.FlowKey{Src: netip.MustParseAddrPort(src), Dst: netip.MustParseAddrPort("10.0.0.9:80"), Proto: 6}
 	}
 }
+
+// A flood in the name of one's own gateway or resolver is the textbook way to have an automaton cut its owner off: neither the
+// forged evidence nor the address may become anything that stops packets.
+func TestSpoofedGatewayFlood(t *testing.T) {
+	gateway := netip.MustParsePrefix("192.0.2.1/32")
+	g := Guard{Allowances: func() []netip.Prefix { return []netip.Prefix{gateway} }, Now: func() time.Time { return noon }}
+	check := func(what string, v verdict.Verdict, want bool) {
+		t.Helper()
+		v.Origin, v.ExpiresAt = verdict.OriginFlood, noon.Add(time.Minute)
+		if err := g.Check(&v); (err == nil) != want {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	stranger := netip.MustParsePrefix("203.0.113.7/32")
+	check("dropping the gateway", verdict.Verdict{Match: verdict.Match{Src: gateway}, Action: verdict.Drop}, false)
+	check("limiting the gateway", verdict.Verdict{Match: verdict.Match{Src: gateway}, Action: verdict.RateLimit, Rate: 10}, false)
+	check("dropping anybody on forgeable evidence", verdict.Verdict{Match: verdict.Match{Src: stranger}, Action: verdict.Drop, Spoofable: true}, false)
+	check("limiting a stranger on forgeable evidence", verdict.Verdict{Match: verdict.Match{Src: stranger}, Action: verdict.RateLimit, Rate: 10, Spoofable: true}, true)
+}

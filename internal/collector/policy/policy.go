@@ -24,10 +24,13 @@ type Rule struct {
 	Signatures []uint32      `yaml:"signatures"` // sids; empty is any
 	Categories []string      `yaml:"categories"` // EVE alert.category; empty is any
 	Require    string        `yaml:"require"`    // handshake | none
-	Action     string        `yaml:"action"`     // drop | ratelimit | observe
+	Action     string        `yaml:"action"`     // observe, the default, | ratelimit | drop
 	Rate       uint32        `yaml:"rate"`       // packets per second, for ratelimit
 	TTL        time.Duration `yaml:"ttl"`
 	Scope      string        `yaml:"scope"` // all, a sensor, or a group
+
+	Escalate []time.Duration `yaml:"escalate"` // instead of ttl: lives of a source's first, second, … verdict
+	Quorum   Quorum          `yaml:"quorum"`
 }
 
 // Limits bound what automation may decide; beyond them alerts are only counted.
@@ -109,6 +112,14 @@ func (r *Rule) check() []Fault {
 	if r.TTL < time.Second || r.TTL > MaxTTL {
 		bad(".ttl", "%s is not from 1s to %s", r.TTL, MaxTTL)
 	}
+	for i, life := range r.Escalate {
+		if life < time.Second || life > MaxTTL || i > 0 && life <= r.Escalate[i-1] {
+			bad(fmt.Sprintf(".escalate[%d]", i), "%s is not from 1s to %s, and longer than the one before", life, MaxTTL)
+		}
+	}
+	if q := r.Quorum; q.Sensors < 0 || q.Signatures < 0 || q.Sensors > maxWitnesses || q.Signatures > maxWitnesses || q.Within < 0 || q.Within > 24*time.Hour {
+		bad(".quorum", "sensors and signatures go up to %d, within to 24h", maxWitnesses)
+	}
 	if err := wire.CheckName(r.Scope); err != nil {
 		bad(".scope", "%v", err)
 	}
@@ -120,7 +131,10 @@ func (r *Rule) setDefaults() {
 		r.Require = RequireHandshake
 	}
 	if r.Action == "" {
-		r.Action = "drop"
+		r.Action = "observe" // what is new shows what it would have dropped
+	}
+	if r.Quorum.Within == 0 {
+		r.Quorum.Within = 10 * time.Minute
 	}
 	if r.TTL == 0 {
 		r.TTL = DefaultTTL

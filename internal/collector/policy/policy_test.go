@@ -60,7 +60,7 @@ func event(src string, change func(*wire.Event)) wire.Event {
 
 func TestWhatBecomesAVerdict(t *testing.T) {
 	rules := Config{Block: []Rule{
-		{Severity: 1},
+		{Severity: 1, Action: "drop"},
 		{Signatures: []uint32{2000, 2001}, Action: "ratelimit", Rate: 100, Require: "none", TTL: time.Minute, Scope: "edge"},
 		{Categories: []string{"Web Application Attack"}, Severity: 2, Action: "observe", Require: "none"},
 	}}
@@ -195,7 +195,7 @@ func TestConfigCheck(t *testing.T) {
 		"unknown action":    {Rule{Severity: 1, Action: "reject"}, `block[0].action: "reject"`},
 		"rate without":      {Rule{Severity: 1, Rate: 5}, "block[0].rate: "},
 		"ratelimit without": {Rule{Severity: 1, Action: "ratelimit"}, "block[0].rate: "},
-		"drop unproven":     {Rule{Severity: 1, Require: "none"}, "block[0].require: without a handshake"},
+		"drop unproven":     {Rule{Severity: 1, Require: "none", Action: "drop"}, "block[0].require: without a handshake"},
 		"unknown proof":     {Rule{Severity: 1, Require: "syn"}, `block[0].require: "syn"`},
 		"too long":          {Rule{Severity: 1, TTL: 25 * time.Hour}, "block[0].ttl: 25h0m0s"},
 		"bad scope":         {Rule{Severity: 1, Scope: "a b"}, "block[0].scope: "},
@@ -209,5 +209,61 @@ func TestConfigCheck(t *testing.T) {
 	none := Config{}
 	if faults := none.Check(); len(faults) != 3 {
 		t.Errorf("limits of 0: %v, want three faults", faults)
+	}
+}
+
+// What comes back after its time is up is stopped for longer; after quiet days it begins lower again.
+func TestEscalation(t *testing.T) {
+	e, d, now := newEngine(t, Config{Block: []Rule{{Severity: 1, Escalate: []time.Duration{5 * time.Minute, 30 * time.Minute, 4 * time.Hour}}}})
+	attack := func(after, want time.Duration) {
+		t.Helper()
+		*now = now.Add(after)
+		e.Consider([]wire.Event{event("192.0.2.1", func(ev *wire.Event) { ev.Time = *now })})
+		made := len(d.made)
+		e.drain()
+		if want == 0 && len(d.made) == made {
+			return
+		}
+		if len(d.made) != made+1 || d.made[made].ExpiresAt.Sub(*now) != want {
+			t.Fatalf("after %s: %+v, want one for %s", after, d.made[made:], want)
+		}
+	}
+	attack(0, 5*time.Minute)
+	attack(time.Minute, 0)                          // dealt with
+	attack(3*time.Minute, 5*time.Minute)            // renewed
+	attack(6*time.Minute, 30*time.Minute)           // back again
+	attack(31*time.Minute, 4*time.Hour)             // and again
+	attack(5*time.Hour, 4*time.Hour)                // no further step
+	attack(28*time.Hour+time.Minute, 4*time.Hour)   // one day: down one, up one
+	attack(76*time.Hour+time.Minute, 5*time.Minute) // three days
+}
+
+// One sensor's word, or one signature's, is not enough when the rule asks for more.
+func TestQuorum(t *testing.T) {
+	e, d, now := newEngine(t, Config{Block: []Rule{{Severity: 1, Quorum: Quorum{Sensors: 2, Signatures: 2, Within: time.Minute}}}})
+	say := func(sensor string, sid uint32) {
+		e.Consider([]wire.Event{event("192.0.2.1", func(ev *wire.Event) { ev.Sensor, ev.SID, ev.Time = sensor, sid, *now })})
+		e.drain()
+	}
+	say("a", 1)
+	say("a", 2)
+	*now = now.Add(2 * time.Minute)
+	say("b", 1) // the others spoke too long ago
+	say("b", 2)
+	if len(d.made) > 0 {
+		t.Fatalf("decided on too little: %+v", d.made)
+	}
+	say("c", 1)
+	if len(d.made) != 1 || e.Stats().Waiting != 4 {
+		t.Errorf("%d verdicts, %+v", len(d.made), e.Stats())
+	}
+}
+
+func TestNewRulesObserve(t *testing.T) {
+	e, d, _ := newEngine(t, Config{Block: []Rule{{Severity: 1}}})
+	e.Consider([]wire.Event{event("192.0.2.1", nil)})
+	e.drain()
+	if len(d.made) != 1 || d.made[0].Action != verdict.Observe {
+		t.Errorf("decided %+v", d.made)
 	}
 }
