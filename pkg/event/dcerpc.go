@@ -25,7 +25,12 @@ func (e *encoder) dcerpc(c *dcerpc.Call, alone bool) {
 	} else {
 		e.str("response", "UNREPLIED")
 	}
-	e.num("call_id", uint64(c.CallID))
+	if c.Datagram {
+		e.guid("activityuuid", c.Activity[:])
+		e.num("seqnum", uint64(c.Seq))
+	} else {
+		e.num("call_id", uint64(c.CallID))
+	}
 	if alone {
 		e.key("rpc_version")
 		e.b = append(e.b, '"')

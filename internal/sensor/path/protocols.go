@@ -68,6 +68,7 @@ func (p Parsers) Protocols() []flow.Protocol {
 		{Proto: app.FTP, TCP: true, Probe: ported(ftp.Probe), New: func() app.Parser { return ftp.New(p.FTP) }},
 		{Proto: app.SMB, TCP: true, Probe: ported(smb.Probe), New: func() app.Parser { return smb.New(p.SMB) }},
 		{Proto: app.DCERPC, TCP: true, Probe: ported(dcerpc.Probe), New: func() app.Parser { return dcerpc.New() }},
+		{Proto: app.DCERPC, UDP: true, Probe: ported(dcerpc.ProbeUDP), New: func() app.Parser { return dcerpc.NewUDP() }},
 		{Proto: app.DNS, UDP: true, Probe: ported(dns.Probe), New: func() app.Parser { return dns.New(dns.Config{}) }},
 		{Proto: app.DNS, TCP: true, Probe: ported(dns.ProbeTCP), New: func() app.Parser { return dns.New(dns.Config{TCP: true}) }},
 		{Proto: app.QUIC, UDP: true, Probe: ported(quic.Probe), New: func() app.Parser { return quic.New(quic.Config{JA3: p.TLS.JA3, JA4: true}) }},

@@ -1,4 +1,4 @@
-// Package dcerpc reads DCE/RPC over TCP (C706 chapter 12).
+// Package dcerpc reads DCE/RPC over TCP and UDP (C706 chapter 12).
 package dcerpc
 
 import (

@@ -26,7 +26,10 @@ type Call struct {
 	Context      uint16
 	Opnum        uint16 // valid for requests
 	Pipe         bool   // the call goes over a pipe of SMB
-	LittleEndian bool   // byte order of the packet (byte_test's dce)
+	Datagram     bool   // the call goes over UDP: it has Activity and Seq in place of CallID
+	Activity     [16]byte
+	Seq          uint32
+	LittleEndian bool // byte order of the packet (byte_test's dce)
 
 	Interfaces []Interface // BIND: what was offered, with the answer; REQUEST: the interface of Context when known
 

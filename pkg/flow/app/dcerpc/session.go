@@ -177,6 +177,20 @@ func (c *Call) response(h *Header, pdu []byte) {
 	c.ResDone = h.Flags&LastFrag != 0
 }
 
+// AddRequest adds a fragment of a request's stub data; done says that it is the last.
+func (c *Call) AddRequest(data []byte, done bool) {
+	c.ReqFrags++
+	c.ReqStub = c.stub(c.ReqStub, &c.ReqSize, data, 0)
+	c.ReqDone = done
+}
+
+// AddResponse adds a fragment of a response's stub data.
+func (c *Call) AddResponse(data []byte, done bool) {
+	c.ResFrags++
+	c.ResStub = c.stub(c.ResStub, &c.ResSize, data, 0)
+	c.ResDone = done
+}
+
 // stub appends a fragment's stub data; as in Suricata the verifier at its end counts as well.
 func (c *Call) stub(dst []byte, size *int, pdu []byte, off int) []byte {
 	if len(pdu) <= off {
@@ -197,7 +211,7 @@ func (c *Call) bind(s *Session, h *Header, pdu []byte) {
 	b := pdu[28:]
 	for n := pdu[24]; n > 0 && len(b) >= 24; n-- {
 		i := Interface{Context: h.Order.Uint16(b), Major: h.Order.Uint16(b[20:]), Minor: h.Order.Uint16(b[22:]), First: h.Flags&FirstFrag != 0}
-		i.UUID = uuid(b[4:20], h.Order)
+		i.UUID = UUID(b[4:20], h.Order)
 		if len(c.Interfaces) < maxInterfaces {
 			c.Interfaces = append(c.Interfaces, i)
 		}
@@ -214,8 +228,8 @@ func (c *Call) bind(s *Session, h *Header, pdu []byte) {
 	}
 }
 
-// uuid puts a UUID into the order of its text form.
-func uuid(b []byte, order binary.ByteOrder) (u [16]byte) {
+// UUID puts a UUID into the order of its text form.
+func UUID(b []byte, order binary.ByteOrder) (u [16]byte) {
 	copy(u[:], b)
 	binary.BigEndian.PutUint32(u[:], order.Uint32(b))
 	binary.BigEndian.PutUint16(u[4:], order.Uint16(b[4:]))
