@@ -213,7 +213,7 @@ func TestOtherRecords(t *testing.T) {
 		`"traffic":{"id":["curl"],"label":["cli"]},"metadata":{"flowbits":["x"],"flowints":{"n":2},"flowvars":[{"v":"\\xff"}]}`,
 		`"tcp":{"tcp_flags":"13","tcp_flags_ts":"12","tcp_flags_tc":"01","syn":true,"fin":true,"ack":true,"state":"established"`,
 		`"app_proto":"http","app_proto_orig":"smtp","app_proto_expected":"ftp-data"`, `"flow_id":7,"parent_id":99,`,
-		`"state":"established","reason":"unknown","alerted":false,"action":"drop","tx_cnt":1}`,
+		`"state":"established","reason":"unknown","alerted":false,"action":"drop","tx_cnt":1,"exception_policy":[{"target":"stream_midstream","policy":"pass_flow"}]}`,
 		`"ether":{"dest_macs":["00:00:00:00:00:00"],"src_macs":["00:00:00:00:00:00"]}`,
 		`"netflow":{"pkts":3,"bytes":262`,
 		`"packet_info":{"linktype":1,"linktype_name":"EN10MB"},"anomaly":{"type":"decode","event":"decoder.ipv4.trunc_pkt"}`,

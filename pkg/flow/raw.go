@@ -42,7 +42,7 @@ func (s *Session) Inspectable(dir app.Direction) (data []byte, offset uint64) {
 func (s *Session) Advance(dir app.Direction) {
 	st := &s.stream[dir]
 	st.raw = max(st.raw, st.seen)
-	if b := st.blockAt(st.raw); b == nil || b.start >= s.available(dir) {
+	if b := st.blockAt(st.raw); b == nil || max(b.start, st.raw) >= s.available(dir) {
 		st.flags &^= streamTrigger
 	}
 }
