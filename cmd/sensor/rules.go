@@ -16,6 +16,9 @@ import (
 func ruleCommands() []command {
 	return []command{
 		{"check", "load rule files and report what is wrong with them", rulesCheck},
+		{"fmt", "print rule files in one form", rulesFmt},
+		{"explain", "say how a rule is evaluated, why it is slow or can never match", rulesExplain},
+		{"keywords", "list the keywords of the rule language", rulesKeywords},
 	}
 }
 
