@@ -299,6 +299,21 @@ func TestAnOperatorBlocksFromTheCommandLine(t *testing.T) {
 	if out, err := ask("status"); err != nil || !strings.Contains(out, "source") {
 		t.Errorf("status does not tell the drops: %v %s", err, out)
 	}
+	if out, err := ask("verdicts", "kill"); err != nil {
+		t.Error(out)
+	}
+	if err := s.attack(6, s.proxy); err != nil {
+		t.Errorf("with the kill switch on: %v", err)
+	}
+	if out, err := ask("status"); err != nil || !strings.Contains(out, "KILL SWITCH") {
+		t.Errorf("status does not show the kill switch: %v %s", err, out)
+	}
+	if out, err := ask("verdicts", "resume"); err != nil {
+		t.Error(out)
+	}
+	if err := s.attack(6, s.proxy); err == nil {
+		t.Error("after the kill switch the verdict is not enforced any more")
+	}
 	if out, err := ask("verdicts", "remove", id); err != nil {
 		t.Error(out)
 	}

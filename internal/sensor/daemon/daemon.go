@@ -50,6 +50,7 @@ type Daemon struct {
 
 	refusalLog telemetry.Throttle
 	troubleLog telemetry.Throttle
+	kills      kills
 	reloading  sync.Mutex // one Reload at a time: signal, socket, and collector may all ask
 
 	allowances allowances
@@ -171,6 +172,7 @@ func (d *Daemon) protected() ([]verdict.Protected, error) {
 }
 
 func (d *Daemon) openUplink(context.Context) (err error) {
+	defer func() { d.kills.inherit(d.enforcer) }()
 	if d.cfg.Collector.URL == "" {
 		return nil
 	}
@@ -180,7 +182,7 @@ func (d *Daemon) openUplink(context.Context) (err error) {
 	}
 	d.uplink, err = uplink.New(uplink.Options{
 		Sensor: d.cfg.ID, Group: d.cfg.Group, URL: d.cfg.Collector.URL, Credentials: d.cfg.Collector.Credentials, Dir: dir,
-		Applier: (*applier)(d), Health: d.reportHealth, Reload: d.Reload, Log: d.log,
+		Applier: (*applier)(d), Health: d.reportHealth, Reload: d.Reload, KillSwitch: d.killByFleet, Log: d.log,
 	})
 	return err
 }

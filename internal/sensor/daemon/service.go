@@ -81,10 +81,12 @@ func (s *service) RemoveVerdict(id string) error {
 	return s.enforcer.Remove(id)
 }
 
-// KillSwitch stops or resumes all dropping.
+// KillSwitch stops or resumes all dropping, as far as this host's operator has a say: the collector may hold it too.
 func (s *service) KillSwitch(on bool) error {
-	s.enforcer.KillSwitch(on)
-	s.log.Warn("kill switch", "on", on)
+	(*Daemon)(s).killHere(on)
+	if !on && s.enforcer.Killed() {
+		return errors.New("the collector holds the kill switch too: resume there (collector kill-switch off)")
+	}
 	return nil
 }
 
