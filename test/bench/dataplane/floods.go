@@ -12,7 +12,7 @@ import (
 
 const floodBurst = 1 << 21
 
-// floods compares packets a second of a spoofed flood over veth, all of them dropped: by nothing but XDP_DROP, by us with the
+// floods compares packets a second of CPU time of a spoofed flood over veth, all of them dropped: by nothing but XDP_DROP, by us with the
 // destination armed, by the program with LRU maps.
 func (b *bench) floods() error {
 	var keep closers
@@ -52,8 +52,8 @@ func (b *bench) floods() error {
 		return fmt.Errorf("of %d packets of the flood %d were let through", sent, let)
 	}
 	bareRate, ourRate, lruRate := median(rates[floor]), median(rates[ours.Program()]), median(rates[objects.Lru])
-	b.add(row{"spoofed SYN flood dropped, veth", mpps(ourRate), "XDP_DROP " + mpps(bareRate), fmt.Sprintf("%.0f %%", 100*ourRate/bareRate), "≥ 60 %", "75 %"})
-	b.add(row{"spoofed SYN flood dropped, veth", mpps(ourRate), "LRU map by source " + mpps(lruRate), times(ourRate / lruRate), "≥ 3×", "5×"})
+	b.add(row{"spoofed SYN flood dropped, veth, a core", mpps(ourRate), "XDP_DROP " + mpps(bareRate), fmt.Sprintf("%.0f %%", 100*ourRate/bareRate), "≥ 60 %", "75 %"})
+	b.add(row{"spoofed SYN flood dropped, veth, a core", mpps(ourRate), "LRU map by source " + mpps(lruRate), times(ourRate / lruRate), "≥ 3×", "5×"})
 	return nil
 }
 
@@ -81,5 +81,5 @@ func (c *cable) floodRate(p *ebpf.Program) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return s.rate(), detach()
+	return 1e9 / s.cpuNS(), detach() // by CPU time: others may use the machine
 }
