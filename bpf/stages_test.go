@@ -177,7 +177,9 @@ func TestArmedSpares(t *testing.T) {
 // TestARepeatedSYNIsLetThrough checks that only those who send their SYN again after a while reach a destination armed so.
 func TestARepeatedSYNIsLetThrough(t *testing.T) {
 	r := newRig(t, ModeHost)
-	syn := func(src string, port int) []byte { return eth(ethIP4, ip4(src, server4, protoTCP, tcp(port, 443, "S"))) }
+	syn := func(src string, port int) []byte {
+		return eth(ethIP4, ip4(src, server4, protoTCP, tcp(port, 443, "S")))
+	}
 	r.send(syn(bad4, 9))
 	d, arm := r.dest(server4)
 	d.Armed = 1<<ClassSYN | ArmedFirst
