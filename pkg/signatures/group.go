@@ -50,6 +50,7 @@ type groups struct {
 	addresses  addressIndex
 	always     [numTransports][numSides]portLists // rules of packets without a fast pattern
 	packets    [numTransports][numSides]portSets  // fast patterns in packets
+	segments   [2]portSets                        // those of TCP packets whose payload is in the stream: of rules that ask for packets
 	streams    [2]portSets                        // fast patterns in the stream
 	streamsAll [2]portLists                       // rules of the stream without fast pattern
 	txs        [app.NumProtos][2]txGroup
@@ -105,9 +106,10 @@ func (rs *Ruleset) build() {
 type builder struct {
 	rs      *Ruleset
 	packets [numTransports][numSides]portBuilder
-	streams [2]portBuilder
-	txs     [app.NumProtos][2]txBuilder
-	ip      []*keyword.Signature
+
+	segments, streams [2]portBuilder
+	txs               [app.NumProtos][2]txBuilder
+	ip                []*keyword.Signature
 }
 
 func (b *builder) add(s *keyword.Signature) {
@@ -152,6 +154,9 @@ func (b *builder) addPacket(s *keyword.Signature) {
 		case s.StreamOnly:
 		case s.Fast.Pattern != nil:
 			b.packets[t][side].add(s)
+			if t == overTCP && side != noFlow && !streamInstead(s) {
+				b.segments[side].add(s)
+			}
 		default:
 			g.always[t][side].add(s)
 		}
@@ -164,6 +169,9 @@ func (b *builder) addPacket(s *keyword.Signature) {
 		}
 	})
 }
+
+// streamInstead reports whether a rule does not look at a payload that has become part of the stream.
+func streamInstead(s *keyword.Signature) bool { return s.NeedStream && !s.NeedPacket }
 
 // everySide calls f for each transport and side that the rule is about.
 func (b *builder) everySide(s *keyword.Signature, f func(t transport, side int)) {
@@ -199,6 +207,7 @@ func (b *builder) finish() {
 		}
 	}
 	for d := range b.streams {
+		g.segments[d] = b.segments[d].build()
 		g.streams[d] = b.streams[d].build()
 	}
 	for p := range b.txs {

@@ -58,7 +58,11 @@ func (e *Engine) byPacket(st *flowState) {
 	if f != nil && f.NoPayload {
 		payload = nil
 	}
-	e.scanPorts(&e.rules.packets[t][side], p, payload)
+	sets := &e.rules.packets[t][side]
+	if t == overTCP && f != nil && x.Result.InStream { // most rules look for the same bytes in the stream
+		sets = &e.rules.segments[side]
+	}
+	e.scanPorts(sets, p, payload)
 	e.chunk = chunk{}
 	if f != nil && f.TCP != nil {
 		e.nextChunk(f)
@@ -159,7 +163,7 @@ func (e *Engine) payload(s *keyword.Signature, payload []byte) (Where, bool) {
 		if c := &e.chunk; c.data != nil && s.MatchPayload(x, c.data, c.base, true) {
 			return InStream, true
 		}
-		if x.Result.InStream && !s.NeedPacket {
+		if x.Result.InStream && streamInstead(s) {
 			return 0, false
 		}
 	}

@@ -148,7 +148,7 @@ func (m *Matcher) verifyGrams(g *grams, buf []byte, base int, hits []uint32, s *
 		}
 		v := gramAt(buf, at)
 		if !s.every && v == bits.RotateLeft64(v, 8) {
-			skip = g.skipRun(buf, at)
+			skip = skipRun(buf, at, max(int(g.reach[buf[at]|0x20]), 8))
 		}
 		m.verifyGram(g, v, buf, at, s)
 	}
@@ -174,19 +174,18 @@ func (m *Matcher) verifyGram(g *grams, v uint64, buf []byte, at int, s *Scratch)
 }
 
 // skipRun returns up to where the hits that follow the one at buf[at:], which is inside a run of one byte, cannot tell more:
-// where all that a pattern may reach is the run.
-func (g *grams) skipRun(buf []byte, at int) int {
-	c := buf[at]
-	reach := int(g.reach[c|0x20])
+// where all that a pattern may reach is the run. reach is not less than what is looked at to find a place.
+func skipRun(buf []byte, at, reach int) int {
 	if at < reach {
 		return 0
 	}
+	c := buf[at]
 	for _, b := range buf[at-reach : at] {
 		if b != c {
 			return 0
 		}
 	}
-	return at + runLength(buf[at:]) - max(reach, 8)
+	return at + runLength(buf[at:]) - reach
 }
 
 // runLength returns how many bytes equal to the first one b begins with.

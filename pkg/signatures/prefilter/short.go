@@ -14,6 +14,7 @@ type short struct {
 	shift   uint     // hash of two bytes >> shift is a place in first
 	first   []uint32 // where the entries that may begin with such bytes begin; one more at the end
 	entries []shortEntry
+	reach   [256]uint16 // of patterns that are looked for by one byte alone: how far they extend from it at most; 0 without such
 }
 
 // shortView is what kernels see of short. Its layout is known to the assembly.
@@ -28,7 +29,10 @@ type shortEntry struct {
 	value, mask uint32
 	pattern     uint32
 	offset      uint32 // of the word in the pattern
+	reach       uint16 // of the pattern from the word, to the farther side
 }
+
+const ones32 = 0x01010101
 
 // Tables are shared by up to shortShare patterns, until there are shortSets of them.
 const (
@@ -44,7 +48,7 @@ func newShorts(patterns []pattern, ids []uint32, r *rarity) (all []*short) {
 		n := min(4, len(p.bytes))
 		at := r.window(p.bytes, n, n)
 		value, mask := p.window(at)
-		entries[i] = shortEntry{value, mask, id, uint32(at)}
+		entries[i] = shortEntry{value, mask, id, uint32(at), uint16(min(max(at, len(p.bytes)-at), 1<<16-1))}
 	}
 	// Neighbours share a bucket: they are as long as each other, because a shorter one lets all pass in the places that it
 	// does not have, and their bytes differ little.
@@ -63,6 +67,7 @@ func newShort(entries []shortEntry) *short {
 	t := &short{}
 	for i := range entries {
 		t.view.add(&entries[i], 1<<(i*8/len(entries)))
+		t.extend(&entries[i])
 	}
 	for c := range 256 {
 		for k := range 4 {
@@ -71,6 +76,16 @@ func newShort(entries []shortEntry) *short {
 	}
 	t.index(entries)
 	return t
+}
+
+// extend notes how far the pattern of an entry extends whose bytes may all be the same.
+func (t *short) extend(e *shortEntry) {
+	first, either := byte(e.value), ^byte(e.mask)
+	for _, c := range [...]byte{first, first | either} {
+		if e.value == uint32(c)*ones32&e.mask {
+			t.reach[c] = max(t.reach[c], e.reach)
+		}
+	}
 }
 
 // index sorts the entries in by the hashes of their first two bytes, into many more lists than there are entries.
@@ -120,8 +135,12 @@ func (m *Matcher) scanShort(t *short, buf []byte, s *Scratch) {
 }
 
 func (m *Matcher) verifyShorts(t *short, buf []byte, base int, hits []uint32, s *Scratch) {
+	skip := 0
 	for _, hit := range hits {
 		at := base + int(hit)
+		if at < skip {
+			continue
+		}
 		if at+4 > len(buf) {
 			m.verifyShort(t, buf, at, s)
 			continue
@@ -129,6 +148,9 @@ func (m *Matcher) verifyShorts(t *short, buf []byte, base int, hits []uint32, s 
 		// Most of what passes by chance has an empty list.
 		w := binary.LittleEndian.Uint32(buf[at:])
 		if l := t.list(w); t.first[l] != t.first[l+1] {
+			if !s.every && w == bits.RotateLeft32(w, 8) {
+				skip = skipRun(buf, at, max(int(t.reach[byte(w)]), 4))
+			}
 			m.verifyList(t, l, w, buf, at, s)
 		}
 	}
