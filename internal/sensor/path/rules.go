@@ -2,9 +2,11 @@ package path
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/weir-ips/weir/pkg/signatures"
 )
@@ -19,14 +21,31 @@ func ReadRules(names []string) ([]signatures.Source, error) {
 			return nil, err
 		}
 		for _, f := range files {
-			text, err := os.ReadFile(f)
+			text, err := readText(f)
 			if err != nil {
 				return nil, fmt.Errorf("read rules: %w", err)
 			}
-			out = append(out, signatures.Source{Name: f, Text: string(text)})
+			out = append(out, signatures.Source{Name: f, Text: text})
 		}
 	}
 	return out, nil
+}
+
+// readText reads a file into a string, without holding it twice.
+func readText(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var b strings.Builder
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		b.Grow(int(info.Size()))
+	}
+	if _, err := io.Copy(&b, f); err != nil {
+		return "", err
+	}
+	return b.String(), nil
 }
 
 func expand(name string) ([]string, error) {

@@ -143,6 +143,7 @@ type File struct {
 	Logged bool
 
 	hash   fileHash
+	lent   bool // Data is another's
 	config *FileConfig
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"hash"
+	"slices"
 )
 
 // FileConfig bounds what is kept of files and says what is computed of them. The zero value keeps DefaultFileWindow
@@ -60,8 +61,40 @@ func (b *TxBase) NewFile(c *FileConfig, name []byte, dir Direction) *File {
 // Append adds bytes to an open file. inspected says that rules have seen all that was appended before, so that the
 // window may slide.
 func (f *File) Append(data []byte, inspected bool) {
-	if f == nil || f.State != FileOpen || len(data) == 0 {
+	if !f.add(data) {
 		return
+	}
+	if f.lent {
+		f.Data, f.lent = slices.Clone(f.Data), false
+	}
+	if drop := f.excess(len(data), inspected); drop > 0 {
+		f.Base += uint64(drop)
+		f.Data = append(f.Data[:0], f.Data[drop:]...)
+	}
+	if drop := len(data) - 4*f.window(); drop > 0 {
+		f.Base += uint64(drop)
+		data = data[drop:]
+	}
+	f.Data = append(f.Data, data...)
+}
+
+// Extend is Append for a file whose bytes its owner keeps: the last n of held are new, those before are what was added
+// earlier, in the same order. The file looks into held and copies nothing, until Append is called; the owner may append to
+// held, not change it.
+func (f *File) Extend(held []byte, n int, inspected bool) {
+	if !f.add(held[len(held)-n:]) {
+		return
+	}
+	drop := f.excess(n, inspected) + max(n-4*f.window(), 0)
+	f.Base += uint64(drop)
+	f.lent = true
+	f.Data = held[len(held)-n-len(f.Data)+drop : len(held) : len(held)]
+}
+
+// add counts and hashes bytes; it returns false when there is nothing to keep.
+func (f *File) add(data []byte) bool {
+	if f == nil || f.State != FileOpen || len(data) == 0 {
+		return false
 	}
 	f.Size += uint64(len(data))
 	for _, h := range [...]hash.Hash{f.hash.md5, f.hash.sha1, f.hash.sha256} {
@@ -69,13 +102,7 @@ func (f *File) Append(data []byte, inspected bool) {
 			h.Write(data)
 		}
 	}
-	f.slide(len(data), inspected)
-	window := f.window()
-	if drop := len(data) - 4*window; drop > 0 {
-		f.Base += uint64(drop)
-		data = data[drop:]
-	}
-	f.Data = append(f.Data, data...)
+	return true
 }
 
 func (f *File) window() int {
@@ -85,19 +112,17 @@ func (f *File) window() int {
 	return f.config.Window
 }
 
-// slide makes room for n more bytes: once rules have seen the window, its older part may go; unseen bytes are given up
-// only when four windows have piled up.
-func (f *File) slide(n int, inspected bool) {
+// excess returns how many of the bytes that are kept give way to n more: once rules have seen the window, its older part may
+// go; unseen bytes are given up only when four windows have piled up.
+func (f *File) excess(n int, inspected bool) int {
 	limit, keep := 4*f.window(), 4*f.window()-min(n, 4*f.window())
 	if inspected {
 		limit, keep = f.window(), fileOverlap
 	}
 	if len(f.Data)+n <= limit {
-		return
+		return 0
 	}
-	drop := len(f.Data) - min(keep, len(f.Data))
-	f.Base += uint64(drop)
-	f.Data = append(f.Data[:0], f.Data[drop:]...)
+	return len(f.Data) - min(keep, len(f.Data))
 }
 
 // Gap says that n bytes of the file were lost. Hashes are then of the bytes that arrived.

@@ -27,6 +27,29 @@ func TestFileWindow(t *testing.T) {
 		if f.State != FileClosed || f.Size != uint64(len(data)) || !bytes.Equal(f.MD5, m[:]) || !bytes.Equal(f.SHA256, s[:]) || f.SHA1 != nil {
 			t.Errorf("inspected %v: state %v size %d md5 %x sha1 %x sha256 %x", inspected, f.State, f.Size, f.MD5, f.SHA1, f.SHA256)
 		}
+		var held []byte
+		x := tx.NewFile(&FileConfig{Window: c.Window}, nil, ToClient)
+		for i, n := 0, 100; i < len(data); i, n = i+n, min(n+50, len(data)-i-n) { // pieces below and above the window, and above four
+			held = append(held, data[i:i+n]...)
+			x.Extend(held, n, inspected)
+			if len(x.Data) > 4*c.Window+fileOverlap || !bytes.Equal(x.Data, data[x.Base:x.Size]) {
+				t.Fatalf("inspected %v: of %d bytes held %d are kept from %d", inspected, len(held), len(x.Data), x.Base)
+			}
+		}
+		if x.Size != uint64(len(data)) {
+			t.Errorf("inspected %v: the size is %d, want %d", inspected, x.Size, len(data))
+		}
+		x.Gap(5)
+		held = append(held, "after"...)
+		if x.Extend(held, 5, inspected); string(x.Data) != "after" || x.Base != uint64(len(data)+5) {
+			t.Errorf("inspected %v: after a gap %q from %d", inspected, x.Data, x.Base)
+		}
+		before := bytes.Clone(held)
+		x.Append(bytes.Repeat([]byte("own"), 2000), inspected)
+		x.Append([]byte("end"), inspected)
+		if !bytes.Equal(held, before) || !bytes.HasSuffix(x.Data, []byte("ownend")) {
+			t.Errorf("inspected %v: appending to a file changes what its owner holds, or is lost: %q", inspected, x.Data[len(x.Data)-6:])
+		}
 		f.Append([]byte("late"), true)
 		if f.Size != uint64(len(data)) {
 			t.Error("a closed file grows")

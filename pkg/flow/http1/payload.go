@@ -53,7 +53,7 @@ func (b *bodyReader) sink(p *Parser, s *side, data []byte) bool {
 		full := len(body.Data) >= limit
 		kept := data[:limit-len(body.Data)]
 		body.Limited = true
-		body.Data = append(body.Data, kept...)
+		body.Data = grown(body.Data, kept)
 		if b.stored() { // of a file that is to be kept all bytes are
 			b.toFile(p, s, data)
 			return true
@@ -64,9 +64,17 @@ func (b *bodyReader) sink(p *Parser, s *side, data []byte) bool {
 		}
 		return !full
 	}
-	body.Data = append(body.Data, data...)
+	body.Data = grown(body.Data, data)
 	b.toFile(p, s, data)
 	return true
+}
+
+// grown appends to a body. Bodies become long: room doubles, and each byte is copied once or twice.
+func grown(body, data []byte) []byte {
+	if need := len(body) + len(data); need > cap(body) {
+		body = append(make([]byte, 0, max(need, 2*cap(body))), body...)
+	}
+	return append(body, data...)
 }
 
 // stored reports whether a rule has asked to keep the file that the body is or holds at the moment.
@@ -103,7 +111,11 @@ func (b *bodyReader) toFile(p *Parser, s *side, data []byte) {
 		b.opened = true
 		b.file = p.openBody(s)
 	}
-	b.file.Append(data, !s.tx.Touched[s.dir])
+	if body := &s.tx.Of(s.dir).Body; body.Limited { // the body does not hold it all
+		b.file.Append(data, !s.tx.Touched[s.dir])
+	} else {
+		b.file.Extend(body.Data, len(data), !s.tx.Touched[s.dir])
+	}
 }
 
 // gap notes n bytes of the body lost.
