@@ -118,6 +118,7 @@ func printSummary(w io.Writer, s *replay.Summary, asJSON bool) error {
 
 // prepare reads configuration and rules; bad is the number of rules that could not be loaded.
 func (f *replayFlags) prepare(stderr io.Writer) (o *replay.Options, bad int, err error) {
+	defer path.Loading()()
 	s, warnings, err := suricatayaml.Load(f.suricata, f.sets, f.ips)
 	for _, w := range warnings {
 		fmt.Fprintln(stderr, "warning:", w)

@@ -26,6 +26,7 @@ type rules struct {
 // loadRules reads the rule files that the configuration names, and those that the collector has sent. One bad rule refuses the whole set, so that a mistyped
 // rule is found when it is written and not when it should have fired; previous keeps the state of live flows valid.
 func loadRules(c *config.Config, previous *signatures.Ruleset) (*rules, error) {
+	defer path.Loading()()
 	sources, err := readRules(c.Rules)
 	if err != nil {
 		return nil, err
