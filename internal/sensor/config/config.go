@@ -65,7 +65,16 @@ type Floods struct {
 
 // Output names the files that records are written to; empty writes none.
 type Output struct {
-	EVE string `yaml:"eve"`
+	EVE     string  `yaml:"eve"`
+	FlowLog FlowLog `yaml:"flow-log"`
+}
+
+// FlowLog writes conversations as VPC Flow Logs records, in files that Athena reads.
+type FlowLog struct {
+	Dir       string `yaml:"dir"`
+	Account   string `yaml:"account"`   // of the records, 12 digits
+	Interface string `yaml:"interface"` // eni-…
+	Region    string `yaml:"region"`
 }
 
 // Collector says where alerts go and verdicts come from; an empty URL runs the sensor alone.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -20,9 +21,11 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/bpf"
+	"github.com/weir-ips/weir/internal/sdnotify"
 	"github.com/weir-ips/weir/internal/sensor/config"
 	"github.com/weir-ips/weir/internal/sensor/control"
 	"github.com/weir-ips/weir/internal/sensor/discover"
+	"github.com/weir-ips/weir/internal/sensor/flowlog"
 	"github.com/weir-ips/weir/internal/sensor/uplink"
 	"github.com/weir-ips/weir/internal/telemetry"
 	"github.com/weir-ips/weir/pkg/capture"
@@ -43,8 +46,9 @@ type Daemon struct {
 	attached atomic.Value // string: native or generic, once attached
 	workers  []*worker
 	shared   shared
-	uplink   *uplink.Uplink // nil without a collector
-	eve      *event.File    // nil without an output file
+	uplink   *uplink.Uplink  // nil without a collector
+	eve      *event.File     // nil without an output file
+	flows    *flowlog.Writer // nil without a flow log
 	floods   *floods
 	socket   net.Listener
 
@@ -101,9 +105,28 @@ func (d *Daemon) loadFirstRules(context.Context) error {
 
 func (d *Daemon) openOutputs(context.Context) (err error) {
 	if d.cfg.Output.EVE != "" {
-		d.eve, err = event.Create(d.cfg.Output.EVE, true)
+		if d.eve, err = event.Create(d.cfg.Output.EVE, true); err != nil {
+			return err
+		}
+	}
+	if o := d.cfg.Output.FlowLog; o.Dir != "" {
+		d.flows, err = flowlog.New(flowlog.Options{
+			Identity: flowlog.Identity{Account: o.Account, Interface: o.Interface, Local: d.local()},
+			Dir:      o.Dir, Region: o.Region, Sensor: d.cfg.ID,
+		})
 	}
 	return err
+}
+
+// local tells the host's own addresses from others: which way a conversation went.
+func (d *Daemon) local() func(netip.Addr) bool {
+	own := map[netip.Addr]bool{}
+	if list, err := discover.Host(); err == nil {
+		for _, p := range list {
+			own[p.Prefix.Addr()] = p.Prefix.IsSingleIP() && p.Why == "own address"
+		}
+	}
+	return func(a netip.Addr) bool { return own[a] }
 }
 
 func (d *Daemon) openControl(context.Context) (err error) {
@@ -234,6 +257,7 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 		start(w.run)
 	}
 	start(d.watch)
+	start(func(ctx context.Context) error { return sdnotify.Watchdog(ctx, d.alive) })
 	start(d.awaitUpgrade)
 	start(d.watchAllowances)
 	if d.cfg.Mode == config.Host {
@@ -247,6 +271,8 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 	}
 	d.log.Info("sensor is up", "id", d.cfg.ID, "mode", d.cfg.Mode, "policy", d.cfg.Policy, "interfaces", d.cfg.Interfaces,
 		"xdp", d.mode(), "adopted", d.kernel.Adopted(), "rules", d.shared.get().Counts().Loaded)
+	d.tell(sdnotify.Ready)
+	defer d.tell(sdnotify.Stopping)
 	for {
 		select {
 		case <-ctx.Done():
@@ -261,6 +287,16 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 		}
 	}
 }
+
+// tell says something to the service manager; one that does not listen is no reason to stop.
+func (d *Daemon) tell(state string) {
+	if err := sdnotify.Send(state); err != nil {
+		d.log.Warn("the service manager was not told", "state", state, "error", err)
+	}
+}
+
+// alive reports whether every worker turns: what a watchdog's restart could mend. The kill switch is not.
+func (d *Daemon) alive() bool { return len(d.stuck()) == 0 }
 
 func (d *Daemon) fail(err error) {
 	select {
@@ -299,6 +335,9 @@ func (d *Daemon) close() error {
 	}
 	if d.eve != nil {
 		errs = append(errs, d.eve.Close())
+	}
+	if d.flows != nil {
+		errs = append(errs, d.flows.Close())
 	}
 	if d.socket != nil {
 		d.socket.Close()

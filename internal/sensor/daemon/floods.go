@@ -91,6 +91,9 @@ func (d *Daemon) sweep(now time.Time) {
 			err = errors.Join(err, flushErr, d.eve.Reopen()) // records are lost and counted until the disk takes them again
 		}
 	}
+	if d.flows != nil {
+		err = errors.Join(err, d.flows.Tick(now.UnixNano()))
+	}
 	if err == nil {
 		return
 	}

@@ -123,8 +123,11 @@ func (d *Daemon) pathConfig(shared *signatures.Shared) path.Config {
 	c := path.Config{
 		Flow: d.flowConfig(), Decoder: d.decoder(), Rules: rs.Ruleset, Shared: shared, Outputs: d.outputs(),
 		IPS: inline(d.cfg), InnerOnly: d.cfg.Mode == config.GWLB || d.cfg.Mode == config.Mirror, Iface: d.cfg.Interfaces[0], Sensor: d.cfg.ID,
-		Block: blocks(d.cfg),
+		Block: blocks(d.cfg), HASSH: path.WantHASSH(rs.Ruleset),
 		Hooks: path.Hooks{Alert: d.onAlert, Decided: d.onDecided},
+	}
+	if d.flows != nil {
+		c.Hooks.Ended = d.flows.Ended
 	}
 	d.detect(&c)
 	if inline(d.cfg) {
@@ -145,7 +148,9 @@ func (d *Daemon) decoder() *decode.Decoder {
 // so sessions are followed from one side and data is inspected when it comes instead of when it is acknowledged.
 func (d *Daemon) flowConfig() *flow.Config {
 	c := flow.NewConfig()
-	c.Protocols = path.DefaultParsers().Protocols()
+	parsers := path.DefaultParsers()
+	parsers.Want(d.shared.get().Ruleset)
+	c.Protocols = parsers.Protocols()
 	c.IPS = inline(d.cfg)
 	c.Inline = d.cfg.Mode != config.Mirror
 	c.Checksums = false

@@ -131,16 +131,22 @@ func (d *Daemon) unhealthy() []string {
 	if d.enforcer.Killed() {
 		reasons = append(reasons, "the kill switch is on: nothing is dropped, nothing inspected")
 	}
-	for i, w := range d.workers {
-		if idle := time.Since(time.Unix(0, w.beat.Load())); idle > stuck {
-			reasons = append(reasons, fmt.Sprintf("worker %d has not turned for %s", i, idle.Round(time.Second)))
-		}
-	}
-	return reasons
+	return append(reasons, d.stuck()...)
 }
 
-// stuck is how long a worker may be silent before the sensor calls itself unhealthy.
-const stuck = 3 * time.Second
+// stuckAfter is how long a worker may be silent before the sensor calls itself unhealthy.
+const stuckAfter = 3 * time.Second
+
+// stuck names the workers that do not turn.
+func (d *Daemon) stuck() []string {
+	var out []string
+	for i, w := range d.workers {
+		if idle := time.Since(time.Unix(0, w.beat.Load())); idle > stuckAfter {
+			out = append(out, fmt.Sprintf("worker %d has not turned for %s", i, idle.Round(time.Second)))
+		}
+	}
+	return out
+}
 
 // reportHealth fills in what the collector is told every few seconds.
 func (d *Daemon) reportHealth(h *wire.Health) {
@@ -192,6 +198,9 @@ func (d *Daemon) registry() *prometheus.Registry {
 		Prefix: "weir_sensor_allowance", Gauges: []string{"Left", "Blind"}, Read: func() any { return d.allowances.stats(time.Now()) },
 		Labels: map[string]telemetry.Vector{"Exceeded": {Label: "allowance"}, "Left": {Label: "interface"}},
 	})
+	if d.flows != nil {
+		reg.MustRegister(&telemetry.Stats{Prefix: "weir_sensor_flowlog", Read: func() any { return d.flows.Stats() }})
+	}
 	for i, w := range d.workers {
 		labels := prometheus.Labels{"worker": fmt.Sprint(i)}
 		reg.MustRegister(
