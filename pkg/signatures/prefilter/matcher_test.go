@@ -212,3 +212,27 @@ func TestEpochsWrap(t *testing.T) {
 		check(t, patterns, &s, []byte("a needle"), []byte("no"), []byte("needle, needle"))
 	}
 }
+
+// TestRuns has buffers of long runs, parts of which are skipped, and patterns that begin, end and lie in such runs.
+func TestRuns(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	runs := func(n int) (b []byte) {
+		for range n {
+			b = append(b, bytes.Repeat([]byte{"\x00 aA"[r.IntN(4)]}, 1+r.IntN(1+r.IntN(60)))...)
+		}
+		return b
+	}
+	more := filler(1000)
+	var s Scratch
+	for range 60 {
+		buf, other := runs(12), runs(12)
+		var patterns []Pattern
+		for range 20 {
+			from := [...][]byte{buf, other}[r.IntN(2)]
+			at := r.IntN(len(from))
+			patterns = append(patterns, Pattern{from[at:min(at+2+r.IntN(24), len(from))], r.IntN(2) == 0})
+		}
+		check(t, patterns, &s, buf)
+		check(t, append(patterns, more...), &s, buf, other)
+	}
+}
