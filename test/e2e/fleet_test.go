@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -380,8 +381,12 @@ func TestRulesAreReplacedUnderLoad(t *testing.T) {
 
 func TestAFullDiskDoesNotEndProtection(t *testing.T) {
 	s := newScene(t, "disk")
+	eventually(t, "the client has been here", func() bool { return s.clients[0].Stats().OK > 5 })
 	if err := s.Inline.Stop(); err != nil {
 		t.Fatal(err)
+	}
+	if logs, err := filepath.Glob(filepath.Join(s.Inline.FlowLog, "AWSLogs/123456789012/vpcflowlogs/lab/*/*/*/*.log.gz")); err != nil || len(logs) != 1 {
+		t.Errorf("a stopped sensor leaves its flow log whole: %v, %v", logs, err)
 	}
 	config, err := os.ReadFile(s.Inline.Config)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weir-ips/weir/internal/lab"
 )
 
@@ -31,6 +33,7 @@ type Fleet struct {
 	Collector *Collector
 	Inline    *Sensor // behind the load balancer, in gwlb mode
 	Host      *Sensor // on the proxy, in host mode
+	pins      string  // folder of its BPF file system
 }
 
 // BusPort is where the collector's bus listens on the management link.
@@ -56,6 +59,9 @@ func Start(o Options) (*Fleet, error) {
 }
 
 func (f *Fleet) start(l *lab.Lab) (err error) {
+	if err := f.mountPins(); err != nil {
+		return err
+	}
 	f.Topology, err = lab.FullTopology(l, lab.Options{
 		Management: true,
 		Health:     lab.HealthCheck{Port: healthPort, Path: "/healthz", Interval: 500 * time.Millisecond, Timeout: time.Second},
@@ -90,6 +96,30 @@ func (f *Fleet) Close() error {
 	return errors.Join(f.stop(), f.Lab.Close())
 }
 
+// mountPins gives the fleet a BPF file system of its own: another one on this machine may have sensors of the same names.
+func (f *Fleet) mountPins() error {
+	f.pins = filepath.Join(f.Dir, "bpffs")
+	if err := os.MkdirAll(f.pins, 0o700); err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	if err := unix.Mount("bpf", f.pins, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700"); err != nil {
+		f.pins = ""
+		return fmt.Errorf("fleet: mounting a BPF file system: %w", err)
+	}
+	return nil
+}
+
+func (f *Fleet) unmountPins() error {
+	if f.pins == "" {
+		return nil
+	}
+	defer func() { f.pins = "" }()
+	if err := unix.Unmount(f.pins, 0); err != nil {
+		return fmt.Errorf("fleet: unmounting %s: %w", f.pins, err)
+	}
+	return nil
+}
+
 func (f *Fleet) stop() error {
 	var errs []error
 	for _, s := range []*Sensor{f.Inline, f.Host} {
@@ -100,7 +130,7 @@ func (f *Fleet) stop() error {
 	if f.Collector != nil {
 		errs = append(errs, f.Collector.Stop())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, f.unmountPins())...)
 }
 
 // file writes a configuration file into the fleet's folder.

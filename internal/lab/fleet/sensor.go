@@ -22,13 +22,14 @@ type Sensor struct {
 	Config  string // path of its configuration
 	Control string // path of its control socket
 	EVE     string // path of its records
+	FlowLog string // folder of its flow records
 	host    *lab.Host
 	bin     string
 	p       *process
 }
 
 func (f *Fleet) newSensor(id, mode string, h *lab.Host, bus string) (*Sensor, error) {
-	s := &Sensor{ID: id, EVE: filepath.Join(f.Dir, id+"-eve.json"), host: h, bin: filepath.Join(f.Bin, "sensor")}
+	s := &Sensor{ID: id, EVE: filepath.Join(f.Dir, id+"-eve.json"), FlowLog: filepath.Join(f.Dir, id+"-flows"), host: h, bin: filepath.Join(f.Bin, "sensor")}
 	s.Control = filepath.Join(f.Dir, id+".sock")
 	var err error
 	s.Config, err = f.file(id+".yaml", fmt.Sprintf(`id: %s
@@ -40,13 +41,14 @@ variables: {HOME_NET: "[10.77.0.0/16]"}
 block: [{classtypes: [web-application-attack]}]
 floods: {syn-per-second: %d, udp-per-second: 5000, icmp-per-second: 1000}
 on-failure: open
-output: {eve: %s}
+output: {eve: %s, flow-log: {dir: %s, account: "123456789012", interface: eni-lab, region: lab}}
 collector: {url: %q, credentials: %s}
 metrics: {listen: "%s:9464"}
 health: {listen: "%s:%d"}
 control: %s
 state: %s
-`, id, mode, f.Policy, f.Rules, f.SYNs, s.EVE, bus, filepath.Join(f.Dir, id+".creds"), h.Addr, h.Addr, healthPort, s.Control, filepath.Join(f.Dir, id+"-state")))
+bpffs: %s
+`, id, mode, f.Policy, f.Rules, f.SYNs, s.EVE, s.FlowLog, bus, filepath.Join(f.Dir, id+".creds"), h.Addr, h.Addr, healthPort, s.Control, filepath.Join(f.Dir, id+"-state"), f.pins))
 	if err != nil {
 		return nil, err
 	}

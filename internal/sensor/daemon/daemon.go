@@ -67,7 +67,7 @@ type Daemon struct {
 
 // Run runs the sensor until ctx ends. reload carries requests to read the rules again (SIGHUP).
 func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger, reload <-chan os.Signal) (err error) {
-	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), floods: newFloods(cfg), failures: make(chan error, 8), asked: make(chan os.Signal, 1)}
+	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), floods: newFloods(cfg), troubleLog: telemetry.Throttle{Every: time.Minute}, failures: make(chan error, 8), asked: make(chan os.Signal, 1)}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer func() { err = errors.Join(err, d.close()) }()
