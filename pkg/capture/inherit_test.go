@@ -2,7 +2,10 @@ package capture_test
 
 import (
 	"encoding/json"
+	"runtime"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weir-ips/weir/bpf"
 	"github.com/weir-ips/weir/pkg/capture"
@@ -10,6 +13,7 @@ import (
 
 // TestXSKIsInherited leaves a socket, with frames waiting in it, to a successor, as a process does at exec.
 func TestXSKIsInherited(t *testing.T) {
+	onOneCPU(t) // the wire's frames arrive on the queue of the processor that sends them
 	r := newRigWith(t, bpf.Options{Mode: bpf.ModeGWLB}, 2, false)
 	x, other := r.open(t, capture.XSKConfig{Frames: 256}), r.open(t, capture.XSKConfig{Frames: 64, Queue: 1})
 	heirs, forsaken := []capture.Source{x}, []capture.Inherited(nil)
@@ -44,4 +48,18 @@ func TestXSKIsInherited(t *testing.T) {
 	}
 	check(t, capture.Forsake(forsaken))
 	r.open(t, capture.XSKConfig{Frames: 64, Queue: 1}) // is free again
+}
+
+// onOneCPU keeps the test on processor 0 until its end.
+func onOneCPU(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread()
+	var all, first unix.CPUSet
+	check(t, unix.SchedGetaffinity(0, &all))
+	first.Set(0)
+	check(t, unix.SchedSetaffinity(0, &first))
+	t.Cleanup(func() {
+		check(t, unix.SchedSetaffinity(0, &all))
+		runtime.UnlockOSThread()
+	})
 }
