@@ -16,6 +16,7 @@ import (
 type step struct {
 	dir      app.Direction
 	progress uint8
+	last     uint8 // the step that a complete direction is at
 }
 
 // complete is a step that only the end of a direction reaches.
@@ -27,13 +28,13 @@ func hookStep(p app.Proto, hook string) (step, error) {
 	case app.TLS:
 		for i, name := range [...]string{"client_in_progress", "client_hello_done", "client_cert_done", "client_handshake_done", "client_finished"} {
 			if name == hook {
-				return step{app.ToServer, uint8(i)}, nil
+				return step{app.ToServer, uint8(i), tls.MaxClientProgress}, nil
 			}
 		}
 		for name, at := range map[string]uint8{"server_in_progress": tls.ServerInProgress, "server_hello": tls.ServerHello, "server_cert_done": tls.ServerCertDone,
 			"server_hello_done": tls.ServerHelloDone, "server_handshake_done": tls.ServerHandshakeDone, "server_finished": tls.ServerFinished} {
 			if name == hook {
-				return step{app.ToClient, at}, nil
+				return step{app.ToClient, at, tls.MaxServerProgress}, nil
 			}
 		}
 	}
@@ -46,11 +47,12 @@ func hookStep(p app.Proto, hook string) (step, error) {
 	default:
 		return s, fmt.Errorf("hook %q is not known", hook)
 	}
-	at, ok := stepsOf(p)[name]
+	steps := stepsOf(p)
+	at, ok := steps[name]
 	if !ok {
 		return s, fmt.Errorf("hook %q is not known", hook)
 	}
-	s.progress = at
+	s.progress, s.last = at, steps["complete"]
 	return s, nil
 }
 
@@ -102,7 +104,7 @@ var errNoApp = errors.New("needs an application protocol in the header")
 func (s step) compare(b *app.TxBase, op byte) byte {
 	at := b.Progress[s.dir]
 	if b.Complete[s.dir] {
-		at = complete
+		at = s.last
 	}
 	if op == '<' && at < s.progress || op == '>' && at > s.progress || op == '=' && at == s.progress {
 		return 1
