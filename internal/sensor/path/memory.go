@@ -8,9 +8,9 @@ import (
 
 // How much garbage may pile up before it is collected, in percent of what is in use. Loading makes much garbage that is
 // soon useless, and its peak is the sensor's. Afterwards the rules are most of what is in use: each collection walks through
-// them all, and finds only what traffic has left. GOGC in the environment overrides both.
+// them all, and finds only what traffic has left. GOGC in the environment overrides both; GOMEMLIMIT bounds the whole.
 const (
-	percentLoading = 50
+	percentLoading = 70
 	percentRunning = 150
 )
 
