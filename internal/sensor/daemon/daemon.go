@@ -77,9 +77,17 @@ func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logg
 		return err
 	}
 	if err := d.prepare(ctx); err != nil {
-		return err
+		return errors.Join(err, d.takeBack())
 	}
 	return d.serve(ctx, reload)
+}
+
+// takeBack removes the maps of a start that was refused, unless they are an earlier process's, which are at work.
+func (d *Daemon) takeBack() error {
+	if d.kernel == nil || d.kernel.Adopted() {
+		return nil
+	}
+	return Detach(d.cfg)
 }
 
 // prepare does all that can fail because of what somebody configured, in an order that attaches last.
@@ -138,11 +146,11 @@ func (d *Daemon) openControl(context.Context) (err error) {
 
 // openKernel loads the program and its maps, or adopts those of an earlier process.
 func (d *Daemon) openKernel(context.Context) (err error) {
-	if d.kernel, err = bpf.Load(kernelOptions(d.cfg)); err != nil {
-		return err
-	}
 	protected, err := d.protected()
 	if err != nil {
+		return err
+	}
+	if d.kernel, err = bpf.Load(kernelOptions(d.cfg)); err != nil {
 		return err
 	}
 	if d.enforcer, err = enforce.New(d.kernel, enforce.Options{}); err != nil {
