@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/internal/sensor/uplink"
+	"github.com/weir-ips/weir/internal/subcommand"
 	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/wire"
 )
@@ -458,7 +459,7 @@ func TestSensorNeedsCredentials(t *testing.T) {
 	creds := filepath.Join(dir, "edge.creds")
 	run := func(args ...string) (string, error) {
 		var out, msg bytes.Buffer
-		if code := dispatch(context.Background(), "collector", commands(), args, &out, &msg); code != 0 {
+		if code := subcommand.Dispatch(context.Background(), "collector", commands(), args, &out, &msg); code != 0 {
 			return out.String(), fmt.Errorf("exit %d: %s", code, msg.String())
 		}
 		return out.String(), nil
@@ -498,7 +499,7 @@ func TestSensorEnrols(t *testing.T) {
 	run := func(args ...string) string {
 		t.Helper()
 		var out, msg bytes.Buffer
-		if code := dispatch(context.Background(), "collector", commands(), args, &out, &msg); code != 0 {
+		if code := subcommand.Dispatch(context.Background(), "collector", commands(), args, &out, &msg); code != 0 {
 			t.Fatalf("%v: exit %d: %s", args, code, msg.String())
 		}
 		return out.String()
@@ -544,7 +545,7 @@ func TestSteering(t *testing.T) {
 	s := connect(t, "edge-1", p.bus, dir, "")
 	order := func(args ...string) (string, int) {
 		var out, msg bytes.Buffer
-		code := dispatch(context.Background(), "collector", commands(), append(args, "--data", filepath.Join(dir, "data"), "--by", "ann"), &out, &msg)
+		code := subcommand.Dispatch(context.Background(), "collector", commands(), append(args, "--data", filepath.Join(dir, "data"), "--by", "ann"), &out, &msg)
 		return out.String() + msg.String(), code
 	}
 	block := func(src string) int {
@@ -617,7 +618,7 @@ func TestFeed(t *testing.T) {
 	write("45.1.2.4\n45.1.2.5\n")
 	var out, msg bytes.Buffer
 	args := []string{"feed", "accept", "test", "--data", filepath.Join(dir, "data"), "--by", "ann"}
-	if code := dispatch(context.Background(), "collector", commands(), args, &out, &msg); code != 0 {
+	if code := subcommand.Dispatch(context.Background(), "collector", commands(), args, &out, &msg); code != 0 {
 		t.Fatalf("exit %d: %s", code, msg.String())
 	}
 	eventually(t, "it follows the list", func() bool { return !s.has("45.1.2.3/32") && s.has("45.1.2.4/32") && s.has("45.1.2.5/32") })
@@ -638,7 +639,7 @@ func TestBadConfiguration(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, msg bytes.Buffer
-			code := dispatch(context.Background(), "collector", commands(), []string{"run", "--config", config(t, dir, c.more)}, &out, &msg)
+			code := subcommand.Dispatch(context.Background(), "collector", commands(), []string{"run", "--config", config(t, dir, c.more)}, &out, &msg)
 			if code != 1 || !strings.Contains(msg.String(), c.want) {
 				t.Errorf("exit %d, %q; want 1 and %q", code, msg.String(), c.want)
 			}
@@ -663,7 +664,7 @@ func TestUsage(t *testing.T) {
 		if len(c.args) == 3 {
 			c.args = append(c.args, "--data", t.TempDir())
 		}
-		if code := dispatch(context.Background(), "collector", commands(), c.args, &out, &msg); code != c.code || !strings.Contains(msg.String(), c.want) {
+		if code := subcommand.Dispatch(context.Background(), "collector", commands(), c.args, &out, &msg); code != c.code || !strings.Contains(msg.String(), c.want) {
 			t.Errorf("collector %v: exit %d, %q; want %d and %q", c.args, code, msg.String(), c.code, c.want)
 		}
 	}

@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector"
+	"github.com/weir-ips/weir/internal/subcommand"
 )
 
 func sensorCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return dispatch(ctx, "collector sensor", []command{
-		{"add", "register a sensor and write its credentials", sensorAdd},
-		{"list", "list the sensors that have credentials", sensorList},
-		{"remove", "take a sensor's credentials away and disconnect it", sensorRemove},
+	return subcommand.Dispatch(ctx, "collector sensor", []subcommand.Command{
+		{Name: "add", Summary: "register a sensor and write its credentials", Run: sensorAdd},
+		{Name: "list", Summary: "list the sensors that have credentials", Run: sensorList},
+		{Name: "remove", Summary: "take a sensor's credentials away and disconnect it", Run: sensorRemove},
 	}, args, stdout, stderr)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector"
+	"github.com/weir-ips/weir/internal/subcommand"
 )
 
 // orderFlags adds what every order to a running collector needs.
@@ -54,10 +55,10 @@ func killCommand(ctx context.Context, args []string, stdout, stderr io.Writer) i
 }
 
 func neverBlockCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return dispatch(ctx, "collector never-block", []command{
-		{"list", "print the list", neverBlockList},
-		{"add", "put a prefix on the list and lift the verdicts that stop it", neverBlockAdd},
-		{"remove", "take a prefix off the list", neverBlockRemove},
+	return subcommand.Dispatch(ctx, "collector never-block", []subcommand.Command{
+		{Name: "list", Summary: "print the list", Run: neverBlockList},
+		{Name: "add", Summary: "put a prefix on the list and lift the verdicts that stop it", Run: neverBlockAdd},
+		{Name: "remove", Summary: "take a prefix off the list", Run: neverBlockRemove},
 	}, args, stdout, stderr)
 }
 
@@ -139,7 +140,7 @@ func rollbackCommand(ctx context.Context, args []string, stdout, stderr io.Write
 
 // feedCommand is `collector feed accept NAME`.
 func feedCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return dispatch(ctx, "collector feed", []command{{"accept", "fetch the list again and apply it however much it has changed", feedAccept}},
+	return subcommand.Dispatch(ctx, "collector feed", []subcommand.Command{{Name: "accept", Summary: "fetch the list again and apply it however much it has changed", Run: feedAccept}},
 		args, stdout, stderr)
 }
 

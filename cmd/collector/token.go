@@ -11,13 +11,14 @@ import (
 
 	"github.com/weir-ips/weir/internal/collector"
 	"github.com/weir-ips/weir/internal/collector/enrol"
+	"github.com/weir-ips/weir/internal/subcommand"
 )
 
 func tokenCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return dispatch(ctx, "collector token", []command{
-		{"create", "print a token for `sensor enroll`", tokenCreate},
-		{"list", "list the tokens that may still be used", tokenList},
-		{"remove", "make a token useless", tokenRemove},
+	return subcommand.Dispatch(ctx, "collector token", []subcommand.Command{
+		{Name: "create", Summary: "print a token for `sensor enroll`", Run: tokenCreate},
+		{Name: "list", Summary: "list the tokens that may still be used", Run: tokenList},
+		{Name: "remove", Summary: "make a token useless", Run: tokenRemove},
 	}, args, stdout, stderr)
 }
 

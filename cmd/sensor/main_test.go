@@ -7,12 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/weir-ips/weir/internal/subcommand"
 )
 
 // run runs the sensor with a command line.
 func run(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	code = dispatch(context.Background(), "sensor", commands(), args, &out, &errs)
+	code = subcommand.Dispatch(context.Background(), "sensor", commands(), args, &out, &errs)
 	return code, out.String(), errs.String()
 }
 

@@ -9,21 +9,22 @@ import (
 
 	"github.com/weir-ips/weir/internal/sensor/path"
 	"github.com/weir-ips/weir/internal/sensor/suricatayaml"
+	"github.com/weir-ips/weir/internal/subcommand"
 	"github.com/weir-ips/weir/pkg/signatures"
 )
 
 // ruleCommands are the sub-commands of sensor rules.
-func ruleCommands() []command {
-	return []command{
-		{"check", "load rule files and report what is wrong with them", rulesCheck},
-		{"fmt", "print rule files in one form", rulesFmt},
-		{"explain", "say how a rule is evaluated, why it is slow or can never match", rulesExplain},
-		{"keywords", "list the keywords of the rule language", rulesKeywords},
+func ruleCommands() []subcommand.Command {
+	return []subcommand.Command{
+		{Name: "check", Summary: "load rule files and report what is wrong with them", Run: rulesCheck},
+		{Name: "fmt", Summary: "print rule files in one form", Run: rulesFmt},
+		{Name: "explain", Summary: "say how a rule is evaluated, why it is slow or can never match", Run: rulesExplain},
+		{Name: "keywords", Summary: "list the keywords of the rule language", Run: rulesKeywords},
 	}
 }
 
 func rulesCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return dispatch(ctx, "sensor rules", ruleCommands(), args, stdout, stderr)
+	return subcommand.Dispatch(ctx, "sensor rules", ruleCommands(), args, stdout, stderr)
 }
 
 // rulesCheck loads rules and prints each failure as file:line:col: keyword: reason, and last the counts.
