@@ -33,24 +33,7 @@ func (t *entropyTest) match(in *Inspection) bool {
 	}
 	v := entropyOf(b)
 	in.ctx.State.setEntropy(t.buffer, v)
-	switch t.op {
-	case opEqual:
-		return v == t.a
-	case opNot:
-		return v != t.a
-	case opLess:
-		return v < t.a
-	case opLessEqual:
-		return v <= t.a
-	case opGreater:
-		return v > t.a
-	case opGreaterEqual:
-		return v >= t.a
-	case opBetween:
-		return v > t.a && v < t.b
-	default:
-		return v <= t.a || v >= t.b
-	}
+	return ordered(t.op, v, t.a, t.b)
 }
 
 func entropyOf(b []byte) float64 {

@@ -1,6 +1,7 @@
 package keyword
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -35,26 +36,33 @@ const (
 
 func (t compare) holds(v uint64) bool {
 	switch t.op {
-	case opEqual:
-		return v == t.a
-	case opNot:
-		return v != t.a
-	case opLess:
-		return v < t.a
-	case opLessEqual:
-		return v <= t.a
-	case opGreater:
-		return v > t.a
-	case opGreaterEqual:
-		return v >= t.a
-	case opBetween:
-		return v > t.a && v < t.b
-	case opNotBetween:
-		return v <= t.a || v >= t.b
 	case opMask:
 		return v&t.a == t.b
-	default:
+	case opNotMask:
 		return v&t.a != t.b
+	}
+	return ordered(t.op, v, t.a, t.b)
+}
+
+// ordered is every comparison that does not look at single bits.
+func ordered[T cmp.Ordered](op compareOp, v, a, b T) bool {
+	switch op {
+	case opEqual:
+		return v == a
+	case opNot:
+		return v != a
+	case opLess:
+		return v < a
+	case opLessEqual:
+		return v <= a
+	case opGreater:
+		return v > a
+	case opGreaterEqual:
+		return v >= a
+	case opBetween:
+		return v > a && v < b
+	default:
+		return v <= a || v >= b
 	}
 }
 
