@@ -60,6 +60,25 @@ func (l *Logger) Tx(s *Subject, tx app.Tx) {
 		l.txObject(o, e, s.Flow, tx, false)
 		l.put(o, t)
 	}
+	if h, ok := tx.(*http2.Tx); ok {
+		if d := overHTTP2(h); d != nil {
+			l.Tx(s, d)
+		}
+	}
+}
+
+// overHTTP2 returns the DNS transaction that a stream carries: the answer, or the question as long as there is none; nil when it
+// carries none.
+func overHTTP2(t *http2.Tx) *dns.Tx {
+	d := &dns.Tx{Response: t.DNS[app.ToClient]}
+	if d.Response == nil {
+		d.Request = t.DNS[app.ToServer]
+	}
+	if d.Message() == nil {
+		return nil
+	}
+	d.ID = t.ID
+	return d
 }
 
 // txOrientation is which end the record calls the source: the client, but for DNS answers since version 3 of their records.
@@ -102,6 +121,9 @@ func (l *Logger) txObject(o *Output, e *encoder, f *flow.Flow, tx app.Tx, inAler
 		e.open("http")
 		e.http2(t)
 		e.close()
+		if d := overHTTP2(t); d != nil && inAlert {
+			e.dns(&o.DNS, f, d, true)
+		}
 	case *quic.Tx:
 		e.open("quic")
 		e.quic(o.QUICJA4, t)

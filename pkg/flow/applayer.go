@@ -106,6 +106,9 @@ func (t *Tracker) closeParser(f *Flow, st *stream, dir app.Direction, r *Result)
 func (t *Tracker) feed(f *Flow, dir app.Direction, data []byte, now int64, r *Result) int {
 	if f.Parser == nil {
 		swapped := f.Swapped
+		if f.App == app.Unknown && len(t.expected) > 0 { // the announcement may have been read after the flow's first packet
+			t.announced(f, now)
+		}
 		if !t.detect(f, dir, data, r) {
 			if f.App == app.Failed {
 				return len(data)
@@ -147,6 +150,9 @@ func (t *Tracker) parse(f *Flow, dir app.Direction, data []byte, now int64, r *R
 // returns how many bytes of the last ones belong to the new protocol.
 func (t *Tracker) watch(f *Flow, dir app.Direction, now int64, r *Result) int {
 	t.triggerRaw(f, dir)
+	if p := f.Parser.Proto(); p != f.App {
+		t.refine(f, p)
+	}
 	w := &f.watch
 	if w.swapper != nil && w.swapper.Swapped() {
 		t.exchange(f, r)
@@ -295,6 +301,25 @@ func (t *Tracker) upgrade(f *Flow, next app.Proto, now int64, r *Result) {
 		f.App, f.AppDir = next, [2]app.Proto{next, next}
 		if p := t.cfg.protocol(next, f.Proto); p != nil {
 			t.adopt(f, p)
+			inherit(old, f.Parser, now)
 		}
 	}
+}
+
+// inherit hands the request that asked for the change of protocol over to the parser that sees the answer.
+func inherit(old, next app.Parser, now int64) {
+	from, ok1 := old.(app.Bequeather)
+	to, ok2 := next.(app.Heir)
+	if !ok1 || !ok2 {
+		return
+	}
+	if r := from.Bequest(); r != nil {
+		to.Inherit(r, now)
+	}
+}
+
+// refine notes that a parser has found its protocol to be a special case of what was recognised.
+func (t *Tracker) refine(f *Flow, p app.Proto) {
+	f.AppOrig, f.App, f.AppDir = f.App, p, [2]app.Proto{p, p}
+	t.stats.AppFlows[p]++
 }

@@ -454,6 +454,8 @@ func (s *starttls) Feed(dir app.Direction, data []byte, now int64) error {
 	return s.echo.Feed(dir, []byte(head), now)
 }
 
+func (s *starttls) Proto() app.Proto { return app.SMTP }
+
 func (s *starttls) Upgrade() (app.Proto, []byte, bool) { return app.Unknown, s.rest, s.up }
 
 func TestProtocolChange(t *testing.T) {

@@ -1,6 +1,9 @@
 package signatures
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/flow/app"
@@ -85,6 +88,12 @@ func (b *setBuilder) add(f *keyword.Fast, order uint32) {
 		b.rules = append(b.rules, nil)
 	}
 	b.rules[i] = append(b.rules[i], order)
+}
+
+// equal reports whether both hold the same patterns of the same rules, in the same order.
+func (b *setBuilder) equal(o *setBuilder) bool {
+	return slices.EqualFunc(b.patterns, o.patterns, func(x, y prefilter.Pattern) bool { return x.NoCase == y.NoCase && bytes.Equal(x.Bytes, y.Bytes) }) &&
+		slices.EqualFunc(b.rules, o.rules, slices.Equal[[]uint32])
 }
 
 func (b *setBuilder) build() *scanSet {
@@ -210,9 +219,10 @@ func (b *builder) finish() {
 		g.segments[d] = b.segments[d].build()
 		g.streams[d] = b.streams[d].build()
 	}
+	shared := sharedSets{}
 	for p := range b.txs {
 		for d := range b.txs[p] {
-			g.txs[p][d] = b.txs[p][d].build()
+			g.txs[p][d] = b.txs[p][d].build(shared)
 		}
 	}
 	g.addresses = newAddressIndex(b.ip)

@@ -11,13 +11,14 @@ import (
 // txState is what the engine remembers of one direction of a transaction, in TxBase.Inspect.
 type txState struct {
 	epoch   uint64
-	begun   bool     // the rules without fast pattern have been added
-	events  int      // events that have been looked at
-	scanned []int    // by engine: bytes of the buffer that have been scanned; final when it does not change any more
-	pending []txRule // in the order of evaluation
-	fired   []uint32 // rules that have matched or cannot match any more
-	files   int      // files of the direction when it was last looked at
-	done    int      // those of them that had come to their end
+	proto   app.Proto // whose rules these are; a flow's protocol may turn out to be a special one
+	begun   bool      // the rules without fast pattern have been added
+	events  int       // events that have been looked at
+	scanned []int     // by engine: bytes of the buffer that have been scanned; final when it does not change any more
+	pending []txRule  // in the order of evaluation
+	fired   []uint32  // rules that have matched or cannot match any more
+	files   int       // files of the direction when it was last looked at
+	done    int       // those of them that had come to their end
 }
 
 // final marks an engine whose buffer has been scanned whole.
@@ -49,7 +50,7 @@ func (e *Engine) byTx(f *flow.Flow) {
 func (e *Engine) inspectTx(f *flow.Flow, tx app.Tx, d app.Direction) {
 	b := tx.Base()
 	g := &e.rules.txs[f.Parser.Proto()][d]
-	st := e.txState(b, d, len(g.engines))
+	st := e.txState(b, d, f.Parser.Proto(), len(g.engines))
 	b.Touched[d] = false
 	x := &e.ctx
 	x.Turn(d)
@@ -108,7 +109,7 @@ func doneFiles(b *app.TxBase, d app.Direction) (n int) {
 	return n
 }
 
-func (e *Engine) txState(b *app.TxBase, d app.Direction, engines int) *txState {
+func (e *Engine) txState(b *app.TxBase, d app.Direction, p app.Proto, engines int) *txState {
 	st, ok := b.Inspect[d].(*txState)
 	if !ok {
 		if n := len(e.freeTx); n > 0 {
@@ -117,11 +118,15 @@ func (e *Engine) txState(b *app.TxBase, d app.Direction, engines int) *txState {
 		} else {
 			st = &txState{}
 		}
-		st.epoch = e.epoch
+		st.epoch, st.proto = e.epoch, p
 		b.Inspect[d] = st
 	}
 	if st.epoch != e.epoch { // other rules have other numbers
-		*st = txState{epoch: e.epoch, scanned: st.scanned[:0], pending: st.pending[:0], fired: st.fired[:0]}
+		*st = txState{epoch: e.epoch, proto: p, scanned: st.scanned[:0], pending: st.pending[:0], fired: st.fired[:0]}
+	}
+	if st.proto != p { // other buffers, in another order: all are scanned once more
+		clear(st.scanned)
+		st.proto, st.scanned = p, st.scanned[:min(len(st.scanned), engines)]
 	}
 	for len(st.scanned) < engines {
 		st.scanned = append(st.scanned, 0)

@@ -59,6 +59,27 @@ func (b *builder) addTx(s *keyword.Signature) {
 	}
 }
 
+// sharedSets are the matchers that have been built, by buffer: protocols that have a buffer in common mostly have the same rules
+// about it.
+type sharedSets map[string][]sharedSet
+
+type sharedSet struct {
+	from *setBuilder
+	set  *scanSet
+}
+
+// build returns the matcher of b, which an equal one shares.
+func (s sharedSets) build(key string, b *setBuilder) *scanSet {
+	for _, o := range s[key] {
+		if o.from.equal(b) {
+			return o.set
+		}
+	}
+	set := b.build()
+	s[key] = append(s[key], sharedSet{b, set})
+	return set
+}
+
 func (t *txBuilder) engine(g *keyword.Group, src *keyword.Source) *engineBuilder {
 	for i := range t.engines {
 		if e := &t.engines[i]; e.group.Key == g.Key {
@@ -69,7 +90,7 @@ func (t *txBuilder) engine(g *keyword.Group, src *keyword.Source) *engineBuilder
 	return &t.engines[len(t.engines)-1]
 }
 
-func (t *txBuilder) build() txGroup {
+func (t *txBuilder) build(built sharedSets) txGroup {
 	g := txGroup{always: t.always, events: t.events}
 	for i := range t.engines {
 		e := &t.engines[i]
@@ -77,7 +98,7 @@ func (t *txBuilder) build() txGroup {
 		for _, p := range e.set.patterns {
 			longest = max(longest, len(p.Bytes))
 		}
-		g.engines = append(g.engines, txEngine{group: e.group, source: e.source, set: e.set.build(), longest: longest})
+		g.engines = append(g.engines, txEngine{group: e.group, source: e.source, set: built.build(e.group.Key, &e.set), longest: longest})
 	}
 	slices.SortStableFunc(g.engines, func(a, b txEngine) int { return int(a.source.Progress) - int(b.source.Progress) })
 	return g

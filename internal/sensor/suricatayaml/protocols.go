@@ -36,6 +36,7 @@ func (s *Settings) protocols(r *reader) {
 	r.auto(base+"ssh.hassh", &s.HASSH)
 	s.smtp(r, base+"smtp.")
 	r.intSize(base+"ftp.max-line-length", &s.Parsers.FTP.MaxLine)
+	r.count(base+"ftp.max-tx", &s.Parsers.FTP.MaxTx)
 	r.size32(base+"smb.max-read-size", &s.Parsers.SMB.MaxRead)
 	r.size32(base+"smb.max-write-size", &s.Parsers.SMB.MaxWrite)
 	s.passOver(r)

@@ -26,6 +26,7 @@ const (
 	Failed
 	HTTP1
 	HTTP2
+	DOH2 // DNS over HTTP/2: HTTP/2 still, of which a stream carries DNS
 	DNS
 	TLS
 	QUIC
@@ -38,7 +39,7 @@ const (
 	NumProtos
 )
 
-var protoNames = [NumProtos]string{"unknown", "failed", "http", "http2", "dns", "tls", "quic", "ssh", "smtp", "ftp", "ftp-data", "smb", "dcerpc"}
+var protoNames = [NumProtos]string{"unknown", "failed", "http", "http2", "doh2", "dns", "tls", "quic", "ssh", "smtp", "ftp", "ftp-data", "smb", "dcerpc"}
 
 // String returns the name Suricata gives the protocol in EVE's app_proto.
 func (p Proto) String() string {

@@ -18,6 +18,27 @@ type Upgrader interface {
 	Upgrade() (next Proto, rest []byte, ok bool)
 }
 
+// Request is what a client has asked in one protocol and another protocol's parser will see answered.
+type Request struct {
+	Method, Target []byte
+	Fields         []Field
+}
+
+// Field is a header field.
+type Field struct{ Name, Value []byte }
+
+// Bequeather is an Upgrader whose last request is answered in the new protocol (RFC 7540 §3.2).
+type Bequeather interface {
+	// Bequest returns that request, or nil.
+	Bequest() *Request
+}
+
+// Heir is a Parser that takes over a request made in the protocol before.
+type Heir interface {
+	// Inherit is called once, before the first Feed.
+	Inherit(r *Request, now int64)
+}
+
 // Expecter is a Parser that announces connections to come: FTP's data connections.
 type Expecter interface {
 	// Expected returns the connections announced since the last call.
@@ -39,6 +60,13 @@ type Expectation struct {
 type Encrypter interface {
 	// Encrypted reports that both directions are encrypted from here on; the flow may be bypassed.
 	Encrypted() bool
+}
+
+// Silencer is a Parser that knows which transactions a transaction's record stands for: an answer is not recorded when its question
+// is not.
+type Silencer interface {
+	// Silence says that tx is not to be recorded.
+	Silence(tx Tx)
 }
 
 // Swapper is a Parser that can learn from content that the flow's initiator is the server (an answer seen first).

@@ -176,3 +176,28 @@ func FuzzParser(f *testing.F) {
 		apptest.Drive(t, New(Config{TCP: tcp, MaxTx: 16}), data)
 	})
 }
+
+// TestSilence holds that the answer to a question without record has none either, and that few questions are remembered.
+func TestSilence(t *testing.T) {
+	ask := func(p *Parser, id uint16, flags uint16, dir app.Direction) *Tx {
+		t.Helper()
+		if err := p.Feed(dir, []byte(u16(id, flags, 1, 0, 0, 0)+name("example.org")+u16(1, 1)), 1); err != nil {
+			t.Fatal(err)
+		}
+		return p.Txs()[len(p.Txs())-1].(*Tx)
+	}
+	p := New(Config{})
+	p.Silence(ask(p, 7, 0x100, app.ToServer))
+	if ask(p, 8, 0x8180, app.ToClient).Logged {
+		t.Error("another question's answer is not recorded")
+	}
+	if !ask(p, 7, 0x8180, app.ToClient).Logged || ask(p, 7, 0x8180, app.ToClient).Logged {
+		t.Error("want the first answer without record, and a second one with")
+	}
+	for id := range uint16(2 * maxQuiet) {
+		p.Silence(ask(p, id, 0x100, app.ToServer))
+	}
+	if len(p.quiet) != maxQuiet || ask(p, 0, 0x8180, app.ToClient).Logged || !ask(p, 2*maxQuiet-1, 0x8180, app.ToClient).Logged {
+		t.Errorf("%d questions are remembered, want the latest %d", len(p.quiet), maxQuiet)
+	}
+}

@@ -13,6 +13,17 @@ var (
 	errRecord = errors.New("dns: question or answer runs out of the message")
 )
 
+// Read reads a message that another protocol carries. It also returns the events that the message gives rise to; the message
+// is nil when it is not readable.
+func Read(msg []byte) (m *Message, events []string) {
+	m = &Message{}
+	if err := m.parse(msg); err != nil {
+		return nil, []string{"dns.malformed_data"}
+	}
+	events, m.events = m.events, nil
+	return m, events
+}
+
 // parse reads a whole message. A fault in questions or answers is an error, one in the later sections an event.
 func (m *Message) parse(msg []byte) error {
 	if len(msg) < headerLen {

@@ -3,6 +3,7 @@ package dns
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"github.com/weir-ips/weir/pkg/flow/app"
 )
@@ -18,6 +19,7 @@ type Parser struct {
 	cfg   Config
 	txs   app.Queue
 	sides [2]stream
+	quiet []uint16 // IDs of questions whose answers are not recorded, oldest first
 }
 
 // stream is one direction over TCP: messages with their length before them (RFC 1035 §4.2.2).
@@ -110,9 +112,35 @@ func (p *Parser) message(dir app.Direction, data []byte, now int64) {
 	m.events = nil
 	if response {
 		t.Response = &m
+		t.Logged = p.answered(m.ID)
 	} else {
 		t.Request = &m
 	}
+}
+
+// maxQuiet bounds the questions without record whose answers are awaited.
+const maxQuiet = 64
+
+// Silence implements app.Silencer: the answer to a question that is not recorded is not recorded either.
+func (p *Parser) Silence(tx app.Tx) {
+	t, ok := tx.(*Tx)
+	if !ok || t.Request == nil {
+		return
+	}
+	if len(p.quiet) >= maxQuiet {
+		p.quiet = slices.Delete(p.quiet, 0, 1)
+	}
+	p.quiet = append(p.quiet, t.Request.ID)
+}
+
+// answered reports whether the question with this ID is not recorded, and forgets it.
+func (p *Parser) answered(id uint16) bool {
+	i := slices.Index(p.quiet, id)
+	if i < 0 {
+		return false
+	}
+	p.quiet = slices.Delete(p.quiet, i, i+1)
+	return true
 }
 
 // add starts a transaction that is complete at once.

@@ -100,8 +100,24 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	p := New(Config{})
-	if err := p.Feed(app.ToServer, []byte(strings.Repeat("NOOP\r\n", maxTx+1)), 1); err != ErrTooManyTxs {
-		t.Errorf("%d commands without reply: %v", maxTx+1, err)
+	if err := p.Feed(app.ToServer, []byte(strings.Repeat("NOOP\r\n", maxTx+2)), 1); err != ErrTooManyTxs {
+		t.Errorf("%d commands without reply: %v", maxTx+2, err)
+	}
+}
+
+// TestFewTransactions holds that a session beyond its limit is read no further, in either direction.
+func TestFewTransactions(t *testing.T) {
+	p := New(Config{MaxTx: 1})
+	if err := p.Feed(app.ToServer, []byte("PWD\r\nPWD\r\n"), 1); err != nil {
+		t.Fatalf("one command beside the current one: %v", err)
+	}
+	if err := p.Feed(app.ToServer, []byte("PWD\r\nPWD\r\n"), 1); err != ErrTooManyTxs {
+		t.Errorf("two commands beside the current one: %v", err)
+	}
+	apptest.Feed(t, p, apptest.S("257 here\r\n"), apptest.C("CWD x\r\n"))
+	last := p.Txs()[len(p.Txs())-1].(*Tx)
+	if len(p.Txs()) != 2 || !slices.Contains(last.Events, "ftp.too_many_transactions") || len(p.Txs()[0].(*Tx).Replies) != 0 {
+		t.Errorf("%d commands, events %v, the first replied to %q", len(p.Txs()), last.Events, p.Txs()[0].(*Tx).Replies)
 	}
 }
 

@@ -14,12 +14,13 @@ var ErrTooManyTxs = errors.New("ftp: more live transactions than the limit")
 const (
 	maxLine    = 4096 // bytes of a command or reply that are kept
 	maxReplies = 128  // lines kept of one answer
-	maxTx      = 512
+	maxTx      = 512  // commands that wait, unless configured
 )
 
-// Config bounds what is kept of files.
+// Config bounds what is kept.
 type Config struct {
 	MaxLine int // bytes of a command or reply line; longer ones are cut; 0 means 4096
+	MaxTx   int // transactions that may wait beside the current one; beyond, the session is read no further; 0 means 512
 	Files   app.FileConfig
 }
 
@@ -35,6 +36,7 @@ type Parser struct {
 	expected []app.Expectation
 	tls      bool
 	rest     []byte
+	full     bool // too many transactions: nothing more is read
 	closed   [2]bool
 }
 
@@ -48,6 +50,9 @@ type side struct {
 func New(cfg Config) *Parser {
 	if cfg.MaxLine == 0 {
 		cfg.MaxLine = maxLine
+	}
+	if cfg.MaxTx == 0 {
+		cfg.MaxTx = maxTx
 	}
 	return &Parser{cfg: cfg}
 }
@@ -84,7 +89,7 @@ func (p *Parser) Upgrade() (next app.Proto, rest []byte, ok bool) {
 // Feed takes the next bytes of one direction.
 func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 	p.now = now
-	for len(data) > 0 && !p.tls {
+	for len(data) > 0 && !p.tls && !p.full {
 		line, rest, cut, ok := p.line(dir, data)
 		if !ok {
 			return nil
@@ -161,10 +166,9 @@ func (p *Parser) command(line []byte, cut bool) error {
 
 // begin starts a transaction, or returns nil when there are too many.
 func (p *Parser) begin() *Tx {
-	if p.txs.Len() >= maxTx {
-		if n := p.txs.Len(); n > 0 {
-			p.txs.All()[n-1].Base().Event("ftp.too_many_transactions")
-		}
+	if n := p.txs.Len(); n > p.cfg.MaxTx {
+		p.txs.All()[n-1].Base().Event("ftp.too_many_transactions")
+		p.full = true
 		return nil
 	}
 	t := &Tx{}

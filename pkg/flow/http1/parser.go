@@ -33,6 +33,7 @@ type Parser struct {
 
 	upgraded bool
 	next     app.Proto
+	last     *Tx // the request that was answered with the change of protocol
 }
 
 // side is the reading of one direction.
@@ -130,6 +131,19 @@ func (p *Parser) Upgrade() (next app.Proto, rest []byte, ok bool) {
 	s := &p.sides[app.ToClient]
 	rest, s.in = s.in, nil
 	return p.next, rest, true
+}
+
+// Bequest implements app.Bequeather: the request that asked for HTTP/2 is answered there.
+func (p *Parser) Bequest() *app.Request {
+	if p.next != app.HTTP2 || p.last == nil || p.last.Request.Unseen {
+		return nil
+	}
+	q := &p.last.Request
+	r := &app.Request{Method: q.Method, Target: q.RawURI}
+	for i := range q.Headers {
+		r.Fields = append(r.Fields, app.Field{Name: q.Headers[i].Name, Value: q.Headers[i].Value})
+	}
+	return r
 }
 
 // begin starts a transaction, or fails when there are too many.

@@ -139,19 +139,19 @@ func statusCode(b []byte) int {
 func (p *Parser) responseHeaders(s *side) {
 	r := &s.tx.Response
 	s.tx.Advance(app.ToClient, Headers)
-	code, method := r.StatusCode, string(s.tx.Request.Method)
+	code, method, tx := r.StatusCode, string(s.tx.Request.Method), s.tx
 	switch {
 	case code == 100 && !hasBody(&r.Message):
 		p.interim(s)
 		return
 	case code == 101 && p.switching(s.tx):
 		p.endMessage(s, true)
-		p.tunnel(s, upgradeProto(&r.Message))
+		p.tunnel(tx, upgradeProto(&r.Message))
 		return
 	case method == "CONNECT" && code >= 200 && code < 300:
 		s.tx.Tunnel = true
 		p.endMessage(s, true)
-		p.tunnel(s, app.Unknown)
+		p.tunnel(tx, app.Unknown)
 		return
 	case method == "HEAD":
 		s.state = finish
@@ -279,6 +279,6 @@ func upgradeProto(m *Message) app.Proto {
 }
 
 // tunnel ends HTTP/1 on this connection.
-func (p *Parser) tunnel(s *side, next app.Proto) {
-	p.upgraded, p.next = true, next
+func (p *Parser) tunnel(last *Tx, next app.Proto) {
+	p.upgraded, p.next, p.last = true, next, last
 }

@@ -35,8 +35,7 @@ func (p *Parser) dispatch(s *side, f *frameHeader, b []byte) {
 	case frameReset:
 		p.errorCode(t, m, b)
 		if st := p.streams[f.stream]; st != nil {
-			p.endStream(st, app.ToServer, false)
-			p.endStream(st, app.ToClient, false)
+			p.resetStream(st, s.dir)
 		}
 	case frameSettings:
 		p.settings(s, f, t, m, b)
@@ -205,6 +204,7 @@ func (p *Parser) fields(st *stream, dir app.Direction, m *Message) {
 	if dir == app.ToServer {
 		p.host(t, m)
 	}
+	p.dnsFields(st, dir, m)
 	st.chain[dir] = coding.New(m.Joined("content-encoding"), coding.Config{Layers: p.cfg.DecompressLayers, Bomb: p.cfg.BombLimit},
 		func(name string) {
 			if name == coding.Bomb {
@@ -213,6 +213,28 @@ func (p *Parser) fields(st *stream, dir app.Direction, m *Message) {
 				t.Event("http2.failed_decompression")
 			}
 		})
+}
+
+// maxReset bounds the streams that are open only because their client gave them up: it must expect what is under way (RFC 9113
+// §5.1).
+const maxReset = 16
+
+// resetStream ends a stream that one side gives up. What the server has sent before it hears of that still belongs to it.
+func (p *Parser) resetStream(st *stream, by app.Direction) {
+	p.endStream(st, app.ToServer, false)
+	if by == app.ToClient {
+		p.endStream(st, app.ToClient, false)
+	}
+	if st.tx.Complete[app.ToClient] {
+		return
+	}
+	if len(p.reset) >= maxReset {
+		if old := p.streams[p.reset[0]]; old != nil {
+			p.endStream(old, app.ToClient, false)
+		}
+		p.reset = append(p.reset[:0], p.reset[1:]...)
+	}
+	p.reset = append(p.reset, st.tx.StreamID)
 }
 
 // endStream completes one direction of a stream.
@@ -226,6 +248,7 @@ func (p *Parser) endStream(st *stream, dir app.Direction, whole bool) {
 	} else {
 		st.file[dir].Truncate()
 	}
+	p.message(st, dir)
 	st.tx.Of(dir).Done = true
 	st.tx.Advance(dir, Complete)
 	st.tx.Complete[dir] = true

@@ -67,6 +67,8 @@ type Parser struct {
 	streams map[uint32]*stream
 	sides   [2]side
 	now     int64
+	doh     bool     // a stream carries DNS
+	reset   []uint32 // streams that the client has given up and whose answers may be under way, oldest first
 }
 
 // side is the reading of one direction.
@@ -92,6 +94,7 @@ type stream struct {
 	chain [2]*coding.Chain
 	file  [2]*app.File
 	seen  [2]bool // headers were seen
+	doh   [2]bool // the direction's body is a DNS message
 }
 
 // New returns a parser of one connection.
@@ -129,8 +132,13 @@ func Probe(dir app.Direction, data []byte, _, _ uint16) app.Match {
 	return app.No
 }
 
-// Proto returns app.HTTP2.
-func (p *Parser) Proto() app.Proto { return app.HTTP2 }
+// Proto returns app.HTTP2, or app.DOH2 once a stream carries DNS.
+func (p *Parser) Proto() app.Proto {
+	if p.doh {
+		return app.DOH2
+	}
+	return app.HTTP2
+}
 
 // Txs returns the live transactions.
 func (p *Parser) Txs() []app.Tx { return p.txs.All() }

@@ -1,6 +1,9 @@
 package http2
 
-import "github.com/weir-ips/weir/pkg/flow/app"
+import (
+	"github.com/weir-ips/weir/pkg/flow/app"
+	"github.com/weir-ips/weir/pkg/flow/dns"
+)
 
 // Steps of a direction's progress, those of HTTP/1 where they have a counterpart.
 const (
@@ -26,6 +29,7 @@ type Tx struct {
 	Status      []byte // :status
 	Priority    uint8  // valid iff HasPriority
 	HasPriority bool
+	DNS         [2]*dns.Message // question and answer of DNS over HTTPS (RFC 8484), by direction; nil without
 }
 
 // Of returns the message of a direction.

@@ -75,10 +75,18 @@ func (c *Context) Fetch(g *Group, s *Source, tx app.Tx, i int) (Bytes, bool) {
 	return b, ok
 }
 
+// apps are the protocols whose transactions have the source: what HTTP/2 has, DNS over HTTP/2 has too.
+func (s *Source) apps() AppSet {
+	if s.Proto == app.HTTP2 {
+		return Apps(app.HTTP2, app.DOH2)
+	}
+	return Apps(s.Proto)
+}
+
 // Source returns the group's source in a protocol and direction; nil when it has none.
 func (g *Group) Source(p app.Proto, d app.Direction) *Source {
 	for i := range g.Buffer.Sources {
-		if s := &g.Buffer.Sources[i]; s.Proto == p && s.Dir == d {
+		if s := &g.Buffer.Sources[i]; s.Dir == d && (s.Proto == p || s.Proto == app.HTTP2 && p == app.DOH2) {
 			return s
 		}
 	}

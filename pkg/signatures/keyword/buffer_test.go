@@ -216,7 +216,7 @@ func TestIntegersOfTransactions(t *testing.T) {
 	hello := inside(app.TLS, s, tlsTx())
 	h2 := inside(app.HTTP2, c, http2Tx())
 	port := inside(app.FTP, c, &ftp.Tx{Port: 1286, Mode: ftp.Active})
-	replied := inside(app.FTP, s, &ftp.Tx{Replies: []ftp.Reply{{}}})
+	replied := inside(app.FTP, s, &ftp.Tx{Command: []byte("NOOP"), Replies: []ftp.Reply{{}}})
 	share := inside(app.SMB, c, smbTx())
 	for _, k := range []struct {
 		keyword, hit, miss, reject, err string
@@ -467,7 +467,7 @@ func TestApplicationEvents(t *testing.T) {
 
 func TestProtocolOfRule(t *testing.T) {
 	for _, c := range []struct{ head, rule, err string }{
-		{"alert dns any any -> any any", `http.uri; content:"x";`, "31: http.uri: the rule already asks for another protocol"},
+		{"alert tls any any -> any any", `http.uri; content:"x";`, "31: http.uri: the rule already asks for another protocol"},
 		{"alert http any any -> any any", `flow:to_client; http.uri; content:"x";`, "1: http.uri: does not exist in the rule's protocol and direction"},
 		{"alert http any any -> any any", `http.uri; content:"x"; http.stat_code; content:"y";`, "1: buffers of the client and of the server in one rule need => as direction"},
 	} {

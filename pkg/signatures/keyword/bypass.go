@@ -26,8 +26,12 @@ var configKeyword = Keyword{
 		}
 		c.sig.NoAlert = true
 		c.effect(func(x *Context) {
-			if x.Tx != nil {
-				x.Tx.Base().Logged = true
+			if x.Tx == nil {
+				return
+			}
+			x.Tx.Base().Logged = true
+			if s, ok := x.Flow.Parser.(app.Silencer); ok {
+				s.Silence(x.Tx)
 			}
 		})
 		return nil

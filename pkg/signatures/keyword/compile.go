@@ -212,7 +212,7 @@ func (c *compiler) stick(b *Buffer) error {
 func (c *compiler) need(b *Buffer) error {
 	var set AppSet
 	for i := range b.Sources {
-		set |= Apps(b.Sources[i].Proto)
+		set |= b.Sources[i].apps()
 	}
 	if set == 0 {
 		return nil

@@ -3,26 +3,35 @@ package keyword
 import (
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/flow/dns"
+	"github.com/weir-ips/weir/pkg/flow/http2"
 	"github.com/weir-ips/weir/pkg/signatures/syntax"
 )
 
-// dnsEach makes the source of a buffer that a message has several times.
-func dnsEach(dir app.Direction, get func(m *dns.Message, i int) ([]byte, bool)) Source {
-	return Source{Proto: app.DNS, Dir: dir, Progress: dns.Complete, Get: func(_ *Context, tx app.Tx, i int) (Bytes, bool) {
-		t, ok := tx.(*dns.Tx)
-		if !ok {
-			return Bytes{}, false
-		}
-		m := t.Request
+// dnsMessage returns the message that one side of a transaction carries, as it is or over HTTP/2; nil when it carries none.
+func dnsMessage(tx app.Tx, dir app.Direction) *dns.Message {
+	switch t := tx.(type) {
+	case *dns.Tx:
 		if dir == app.ToClient {
-			m = t.Response
+			return t.Response
 		}
+		return t.Request
+	case *http2.Tx:
+		return t.DNS[dir]
+	}
+	return nil
+}
+
+// dnsEach makes the sources of a buffer that a message has several times.
+func dnsEach(dir app.Direction, get func(m *dns.Message, i int) ([]byte, bool)) []Source {
+	fetch := func(_ *Context, tx app.Tx, i int) (Bytes, bool) {
+		m := dnsMessage(tx, dir)
 		if m == nil {
 			return Bytes{}, false
 		}
 		b, ok := get(m, i)
 		return Bytes{Data: b}, ok
-	}}
+	}
+	return []Source{{Proto: app.DNS, Dir: dir, Progress: dns.Complete, Get: fetch}, {Proto: app.DOH2, Dir: dir, Progress: http2.Complete, Get: fetch}}
 }
 
 func dnsQueryName(m *dns.Message, i int) ([]byte, bool) {
@@ -42,11 +51,11 @@ func recordName(section func(*dns.Message) []dns.Record) func(*dns.Message, int)
 }
 
 func dnsBoth(get func(*dns.Message, int) ([]byte, bool)) []Source {
-	return []Source{dnsEach(app.ToServer, get), dnsEach(app.ToClient, get)}
+	return append(dnsEach(app.ToServer, get), dnsEach(app.ToClient, get)...)
 }
 
 var (
-	dnsQuery = &Buffer{Name: "dns.query", Multi: true, Sources: []Source{dnsEach(app.ToServer, dnsQueryName)}}
+	dnsQuery = &Buffer{Name: "dns.query", Multi: true, Sources: dnsEach(app.ToServer, dnsQueryName)}
 
 	dnsQueriesName = &Buffer{Name: "dns.queries.rrname", Multi: true, Sources: dnsBoth(dnsQueryName)}
 
@@ -56,7 +65,7 @@ var (
 
 	dnsAdditionalsName = &Buffer{Name: "dns.additionals.rrname", Multi: true, Sources: dnsBoth(recordName(func(m *dns.Message) []dns.Record { return m.Additionals }))}
 
-	dnsResponseName = &Buffer{Name: "dns.response.rrname", Multi: true, Sources: []Source{dnsEach(app.ToClient, dnsAnyName)}}
+	dnsResponseName = &Buffer{Name: "dns.response.rrname", Multi: true, Sources: dnsEach(app.ToClient, dnsAnyName)}
 )
 
 // dnsAnyName is every name of a response: of the questions, and of the records with the names that they hold.
@@ -144,24 +153,18 @@ func (c *compiler) values(name string, sources []valueSource, holds func(uint64)
 	return nil
 }
 
-func dnsValue(get func(m *dns.Message, i int) (uint64, bool)) []valueSource {
-	of := func(dir app.Direction) valueSource {
-		return valueSource{app.DNS, dir, dns.Complete, func(tx app.Tx, i int) (uint64, bool) {
-			t, ok := tx.(*dns.Tx)
-			if !ok {
-				return 0, false
-			}
-			m := t.Request
-			if dir == app.ToClient {
-				m = t.Response
-			}
+func dnsValue(get func(m *dns.Message, i int) (uint64, bool)) (out []valueSource) {
+	for _, dir := range [...]app.Direction{app.ToServer, app.ToClient} {
+		fetch := func(tx app.Tx, i int) (uint64, bool) {
+			m := dnsMessage(tx, dir)
 			if m == nil {
 				return 0, false
 			}
 			return get(m, i)
-		}}
+		}
+		out = append(out, valueSource{app.DNS, dir, dns.Complete, fetch}, valueSource{app.DOH2, dir, http2.Complete, fetch})
 	}
-	return []valueSource{of(app.ToServer), of(app.ToClient)}
+	return out
 }
 
 var dnsOpcode = txField("dns.opcode", "operation of the message", 15, nil, dnsValue(func(m *dns.Message, i int) (uint64, bool) { return uint64(m.Opcode()), i == 0 }))

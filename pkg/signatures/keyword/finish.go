@@ -108,7 +108,7 @@ func (c *compiler) directions() error {
 	for _, g := range s.Groups {
 		var d Dirs
 		for i := range g.Buffer.Sources {
-			if src := &g.Buffer.Sources[i]; s.Apps.Has(src.Proto) {
+			if src := &g.Buffer.Sources[i]; s.Apps&src.apps() != 0 {
 				d |= 1 << src.Dir
 			}
 		}
@@ -197,7 +197,7 @@ func (c *compiler) order() {
 	step := func(g *Group) int {
 		best := 255
 		for i := range g.Buffer.Sources {
-			if src := &g.Buffer.Sources[i]; s.Apps.Has(src.Proto) && s.Dirs.Has(src.Dir) {
+			if src := &g.Buffer.Sources[i]; s.Apps&src.apps() != 0 && s.Dirs.Has(src.Dir) {
 				best = min(best, int(src.Progress)<<1|boolInt(src.FinalStep() != src.Progress))
 			}
 		}

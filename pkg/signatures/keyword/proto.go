@@ -93,10 +93,11 @@ var appProtocols = map[string]struct {
 	apps AppSet
 	l4   uint8
 }{
-	"http":     {Apps(app.HTTP1, app.HTTP2), tcpL4},
+	"http":     {Apps(app.HTTP1, app.HTTP2, app.DOH2), tcpL4},
 	"http1":    {Apps(app.HTTP1), tcpL4},
-	"http2":    {Apps(app.HTTP2), tcpL4},
-	"dns":      {Apps(app.DNS), bothL4},
+	"http2":    {Apps(app.HTTP2, app.DOH2), tcpL4},
+	"doh2":     {Apps(app.DOH2), tcpL4},
+	"dns":      {Apps(app.DNS, app.DOH2), bothL4},
 	"tls":      {Apps(app.TLS), tcpL4},
 	"ssl":      {Apps(app.TLS), tcpL4},
 	"quic":     {Apps(app.QUIC), udpL4},
@@ -109,7 +110,7 @@ var appProtocols = map[string]struct {
 }
 
 // unparsed are Suricata's protocols that this program does not parse: their rules load and never match.
-var unparsed = []string{"bittorrent-dht", "dhcp", "dnp3", "doh2", "enip", "ike", "imap", "irc", "jabber", "krb5", "ldap", "llmnr", "mdns",
+var unparsed = []string{"bittorrent-dht", "dhcp", "dnp3", "enip", "ike", "imap", "irc", "jabber", "krb5", "ldap", "llmnr", "mdns",
 	"modbus", "mqtt", "msn", "nfs", "ntp", "pgsql", "pop3", "rdp", "rfb", "sip", "snmp", "telnet", "tftp", "websocket"}
 
 // parseProtocol reads the protocol word of a header: a protocol, with a hook after a colon.

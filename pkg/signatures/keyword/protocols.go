@@ -168,7 +168,7 @@ var (
 		ftpValues(func(t *ftp.Tx) (uint64, bool) { return uint64(t.Mode), t.Mode != ftp.NoMode }))
 	ftpReplyReceived = txField("ftp.reply_received", "whether the command was answered", 1, map[string]uint64{"no": 0, "false": 0, "off": 0, "yes": 1, "true": 1, "on": 1},
 		ftpValues(func(t *ftp.Tx) (uint64, bool) {
-			return uint64(boolInt(len(t.Replies) > 0)), len(t.Replies) > 0 || t.Complete[app.ToClient]
+			return uint64(boolInt(len(t.Replies) > 0)), len(t.Command) > 0 && (len(t.Replies) > 0 || t.Complete[app.ToClient])
 		})[1:])
 )
 
