@@ -19,7 +19,8 @@ func TestLayout(t *testing.T) {
 	for name, mirror := range map[string]any{
 		"control": Control{}, "cell": Cell{}, "bucket": Bucket{}, "verdict": Verdict{}, "target": Target{}, "tuple": Tuple{},
 		"flow": Flow{}, "dest": Dest{}, "arm": Arm{}, "credit": Credit{}, "stats": Counters{}, "capture": CaptureHeader{},
-		"sample": Sample{}, "prefix_key": PrefixKey{},
+		"sample": Sample{}, "sighting": Sighting{}, "features": Features{}, "fingerprint": Fingerprint{}, "filter": Filter{},
+		"prefix_key": PrefixKey{},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c *btf.Struct
@@ -82,6 +83,7 @@ func TestEnums(t *testing.T) {
 	}{
 		{"reason", "REASON_", Reasons, func(i uint64) string { return Reason(i).String() }},
 		{"path", "PATH_", Paths, func(i uint64) string { return Path(i).String() }},
+		{"step", "STEP_", Steps, func(i uint64) string { return Step(i).String() }},
 		{"class", "CLASS_", Classes, func(i uint64) string { return Class(i).String() }},
 	} {
 		var c *btf.Enum
@@ -103,7 +105,7 @@ func TestEnums(t *testing.T) {
 			t.Errorf("enum %s has %d values, Go %d", e.name, n, e.count)
 		}
 	}
-	if got := fmt.Sprint(Reason(99), Path(99), Class(99)); got != "reason(99) path(99) class(99)" {
+	if got := fmt.Sprint(Reason(99), Path(99), Class(99), Step(99)); got != "reason(99) path(99) class(99) step(99)" {
 		t.Error(got)
 	}
 }

@@ -49,9 +49,9 @@ func setAll(spec *ebpf.CollectionSpec, constants map[string]uint32) error {
 func shared() []string {
 	return []string{
 		sensorMapControl, sensorMapSources, sensorMapVerdicts, sensorMapTargets, sensorMapPresence4, sensorMapPresence6,
-		sensorMapPrefixes, sensorMapGuard, sensorMapFlowCells, sensorMapFlows, sensorMapDests, sensorMapArms, sensorMapGood,
-		sensorMapCredits, sensorMapStats, sensorMapRings, sensorMapSamples, sensorMapSockets,
-		sensorMapBridge,
+		sensorMapPrefixes, sensorMapGuard, sensorMapFlowCells, sensorMapFlows, sensorMapDests, sensorMapArms, sensorMapFilters,
+		sensorMapGood, sensorMapCredits, sensorMapStats, sensorMapRings, sensorMapSamples, sensorMapSightings,
+		sensorMapSockets, sensorMapBridge,
 	}
 }
 

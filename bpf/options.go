@@ -8,7 +8,7 @@ import (
 )
 
 // ABI is the version of the shared structs and maps; it is part of the pin path.
-const ABI = 1
+const ABI = 2
 
 // Mode is where the program stands (design: modes of the sensor).
 type Mode uint32

@@ -19,6 +19,8 @@ const (
 	ReasonFloodTCP
 	ReasonFloodFragment
 	ReasonFloodOther
+	ReasonFingerprint
+	ReasonUnasked
 	ReasonBadIP
 	ReasonBadL4
 	ReasonTCPFlags
@@ -35,7 +37,7 @@ const (
 // String is the reason's name in metrics, alerts and documents.
 func (r Reason) String() string {
 	names := [Reasons]string{"none", "flow", "source", "prefix", "rate", "flood-syn", "flood-synack", "flood-udp",
-		"flood-icmp", "flood-tcp", "flood-fragment", "flood-other", "bad-ip", "bad-l4", "tcp-flags", "land", "port-zero",
+		"flood-icmp", "flood-tcp", "flood-fragment", "flood-other", "fingerprint", "unasked", "bad-ip", "bad-l4", "tcp-flags", "land", "port-zero",
 		"fragment", "bad-source", "extensions", "backlog", "closed"}
 	if int(r) < len(names) {
 		return names[r]
@@ -69,17 +71,42 @@ const (
 	PathGood
 	PathDestFull
 	PathSampleLost
+	PathAsked
+	PathSighted
+	PathSightLost
 	Paths = iota
 )
 
 // String is the path's name in metrics.
 func (p Path) String() string {
 	names := [Paths]string{"packets", "bytes", "other", "pass", "hairpin", "inspect", "capture", "capture-lost", "consumed",
-		"bypass", "guarded", "killed", "lease-open", "credit-open", "no-socket", "good", "dest-full", "sample-lost"}
+		"bypass", "guarded", "killed", "lease-open", "credit-open", "no-socket", "good", "dest-full", "sample-lost", "asked", "sighted", "sight-lost"}
 	if int(p) < len(names) {
 		return names[p]
 	}
 	return fmt.Sprintf("path(%d)", uint8(p))
+}
+
+// Step is one part of the mitigation of an armed destination, besides its limits (enum step).
+type Step uint8
+
+// Steps of mitigation, in the order in which they are taken; the C comments say more.
+const (
+	StepFingerprint Step = iota
+	StepUnasked
+	StepSYNACK
+	StepSight
+	StepFirst
+	Steps = iota
+)
+
+// String is the step's name in metrics.
+func (s Step) String() string {
+	names := [Steps]string{"fingerprint", "unasked", "synack", "sight", "first"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprintf("step(%d)", uint8(s))
 }
 
 // Class tells apart the packets that a destination's counters and limits distinguish (enum class).

@@ -83,6 +83,7 @@ func (r *rig) empty() {
 	clear(t.Flows)
 	clear(t.Dests)
 	clear(t.Arms)
+	clear(t.Filters)
 	clear(t.Good)
 	clear(t.Credits)
 	trie, err := r.NewTrie(0)

@@ -189,6 +189,9 @@ func (s *Sensor) Rings() []*ebpf.Map { return s.rings }
 // Samples is the ring of Sample records.
 func (s *Sensor) Samples() *ebpf.Map { return s.maps[sensorMapSamples] }
 
+// Sightings is the ring of Sighting records.
+func (s *Sensor) Sightings() *ebpf.Map { return s.maps[sensorMapSightings] }
+
 // Sockets is the XSKMAP: receive queue → AF_XDP socket descriptor. A closed socket's slot empties by itself.
 func (s *Sensor) Sockets() *ebpf.Map { return s.maps[sensorMapSockets] }
 

@@ -21,7 +21,7 @@ const (
 	sensorMapControl      = "control"
 	sensorMapCredits      = "credits"
 	sensorMapDests        = "dests"
-	sensorMapFirsts       = "firsts"
+	sensorMapFilters      = "filters"
 	sensorMapFlowCells    = "flow_cells"
 	sensorMapFlows        = "flows"
 	sensorMapGood         = "good"
@@ -29,8 +29,10 @@ const (
 	sensorMapPrefixes     = "prefixes"
 	sensorMapPresence4    = "presence4"
 	sensorMapPresence6    = "presence6"
+	sensorMapRecent       = "recent"
 	sensorMapRings        = "rings"
 	sensorMapSamples      = "samples"
+	sensorMapSightings    = "sightings"
 	sensorMapSockets      = "sockets"
 	sensorMapSources      = "sources"
 	sensorMapStats        = "stats"
@@ -105,7 +107,7 @@ type sensorMapSpecs struct {
 	Control   *ebpf.MapSpec `ebpf:"control"`
 	Credits   *ebpf.MapSpec `ebpf:"credits"`
 	Dests     *ebpf.MapSpec `ebpf:"dests"`
-	Firsts    *ebpf.MapSpec `ebpf:"firsts"`
+	Filters   *ebpf.MapSpec `ebpf:"filters"`
 	FlowCells *ebpf.MapSpec `ebpf:"flow_cells"`
 	Flows     *ebpf.MapSpec `ebpf:"flows"`
 	Good      *ebpf.MapSpec `ebpf:"good"`
@@ -113,8 +115,10 @@ type sensorMapSpecs struct {
 	Prefixes  *ebpf.MapSpec `ebpf:"prefixes"`
 	Presence4 *ebpf.MapSpec `ebpf:"presence4"`
 	Presence6 *ebpf.MapSpec `ebpf:"presence6"`
+	Recent    *ebpf.MapSpec `ebpf:"recent"`
 	Rings     *ebpf.MapSpec `ebpf:"rings"`
 	Samples   *ebpf.MapSpec `ebpf:"samples"`
+	Sightings *ebpf.MapSpec `ebpf:"sightings"`
 	Sockets   *ebpf.MapSpec `ebpf:"sockets"`
 	Sources   *ebpf.MapSpec `ebpf:"sources"`
 	Stats     *ebpf.MapSpec `ebpf:"stats"`
@@ -163,7 +167,7 @@ type sensorMaps struct {
 	Control   *ebpf.Map `ebpf:"control"`
 	Credits   *ebpf.Map `ebpf:"credits"`
 	Dests     *ebpf.Map `ebpf:"dests"`
-	Firsts    *ebpf.Map `ebpf:"firsts"`
+	Filters   *ebpf.Map `ebpf:"filters"`
 	FlowCells *ebpf.Map `ebpf:"flow_cells"`
 	Flows     *ebpf.Map `ebpf:"flows"`
 	Good      *ebpf.Map `ebpf:"good"`
@@ -171,8 +175,10 @@ type sensorMaps struct {
 	Prefixes  *ebpf.Map `ebpf:"prefixes"`
 	Presence4 *ebpf.Map `ebpf:"presence4"`
 	Presence6 *ebpf.Map `ebpf:"presence6"`
+	Recent    *ebpf.Map `ebpf:"recent"`
 	Rings     *ebpf.Map `ebpf:"rings"`
 	Samples   *ebpf.Map `ebpf:"samples"`
+	Sightings *ebpf.Map `ebpf:"sightings"`
 	Sockets   *ebpf.Map `ebpf:"sockets"`
 	Sources   *ebpf.Map `ebpf:"sources"`
 	Stats     *ebpf.Map `ebpf:"stats"`
@@ -187,7 +193,7 @@ func (m *sensorMaps) Close() error {
 		m.Control,
 		m.Credits,
 		m.Dests,
-		m.Firsts,
+		m.Filters,
 		m.FlowCells,
 		m.Flows,
 		m.Good,
@@ -195,8 +201,10 @@ func (m *sensorMaps) Close() error {
 		m.Prefixes,
 		m.Presence4,
 		m.Presence6,
+		m.Recent,
 		m.Rings,
 		m.Samples,
+		m.Sightings,
 		m.Sockets,
 		m.Sources,
 		m.Stats,

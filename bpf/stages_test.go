@@ -182,8 +182,8 @@ func TestARepeatedSYNIsLetThrough(t *testing.T) {
 	}
 	r.send(syn(bad4, 9))
 	d, arm := r.dest(server4)
-	d.Armed = 1<<ClassSYN | ArmedFirst
-	arm.Budget[ClassSYN], arm.Expires[ClassSYN] = 1000, never
+	d.Armed, d.Steps = 1<<ClassSYN, 1<<StepFirst
+	arm.Budget[ClassSYN], arm.Expires[ClassSYN], arm.Until[StepFirst] = 1000, never, never
 	r.expect(syn(good4, 1), xdpDrop, ReasonFloodSYN, ReasonNone)
 	r.expect(syn(good4, 1), xdpDrop, ReasonFloodSYN, ReasonNone) // at once: nobody real does
 	for start := r.tick(); r.tick()-start <= FirstAgain; {

@@ -21,6 +21,7 @@ type Tables struct {
 	Flows     []Flow
 	Dests     []Dest
 	Arms      []Arm
+	Filters   []Filter
 	Good      []uint64 // 2 generations of GoodWords
 	Credits   []Credit
 
@@ -52,6 +53,7 @@ func openTables(m mapSet) (*Tables, error) {
 		func() error { return share(t, m[sensorMapFlows], &t.Flows) },
 		func() error { return share(t, m[sensorMapDests], &t.Dests) },
 		func() error { return share(t, m[sensorMapArms], &t.Arms) },
+		func() error { return share(t, m[sensorMapFilters], &t.Filters) },
 		func() error { return share(t, m[sensorMapGood], &t.Good) },
 		func() error { return share(t, m[sensorMapCredits], &t.Credits) },
 	} {

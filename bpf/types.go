@@ -10,9 +10,13 @@ const (
 	ChainLimit     = 8          // verdicts walked for one source, and for one prefix with those that hold it
 	DestWays       = 4
 	DestIdle       = 32   // ticks
-	ArmedFirst     = 0x80 // Dest.Armed: a SYN must be a repetition
 	FirstAgain     = 8    // ticks after which a repetition of a SYN counts
 	FirstKept      = 64   // ticks for which a first SYN is remembered
+	AskedKept      = 64   // ticks for which an answer may come
+	Prints         = 8    // fingerprints of a Filter
+	FilterPorts    = 32   // source ports of a Filter
+	Filters        = 1024 // entries of filters; 0 is none
+	SightsPerTick  = 16   // of a Filter, per CPU that meets a new tick
 	RateWindow     = 4    // log2 ticks of a rate-limit verdict's window
 	ArmWindow      = 2    // log2 ticks of an armed destination's window
 	BudgetLimit    = 1<<20 - 1
@@ -48,7 +52,7 @@ type Control struct {
 	Seq        uint64
 	Shorter6   uint64 // bit by an IPv6 address's first 6: prefixes shorter than /48 may hold it
 	Second     uint32 // bridge: interface number of the second port
-	_          uint32
+	Asking     uint32 // not 0: a destination is armed against answers it did not ask for, so questions are remembered
 	_          uint64 // always 0
 }
 
@@ -127,20 +131,104 @@ type Dest struct {
 	_       structs.HostLayout
 	Addr    [16]byte
 	Last    uint32    // tick of the last packet
-	Armed   uint8     // bit per Class; ArmedFirst
+	Armed   uint8     // bit per Class
+	Steps   uint8     // bit per Step
 	Fixed   uint8     // not 0: claimed by Go
-	Claims  uint16    // how often the way changed its destination
+	Claims  uint8     // how often the way changed its destination; wraps
 	Packets [8]uint32 // by Class; wraps
 	Bytes   uint64
 }
 
-// Arm holds the limits of the Dest with the same index.
+// Arm holds the limits and steps of the Dest with the same index.
 type Arm struct {
 	_       structs.HostLayout
-	Budget  [8]uint32 // packets per window
+	Budget  [8]uint32 // by Class: packets per window
 	Expires [8]uint32 // tick
 	Window  [8]uint32
 	Spent   [8]uint32
+	Until   [8]uint32 // by Step: tick at which it ends
+	Filter  uint32    // index into filters; 0: none
+	_       [7]uint32
+}
+
+// Features are what a fingerprint sees of a packet. Numbers are in host order; what the packet does not have is 0. A later
+// fragment has no transport header: what follows its IP header is payload.
+type Features struct {
+	_        structs.HostLayout
+	Length   uint16 // of the IP packet, its header included
+	ID       uint16 // IPv4: identification
+	Fragment uint16 // IPv4: flags and offset, as in the header
+	TTL      uint8  // or hop limit
+	TOS      uint8  // or traffic class
+	SPort    uint16
+	DPort    uint16
+	Window   uint16 // TCP: not scaled
+	Payload  uint16 // bytes behind the transport header
+	Options  uint32 // TCP: kinds of the first 8, the first in the lowest 4 bits; 15: above 14; ends at the end-of-list option
+	MSS      uint16 // TCP option 2
+	Scale    uint8  // TCP option 3: shift + 1
+	Flags    uint8  // TCP; ICMP: the type
+	Seq      uint32 // TCP
+	Ack      uint32
+	Head     [8]byte // first bytes of the payload, as they lie on the wire
+	Src      uint32  // IPv4: address; IPv6: its first 32 bits
+	Proto    uint8
+	Version  uint8 // 4 or 6
+	_        uint16
+}
+
+// Fingerprint is what an attack's packets have in common. A packet is alike if it agrees with Value in all bits of Mask,
+// and lies in the ranges, bounds included.
+type Fingerprint struct {
+	_         structs.HostLayout
+	Packets   uint64 // alike, those of known-good sources aside; written by XDP
+	Bytes     uint64
+	Value     Features
+	Mask      Features
+	MinLength uint16 // of Features.Length
+	MaxLength uint16
+	MinTTL    uint8
+	MaxTTL    uint8
+	Flags     uint8 // PrintObserve, PrintEveryone
+	_         uint8
+	Expires   uint32 // tick
+	Rule      uint32
+}
+
+// Flags of a Fingerprint.
+const (
+	PrintObserve  = 1 // count, drop nothing
+	PrintEveryone = 2 // drop known-good sources' packets too
+)
+
+// Filter is what an armed destination's packets are compared with (filters[i]).
+type Filter struct {
+	_         structs.HostLayout
+	Ports     [FilterPorts]uint16 // UDP source ports of amplifiers; 0: none
+	Unasked   uint64              // packets from them that nobody asked for
+	Asked     uint64              // answers that had been asked for
+	SYNACKs   uint64              // SYN+ACKs that nobody asked for
+	Owner     uint32              // index into dests + 1; not read by the program
+	SightTick uint32
+	Sights    uint32
+	_         [7]uint32
+	Prints    [Prints]Fingerprint
+}
+
+// Sighting is a packet to an armed destination, before it is judged by fingerprints, ports and limits.
+type Sighting struct {
+	_        structs.HostLayout
+	Time     uint64 // CLOCK_MONOTONIC, ns
+	Src, Dst [16]byte
+	Features Features
+	Ifindex  uint32
+	WireLen  uint32
+	Class    Class
+	Good     uint8 // the source is known good
+	CapLen   uint16
+	Offset   uint16 // of the IP header in Head; beyond it in deep tunnels
+	_        uint16
+	Head     [SampleHead]byte
 }
 
 // Credit says how many frames of a receive queue inspection will still take: Granted - Used. Go adds to Granted, XDP to
@@ -171,7 +259,7 @@ type Sample struct {
 	Ifindex uint32
 	WireLen uint32
 	Rule    uint32
-	Slot    uint32 // of the verdict, 0 if none; of a flow when Reason is ReasonFlow
+	Slot    uint32 // of the verdict, 0 if none; of a flow for ReasonFlow; filter * Prints + index for ReasonFingerprint
 	Reason  Reason
 	Dropped uint8 // 0: it would have been
 	CapLen  uint16

@@ -1,48 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-/* Counts per destination, and the limits of armed ones. */
-#include "drop.h"
-
-INLINE void claim(struct dest *d, struct pkt *p)
-{
-	d->claims++;
-	d->armed = 0;
-	d->bytes = 0;
-	UNROLL
-	for (int i = 0; i < CLASSES; i++)
-		d->packets[i] = 0;
-	__builtin_memcpy(d->addr, p->dst, 16);
-}
-
-/* The destination's counters and, in *index, where they lie; 0 if all ways of its set are taken. */
-INLINE struct dest *find_dest(const struct env *e, __u32 *index)
-{
-	struct pkt *p = e->p;
-	__u32 base = (hash_addr(e->control->seed, p->dst) & dest_mask) * DEST_WAYS, idle_at = 0;
-	struct dest *idle = 0;
-
-	for (int i = 0; i < DEST_WAYS; i++) {
-		__u32 at = base + i;
-		struct dest *d = map_lookup(&dests, &at);
-
-		if (!d)
-			return 0;
-		if (LIKELY(((__u64 *)d->addr)[0] == p->dst[0] && ((__u64 *)d->addr)[1] == p->dst[1])) {
-			*index = at;
-			return d;
-		}
-		if (!idle && !d->fixed && p->now - d->last > DEST_IDLE) {
-			idle = d;
-			idle_at = at;
-		}
-	}
-	if (idle) {
-		claim(idle, p);
-		*index = idle_at;
-	}
-	return idle;
-}
+/* Counts per destination, and what is done for armed ones. */
+#include "asked.h"
+#include "filter.h"
 
 /* Whether the source is among those that completed a handshake lately: 3 bits of one word, in either generation. */
 INLINE int known_good(const struct env *e)
@@ -62,13 +23,12 @@ INLINE int known_good(const struct env *e)
 	return word && (*word & bits) == bits;
 }
 
-/* Whether a packet of the class is over the limit of armed destination i. */
-INLINE int over_limit(struct pkt *p, __u32 i, __u32 class)
+/* Whether a packet of the class is over the limit of an armed destination. */
+INLINE int over_limit(struct pkt *p, struct arm *a, __u32 class)
 {
-	struct arm *a = map_lookup(&arms, &i);
 	__u32 window = p->now >> ARM_WINDOW;
 
-	if (!a || (__s32)(p->now - a->expires[class]) >= 0)
+	if (expired(p, a->expires[class]))
 		return 0;
 	if (a->window[class] != window) {
 		a->window[class] = window;
@@ -81,25 +41,67 @@ INLINE int over_limit(struct pkt *p, __u32 i, __u32 class)
 }
 
 /*
- * Whether a SYN is the first of its tuple, and remembers it: tag << 8 | tick. A later one in the same place takes it, so a
- * flood costs a client at worst one more repetition, and no memory.
+ * Whether a SYN is the first of its tuple, and remembers it. A later one in the same place takes it, so a flood costs a
+ * client at worst one more repetition, and no memory.
  */
 INLINE int first_syn(const struct env *e)
 {
 	struct pkt *p = e->p;
 	__u64 h = hash_ends(e->control->seed, p->tenant, p->src, p->dst,
 			    (__u64)p->sport << 32 | (__u64)p->dport << 16 | p->proto);
-	__u32 i = h & (FIRSTS - 1), tag = (__u32)(h >> 40) << 8, *first = map_lookup(&firsts, &i), was;
-	__u8 age;
+	__u32 age = recent_age(h, p->now);
 
-	if (!first)
-		return 0;
-	was = *first;
-	age = p->now - was;
-	if ((was & ~0xff) == tag && age <= FIRST_KEPT)
+	if (age <= FIRST_KEPT)
 		return age < FIRST_AGAIN;
-	*first = tag | (p->now & 0xff);
+	note_recent(h, p->now);
 	return 1;
+}
+
+INLINE int on(const struct pkt *p, const struct dest *d, const struct arm *a, enum step step)
+{
+	return d->steps & 1 << step && !expired(p, a->until[step]);
+}
+
+/* What filters drop the packet for, in the order of selectivity. */
+INLINE __u32 filtered(const struct env *e, const struct dest *d, const struct arm *a, int good)
+{
+	struct pkt *p = e->p;
+	__u32 what = good ? LOOK_GOOD : 0, reason;
+
+	if (on(p, d, a, STEP_FINGERPRINT))
+		what |= LOOK_PRINTS;
+	if (on(p, d, a, STEP_SIGHT))
+		what |= LOOK_SIGHT;
+	if (what & ~LOOK_GOOD) {
+		reason = look(e->ctx, a->filter, what);
+		if (reason)
+			return reason;
+	}
+	if ((p->class == CLASS_UDP && on(p, d, a, STEP_UNASKED) && unasked(e, a->filter, good)) ||
+	    (p->class == CLASS_SYNACK && on(p, d, a, STEP_SYNACK) && unasked(e, a->filter, good)))
+		return REASON_UNASKED;
+	return REASON_NONE;
+}
+
+/* Sets p->want if the packet to the armed destination i is to be dropped. */
+INLINE void defend(const struct env *e, const struct dest *d, __u32 i, __u32 class)
+{
+	struct pkt *p = e->p;
+	struct arm *a = map_lookup(&arms, &i);
+	__u32 armed = d->armed & 1 << class;
+	int good;
+
+	if (!a)
+		return;
+	good = known_good(e);
+	if (d->steps & ~(1 << STEP_FIRST))
+		p->want = filtered(e, d, a, good);
+	if (p->want)
+		return;
+	if (good)
+		count(e, PATH_GOOD);
+	else if ((class == CLASS_SYN && on(p, d, a, STEP_FIRST) && first_syn(e)) || (armed && over_limit(p, a, class)))
+		p->want = REASON_FLOOD_SYN + class;
 }
 
 /* Counts the packet and sets p->want if it is part of a flood. */
@@ -107,8 +109,11 @@ INLINE void floods(const struct env *e)
 {
 	struct pkt *p = e->p;
 	__u32 i = 0, class = p->class & (CLASSES - 1);
-	struct dest *d = find_dest(e, &i);
+	struct dest *d;
 
+	if (UNLIKELY(e->control->asking))
+		note_question(e->ctx);
+	d = find_dest(e, &i);
 	if (!d) {
 		count(e, PATH_DEST_FULL);
 		return;
@@ -117,10 +122,7 @@ INLINE void floods(const struct env *e)
 	d->bytes += p->len;
 	if (d->last != p->now)
 		d->last = p->now;
-	if (LIKELY(!(d->armed & 1 << class)) || p->exempt || !p->enforce || p->vital)
+	if (LIKELY(!(d->steps | (d->armed & 1 << class))) || p->exempt || !p->enforce || p->vital)
 		return;
-	if (known_good(e))
-		count(e, PATH_GOOD);
-	else if ((class == CLASS_SYN && d->armed & ARMED_FIRST && first_syn(e)) || over_limit(p, i, class))
-		p->want = REASON_FLOOD_SYN + class;
+	defend(e, d, i, class);
 }

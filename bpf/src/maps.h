@@ -20,7 +20,7 @@ volatile const __u32 has_frags = 0;       /* frames may span several buffers */
 #define PRESENCE6_WORDS (1 << 16)               /* 2^21 hashed /48s */
 #define PRESENCE6_SHORT ((1 << 16) / 32)        /* then 2^16 by the first 16 bits, for prefixes shorter than /48 */
 #define GOOD_WORDS (1 << 15)
-#define FIRSTS (1 << 20)
+#define RECENT (1 << 20)
 
 #define ARRAY(name_, value_, entries_, flags_)           \
 	struct {                                         \
@@ -42,7 +42,8 @@ ARRAY(flows, struct flow, 1, BPF_F_MMAPABLE);        /* sized by Go */
 ARRAY(dests, struct dest, DEST_WAYS, BPF_F_MMAPABLE);/* sized by Go */
 ARRAY(arms, struct arm, DEST_WAYS, BPF_F_MMAPABLE);  /* sized by Go */
 ARRAY(good, __u64, 2 * GOOD_WORDS, BPF_F_MMAPABLE);
-ARRAY(firsts, __u32, FIRSTS, 0);
+ARRAY(filters, struct filter, FILTERS, BPF_F_MMAPABLE);
+ARRAY(recent, __u32, RECENT, 0);
 ARRAY(credits, struct credit, 64, BPF_F_MMAPABLE);
 
 struct lpm {
@@ -93,6 +94,11 @@ struct {
 } samples SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} sightings SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
 	__uint(max_entries, 64);
 	__type(key, __u32);
@@ -110,8 +116,10 @@ struct {
 struct mentioned {
 	struct capture capture;
 	struct sample sample;
+	struct sighting sighting;
 	enum reason reason;
 	enum path path;
 	enum class class;
+	enum step step;
 };
 struct mentioned *mentioned __attribute__((unused));

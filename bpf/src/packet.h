@@ -17,6 +17,9 @@ struct pkt {
 	__u32 len;    /* of the frame */
 	__u32 now;    /* tick */
 	__u32 outer;  /* offset of the outermost IP header */
+	__u32 left;   /* bytes from l4 to the end of the IP packet */
+	__u16 l3;     /* offset of the IP header */
+	__u16 l4;     /* of what follows it; beyond MAX_OFF if that cannot be */
 	__u16 sport;  /* 0 unless TCP, UDP or SCTP and not a later fragment */
 	__u16 dport;
 	__u8 version; /* 4 or 6 */
@@ -40,6 +43,7 @@ struct pkt {
 		__u8 decided; /* nobody need look at this packet any more */
 		__u8 spare[2];
 	};
+	struct features seen; /* only if somebody looks */
 };
 
 _Static_assert(sizeof(struct pkt) <= sizeof(((struct stats *)0)->scratch), "struct pkt has outgrown its place");
@@ -53,6 +57,8 @@ struct env {
 };
 
 INLINE void count(const struct env *e, __u32 path) { e->stats->paths[path]++; }
+
+INLINE int expired(const struct pkt *p, __u32 tick) { return (__s32)(p->now - tick) >= 0; }
 
 /* A token bucket's poor relation, exact enough without atomics that fetch: a window and what was spent in it. */
 INLINE int over_budget(__u32 *spent, __u32 budget, __u32 now)

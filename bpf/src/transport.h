@@ -93,6 +93,9 @@ INLINE int parse_packet(const struct env *e, __u32 off, __u16 type)
 		return 0;
 	if (!l4)
 		l4 = MAX_OFF + 1;
+	p->l3 = off;
+	p->l4 = l4;
+	p->left = left;
 	t = transport(e->ctx, p, l4, left);
 	p->sport = T_SPORT(t);
 	p->dport = T_DPORT(t);

@@ -28,6 +28,8 @@ enum reason {
 	REASON_FLOOD_TCP,
 	REASON_FLOOD_FRAGMENT,
 	REASON_FLOOD_OTHER,
+	REASON_FINGERPRINT,  /* looks like the attack on an armed destination */
+	REASON_UNASKED,      /* an answer to an armed destination that did not ask: amplification, reflection */
 	REASON_BAD_IP,       /* version, header length or total length cannot be */
 	REASON_BAD_L4,       /* transport header cut short or its length cannot be */
 	REASON_TCP_FLAGS,    /* none, SYN+FIN, SYN+RST, or FIN+PSH+URG without ACK */
@@ -61,6 +63,9 @@ enum path {
 	PATH_GOOD,        /* known-good source passed an armed destination */
 	PATH_DEST_FULL,   /* packet to a destination that found no counter */
 	PATH_SAMPLE_LOST, /* no room for a drop sample, or over its rate */
+	PATH_ASKED,       /* an answer that an armed destination had asked for */
+	PATH_SIGHTED,     /* packet to an armed destination shown to user space */
+	PATH_SIGHT_LOST,  /* no room for a sighting */
 	PATHS
 };
 
@@ -89,7 +94,7 @@ struct control {
 	__u64 seq;
 	__u64 shorter6;   /* bit by an IPv6 address's first 6: prefixes shorter than /48 may hold it */
 	__u32 second;     /* bridge: interface number of the second port */
-	__u32 pad;
+	__u32 asking;     /* not 0: a destination is armed against answers it did not ask for, so questions are remembered */
 	__u64 zero;       /* always 0, which the verifier does not know */
 };
 
@@ -167,26 +172,103 @@ struct flow {
 struct dest {
 	__u8 addr[16];
 	__u32 last;     /* tick of the last packet */
-	__u8 armed;     /* bit per class: arms[i] holds a limit; ARMED_FIRST */
+	__u8 armed;     /* bit per class: arms[i] holds a limit */
+	__u8 steps;     /* bit per enum step: arms[i] holds its end */
 	__u8 fixed;     /* not 0: claimed by Go, never reclaimed */
-	__u16 claims;   /* how often the way changed its destination */
+	__u8 claims;    /* how often the way changed its destination; wraps */
 	__u32 packets[CLASSES];
 	__u64 bytes;
 };
-#define ARMED_FIRST 0x80 /* a SYN must be a repetition: whoever forges sources does not wait and send it again */
 #define FIRST_AGAIN 8    /* ticks after which a repetition counts: senders wait a second (RFC 6298) */
 #define FIRST_KEPT 64    /* ticks for which a first SYN is remembered */
+#define ASKED_KEPT 64    /* ticks for which an answer may come */
 #define DEST_WAYS 4
 #define DEST_IDLE 32 /* ticks without a packet after which a way may be claimed: about 2 s */
 
-/* arms[i]: limits of dests[i]. */
+/* Steps of the mitigation of an armed destination, besides its limits; Go mirror: Step. */
+enum step {
+	STEP_FINGERPRINT, /* drop what looks like one of the filter's fingerprints */
+	STEP_UNASKED,     /* drop UDP from the filter's source ports that the destination has not asked */
+	STEP_SYNACK,      /* drop SYN+ACKs that the destination has not asked for by a SYN; not in host mode */
+	STEP_SIGHT,       /* show packets to user space */
+	STEP_FIRST,       /* a SYN must be a repetition: whoever forges sources does not wait and send it again */
+	STEPS = 8
+};
+
+/* arms[i]: limits and steps of dests[i]. */
 struct arm {
 	__u32 budget[CLASSES]; /* packets per window of ARM_WINDOW ticks */
 	__u32 expires[CLASSES];
 	__u32 window[CLASSES];
 	__u32 spent[CLASSES];
+	__u32 until[STEPS];    /* tick at which the step ends */
+	__u32 filter;          /* index into filters; 0: none */
+	__u32 pad[7];
 };
 #define ARM_WINDOW 2 /* log2 ticks: about 256 ms */
+
+/*
+ * What a fingerprint sees of a packet, all in host order but head. What the packet does not have is 0. A later fragment has
+ * no transport header: what follows its IP header is payload.
+ */
+struct features {
+	__u16 length;   /* of the IP packet, its header included */
+	__u16 id;       /* IPv4: identification */
+	__u16 fragment; /* IPv4: flags and offset, as in the header */
+	__u8 ttl;       /* or hop limit */
+	__u8 tos;       /* or traffic class */
+	__u16 sport;
+	__u16 dport;
+	__u16 window;   /* TCP: not scaled */
+	__u16 payload;  /* bytes behind the transport header */
+	__u32 options;  /* TCP: kinds of the first 8, the first in the lowest 4 bits; 15: above 14; ends at the end-of-list option */
+	__u16 mss;      /* TCP option 2 */
+	__u8 scale;     /* TCP option 3: shift + 1 */
+	__u8 flags;     /* TCP; ICMP: the type */
+	__u32 seq;      /* TCP */
+	__u32 ack;
+	__u8 head[8];   /* first bytes of the payload, as they lie on the wire */
+	__u32 src;      /* IPv4: address; IPv6: its first 32 bits */
+	__u8 proto;
+	__u8 version;   /* 4 or 6 */
+	__u16 spare;
+};
+#define FEATURE_WORDS 6
+
+/* What an attack's packets have in common. A packet is alike if it agrees in all bits of mask, and lies in the ranges. */
+struct fingerprint {
+	__u64 packets; /* alike, those of known-good sources aside */
+	__u64 bytes;
+	struct features value;
+	struct features mask;
+	__u16 min_length; /* of features.length */
+	__u16 max_length;
+	__u8 min_ttl;
+	__u8 max_ttl;
+	__u8 flags;       /* PRINT_* */
+	__u8 pad;
+	__u32 expires;    /* tick */
+	__u32 rule;
+};
+#define PRINT_OBSERVE 1  /* count, drop nothing */
+#define PRINT_EVERYONE 2 /* drop known-good sources' packets too */
+#define PRINTS 8
+#define FILTER_PORTS 32
+
+/* filters[i]: what an armed destination's packets are compared with. 0 is none. */
+struct filter {
+	__u16 ports[FILTER_PORTS]; /* UDP source ports of amplifiers; 0: none */
+	__u64 unasked;             /* packets from them that nobody asked for */
+	__u64 asked;
+	__u64 synacks;             /* SYN+ACKs that nobody asked for */
+	__u32 owner;               /* Go's own: index into dests + 1 */
+	__u32 sight_tick;
+	__u32 sights;              /* in this tick */
+	__u32 pad[7];
+	struct fingerprint prints[PRINTS];
+};
+#define FILTERS 1024
+#define SIGHTS_PER_TICK 16
 
 #define PORT_QUEUES 32 /* bridge: receive queues of a port that are served */
 
@@ -226,11 +308,27 @@ struct sample {
 	__u32 ifindex;
 	__u32 wirelen;
 	__u32 rule;
-	__u32 slot;    /* of the verdict, 0 if none; a flow's when reason is REASON_FLOW */
+	__u32 slot;    /* of the verdict, 0 if none; of a flow for REASON_FLOW; filter * PRINTS + index for REASON_FINGERPRINT */
 	__u8 reason;
 	__u8 dropped;  /* 0: would have been dropped */
 	__u16 caplen;
 	__u32 pad;
+	__u8 head[SAMPLE_HEAD];
+};
+
+/* A record in the sightings ring: a packet to an armed destination, before it is judged by fingerprints, ports and limits. */
+struct sighting {
+	__u64 time;    /* CLOCK_MONOTONIC ns */
+	__u8 src[16];
+	__u8 dst[16];
+	struct features features;
+	__u32 ifindex;
+	__u32 wirelen;
+	__u8 class;
+	__u8 good;     /* the source is known good */
+	__u16 caplen;
+	__u16 offset;  /* of the IP header in head; beyond it in deep tunnels */
+	__u16 pad;
 	__u8 head[SAMPLE_HEAD];
 };
 

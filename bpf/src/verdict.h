@@ -39,8 +39,6 @@ INLINE int same(const void *x, const void *y)
 	return !((a[0] ^ b[0]) | (a[1] ^ b[1]));
 }
 
-INLINE int expired(struct pkt *p, __u32 tick) { return (__s32)(p->now - tick) >= 0; }
-
 /* Whether the verdict's narrowing holds for the packet. */
 INLINE int applies(struct pkt *p, const struct verdict *v)
 {

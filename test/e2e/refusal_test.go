@@ -55,7 +55,7 @@ func TestABadStartAttachesNothing(t *testing.T) {
 		if attached(t, topo.Proxy, "eth0") {
 			t.Errorf("%s: an XDP program is on eth0", name)
 		}
-		if _, err := os.Stat("/sys/fs/bpf/weir/v1/refused"); !os.IsNotExist(err) {
+		if _, err := os.Stat("/sys/fs/bpf/weir/v2/refused"); !os.IsNotExist(err) {
 			t.Errorf("%s: maps are left pinned (%v)", name, err)
 		}
 	}

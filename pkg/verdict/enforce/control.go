@@ -90,6 +90,7 @@ const goodLife = 5 * time.Minute
 // the table is left to the next call, so that who sweeps can go on giving signs of life.
 func (e *Enforcer) Sweep() (tripped []string, err error) {
 	e.sweepFlows()
+	e.forgetQuestions()
 	if !e.mu.TryLock() {
 		return nil, nil
 	}

@@ -13,8 +13,9 @@ import (
 // Destination is what XDP has counted to one address.
 type Destination struct {
 	Addr    netip.Addr
-	Claims  uint16 // changes when the counters start anew for another address
-	Armed   uint8  // bit by bpf.Class; bpf.ArmedFirst
+	Claims  uint8 // changes when the counters start anew for another address
+	Armed   uint8 // bit by bpf.Class
+	Steps   uint8 // bit by bpf.Step
 	Fixed   bool
 	Packets [bpf.Classes]uint32 // cumulative; they wrap, so subtract
 	Bytes   uint64
@@ -29,7 +30,7 @@ func (e *Enforcer) Destinations() iter.Seq[Destination] {
 				continue
 			}
 			out := Destination{
-				Addr: netip.AddrFrom16(d.Addr).Unmap(), Claims: d.Claims, Armed: d.Armed, Fixed: d.Fixed != 0,
+				Addr: netip.AddrFrom16(d.Addr).Unmap(), Claims: d.Claims, Armed: d.Armed, Steps: d.Steps, Fixed: d.Fixed != 0,
 				Bytes: atomic.LoadUint64(&d.Bytes),
 			}
 			for class := range out.Packets {
@@ -84,7 +85,7 @@ func (e *Enforcer) mayClaim(i int, now uint32) bool {
 			return false
 		}
 	}
-	return true
+	return !e.steps(i, now)
 }
 
 // Watch gives each address counters of its own that no other can take.
@@ -110,23 +111,35 @@ func (e *Enforcer) Arm(dst netip.Addr, class bpf.Class, rate uint32, life time.D
 	}
 	e.arming.Lock()
 	defer e.arming.Unlock()
-	i := e.dest(dst, true)
-	if i < 0 {
-		return fmt.Errorf("enforce: arm %v: all %d ways of its set are taken by others", dst, bpf.DestWays)
+	i, err := e.fix(dst)
+	if err != nil {
+		return err
 	}
 	window := e.clock.Length() << bpf.ArmWindow
 	arm := &e.maps.Arms[i]
 	arm.Budget[class] = uint32(uint64(rate) * uint64(window) / uint64(time.Second))
-	arm.Expires[class] = e.clock.Tick(e.clock.Now()+life) + 1
-	if e.maps.Dests[i].Fixed == 0 {
-		e.maps.Dests[i].Fixed = fixedArmed
-	}
+	arm.Expires[class] = e.end(life)
 	e.maps.Dests[i].Armed |= 1 << class
 	if class == bpf.ClassSYN {
-		e.maps.Dests[i].Armed |= bpf.ArmedFirst
+		e.startStep(i, bpf.StepFirst, life)
 	}
 	return nil
 }
+
+// fix finds or claims a destination's counters and keeps XDP from giving them to another.
+func (e *Enforcer) fix(dst netip.Addr) (int, error) {
+	i := e.dest(dst, true)
+	if i < 0 {
+		return i, fmt.Errorf("enforce: arm %v: all %d ways of its set are taken by others", dst, bpf.DestWays)
+	}
+	if e.maps.Dests[i].Fixed == 0 {
+		e.maps.Dests[i].Fixed = fixedArmed
+	}
+	return i, nil
+}
+
+// end is the tick at which something ends that begins now.
+func (e *Enforcer) end(life time.Duration) uint32 { return e.clock.Tick(e.clock.Now()+life) + 1 }
 
 // Disarm ends Arm. A destination that is armed no more gives its counters up when others need them.
 func (e *Enforcer) Disarm(dst netip.Addr, class bpf.Class) {
@@ -139,9 +152,14 @@ func (e *Enforcer) Disarm(dst netip.Addr, class bpf.Class) {
 	d := &e.maps.Dests[i]
 	d.Armed &^= 1 << class
 	if class == bpf.ClassSYN {
-		d.Armed &^= bpf.ArmedFirst
+		d.Steps &^= 1 << bpf.StepFirst
 	}
-	if d.Armed == 0 && d.Fixed == fixedArmed {
+	e.unfix(d)
+}
+
+// unfix lets others have the counters of a destination that is armed no more.
+func (e *Enforcer) unfix(d *bpf.Dest) {
+	if d.Armed == 0 && d.Steps == 0 && d.Fixed == fixedArmed {
 		d.Fixed = 0
 	}
 }

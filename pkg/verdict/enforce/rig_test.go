@@ -25,7 +25,12 @@ type rig struct {
 
 func newRig(tb testing.TB, o bpf.Options) *rig {
 	tb.Helper()
-	o.Mode, o.NoPin = bpf.ModeHost, true
+	return newRigMode(tb, bpf.ModeHost, o)
+}
+
+func newRigMode(tb testing.TB, mode bpf.Mode, o bpf.Options) *rig {
+	tb.Helper()
+	o.Mode, o.NoPin = mode, true
 	if o.Name == "" {
 		o.Name = "test"
 	}
@@ -35,7 +40,9 @@ func newRig(tb testing.TB, o bpf.Options) *rig {
 	if o.Flows == 0 {
 		o.Flows = 1 << 10
 	}
-	o.Destinations = 64
+	if o.Destinations == 0 {
+		o.Destinations = 64
+	}
 	s, err := bpf.Load(o)
 	if err != nil {
 		tb.Fatal(err)
