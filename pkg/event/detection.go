@@ -5,6 +5,7 @@ import "github.com/weir-ips/weir/pkg/decode"
 // Detection explains an alert that no rule raised: a statistic was over its threshold. It is written under
 // alert.context.weir.detection.
 type Detection struct {
+	ID        string // the same in all records of one attack
 	Vector    string // "syn-flood"
 	Phase     string // "start", "update", "end"
 	Explain   string // the same for people, in a sentence
@@ -19,7 +20,27 @@ type Detection struct {
 	Packets   uint64
 	Bytes     uint64 // 0: not counted
 	Sources   uint64 // 0: not counted
+	Usual     uint64 // of Value, where known
+	Learned   bool   // Usual is a learned baseline, not the average of the minute before
+	Method    string // "" for a plain rate
+	Pulses    uint32
+	Top       []Talker
+	Measures  []Measure
 	Samples   []Sample
+}
+
+// Talker is a source of an attack; its share is an estimate.
+type Talker struct {
+	Addr    decode.Addr
+	Packets uint64
+}
+
+// Measure is one step of what is done about an attack.
+type Measure struct {
+	Step, What, Why string
+	Since, Expires  int64  // Unix ns
+	Dropped         uint64 // packets
+	Would           uint64 // packets, when the sensor observes
 }
 
 // Sample is the head of a packet that was counted.
@@ -33,6 +54,7 @@ type Sample struct {
 
 func (l *Logger) detection(e *encoder, d *Detection) {
 	e.open("detection")
+	e.strIf("id", d.ID)
 	e.str("vector", d.Vector)
 	e.str("phase", d.Phase)
 	e.strIf("subject", d.Subject)
@@ -51,11 +73,56 @@ func (l *Logger) detection(e *encoder, d *Detection) {
 	if d.Sources != 0 {
 		e.num("sources", d.Sources)
 	}
+	l.circumstances(e, d)
 	e.list("samples")
 	for i := range d.Samples {
 		l.sample(e, &d.Samples[i])
 	}
 	e.end()
+	e.close()
+}
+
+// circumstances are what is usual, who sends most, and what is done.
+func (l *Logger) circumstances(e *encoder, d *Detection) {
+	e.strIf("method", d.Method)
+	if d.Usual != 0 || d.Learned {
+		e.num("usual", d.Usual)
+		e.flag("learned", d.Learned)
+	}
+	if d.Pulses != 0 {
+		e.num("pulses", uint64(d.Pulses))
+	}
+	if len(d.Top) > 0 {
+		e.list("top_sources")
+		for _, t := range d.Top {
+			e.item()
+			e.addr("ip", t.Addr)
+			e.num("packets", t.Packets)
+			e.close()
+		}
+		e.end()
+	}
+	if len(d.Measures) == 0 {
+		return
+	}
+	e.list("measures")
+	for i := range d.Measures {
+		l.measure(e, &d.Measures[i])
+	}
+	e.end()
+}
+
+func (l *Logger) measure(e *encoder, m *Measure) {
+	e.item()
+	e.str("step", m.Step)
+	e.str("what", m.What)
+	e.str("why", m.Why)
+	l.when(e, "since", m.Since)
+	l.when(e, "expires", m.Expires)
+	e.num("dropped", m.Dropped)
+	if m.Would != 0 {
+		e.num("would_drop", m.Would)
+	}
 	e.close()
 }
 

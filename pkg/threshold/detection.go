@@ -2,7 +2,9 @@ package threshold
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"strings"
 	"time"
 
@@ -33,6 +35,7 @@ type Sample struct {
 
 // Detection says that an attack begins, goes on or has ended, and why it is called one.
 type Detection struct {
+	ID        string // the same in all records of one attack
 	Vector    Vector
 	Phase     Phase
 	Time      int64       // Unix ns of the decision
@@ -51,7 +54,40 @@ type Detection struct {
 	Packets   uint64 // counted since Since; attempts for scans and logins
 	Bytes     uint64 // of IP packets, where counted
 	Sources   uint64 // estimate of different sources (Carpet: destinations), where counted
+	Usual     uint64 // packets a second that are usual, where known
+	Learned   bool   // Usual is the network's learned baseline, not the average of the minute before
+	Method    string // how the value was compared; "" for a plain rate
+	Pulses    uint32 // how often the attack paused and went on
 	Samples   []Sample
+	Top       []Talker  // the sources of most of its packets, greatest first
+	Measures  []Measure // what is done about it
+}
+
+// Talker is a source of an attack; its share is an estimate.
+type Talker struct {
+	Addr    decode.Addr
+	Packets uint64
+}
+
+// Measure is one step of what is done about an attack: a verdict on packets to a destination.
+type Measure struct {
+	Step    string // "fingerprint", "source-port", "known-good first", "challenge", "rate limit"
+	What    string // which packets, in words
+	Why     string
+	Since   int64  // Unix ns
+	Expires int64  // Unix ns; renewed while the attack is on
+	Dropped uint64 // packets
+	Would   uint64 // packets that would have been dropped, when the sensor observes
+}
+
+// AttackID names an attack by what it is, where, and when it began.
+func AttackID(d *Detection) string {
+	h := fnv.New64a()
+	var b [8]byte
+	for _, part := range [][]byte{{byte(d.Vector), byte(d.Port >> 8), byte(d.Port)}, d.Src[:], d.Dst[:], []byte(d.Name), binary.BigEndian.AppendUint64(b[:0], uint64(d.Since))} {
+		h.Write(part)
+	}
+	return fmt.Sprintf("%s-%016x", d.Vector, h.Sum64())
 }
 
 // Explain says in one sentence why the event was raised.
@@ -75,6 +111,13 @@ func (d *Detection) Explain() string {
 		return fmt.Sprintf("%s%s is over after %s: %d counted, peak %d %s", s.Name, where.String(),
 			time.Duration(d.Time-d.Since).Round(time.Millisecond), d.Packets, d.Peak, unit)
 	}
-	return fmt.Sprintf("%s%s: %d %s over %s; the threshold is %d", s.Statistic, where.String(), d.Value, unit,
+	why := fmt.Sprintf("%s%s: %d %s over %s; the threshold is %d", s.Statistic, where.String(), d.Value, unit,
 		time.Duration(d.Window), d.Threshold)
+	if d.Learned {
+		why += fmt.Sprintf(", as %d are usual at this hour", d.Usual)
+	}
+	if d.Method == Excess.String() {
+		why += "; it is less than that, but has lasted"
+	}
+	return why
 }

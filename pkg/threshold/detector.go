@@ -109,6 +109,7 @@ func (d *Detector) pass(now int64) {
 
 func (d *Detector) emit(e Detection) {
 	e.Time = d.now
+	e.ID = AttackID(&e)
 	d.out = append(d.out, e)
 }
 

@@ -12,6 +12,11 @@ const ms = int64(1e6)
 
 var victim = decode.AddrFrom(netip.MustParseAddr("192.0.2.1"))
 
+// floors are static thresholds.
+func floors(syn, udp, icmp uint32) FloodConfig {
+	return FloodConfig{Floors: [NumFloodClasses]uint32{FloodSYN: syn, FloodUDP: udp, FloodICMP: icmp}}
+}
+
 // pour adds pps packets per second for the time from…to, a packet at a time, and returns the events.
 func pour(f *Floods, class FloodClass, pps, from, to int64) []FloodEvent {
 	var events []FloodEvent
@@ -24,7 +29,7 @@ func pour(f *Floods, class FloodClass, pps, from, to int64) []FloodEvent {
 }
 
 func TestAFloodFiresFast(t *testing.T) {
-	f := NewFloods(1000, 5000, 1000)
+	f := NewFloods(floors(1000, 5000, 1000))
 	start := int64(1_700_000_000_000_000_000)
 	got := pour(f, FloodSYN, 20_000, start, start+1000*ms)
 	if len(got) != 1 || got[0].Time-start > 200*ms || got[0].Kind != FloodStart {
@@ -36,7 +41,7 @@ func TestAFloodFiresFast(t *testing.T) {
 }
 
 func TestJustAboveTheFloorFiresWithinASecondOrSo(t *testing.T) {
-	f := NewFloods(1000, 5000, 1000)
+	f := NewFloods(floors(1000, 5000, 1000))
 	start := int64(1_700_000_000_000_000_000)
 	got := pour(f, FloodUDP, 5500, start, start+1500*ms)
 	if len(got) != 1 || got[0].Window != 1000*ms {
@@ -45,7 +50,7 @@ func TestJustAboveTheFloorFiresWithinASecondOrSo(t *testing.T) {
 }
 
 func TestACrowdIsNoFlood(t *testing.T) {
-	f := NewFloods(1000, 0, 0)
+	f := NewFloods(floors(1000, 0, 0))
 	answer := 50 * ms // until a handshake is complete
 	var events []FloodEvent
 	for now := int64(0); now < 3000*ms; now += 100 * ms {
@@ -71,7 +76,7 @@ func TestACrowdIsNoFlood(t *testing.T) {
 }
 
 func TestBelowTheFloorStaysQuiet(t *testing.T) {
-	f := NewFloods(1000, 5000, 1000)
+	f := NewFloods(floors(1000, 5000, 1000))
 	for class, pps := range map[FloodClass]int64{FloodSYN: 900, FloodUDP: 4500, FloodICMP: 900} {
 		if got := pour(f, class, pps, 0, 5000*ms); len(got) != 0 {
 			t.Errorf("%s at %d/s: %+v", class, pps, got)
@@ -84,7 +89,7 @@ func TestBelowTheFloorStaysQuiet(t *testing.T) {
 }
 
 func TestAFloodEndsAfterTheHoldDownOnly(t *testing.T) {
-	f := NewFloods(1000, 0, 0)
+	f := NewFloods(floors(1000, 0, 0))
 	pour(f, FloodSYN, 5000, 0, 1000*ms)
 	var ended []FloodEvent
 	for now := 1000 * ms; now < 5000*ms; now += 100 * ms {
@@ -99,13 +104,19 @@ func TestAFloodEndsAfterTheHoldDownOnly(t *testing.T) {
 	for now := 6000 * ms; now < 20_000*ms; now += 100 * ms {
 		ended = append(ended, f.Tick(now)...)
 	}
-	if len(ended) != 1 || ended[0].Kind != FloodEnd || ended[0].Packets < 9000 || f.Active() != 0 {
+	if len(ended) != 0 {
+		t.Fatalf("ended %+v, as long after as the pulses' first pause lasted three times", ended)
+	}
+	for now := 20_000 * ms; now < 40_000*ms; now += 100 * ms {
+		ended = append(ended, f.Tick(now)...)
+	}
+	if len(ended) != 1 || ended[0].Pulses != 1 || ended[0].Kind != FloodEnd || ended[0].Packets < 9000 || f.Active() != 0 {
 		t.Fatalf("got %+v", ended)
 	}
 }
 
 func TestManyDestinationsStayBounded(t *testing.T) {
-	f := NewFloods(1000, 0, 0)
+	f := NewFloods(floors(1000, 0, 0))
 	pour(f, FloodSYN, 5000, 0, 1000*ms)
 	for i := range uint32(200_000) {
 		dst := decode.Addr{10: 0xff, 11: 0xff, 12: 10, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)}
@@ -119,31 +130,8 @@ func TestManyDestinationsStayBounded(t *testing.T) {
 	}
 }
 
-func TestClassOf(t *testing.T) {
-	tcp := func(flags uint8) decode.Packet {
-		return decode.Packet{IPVersion: 4, Proto: decode.ProtoTCP, L4: []byte{0}, Flags: flags}
-	}
-	for _, c := range []struct {
-		p    decode.Packet
-		want FloodClass
-		ok   bool
-	}{
-		{tcp(decode.SYN), FloodSYN, true},
-		{tcp(decode.SYN | decode.ECE | decode.CWR), FloodSYN, true},
-		{tcp(decode.SYN | decode.ACK), FloodSYN, false},
-		{tcp(decode.ACK), FloodSYN, false},
-		{decode.Packet{IPVersion: 6, Proto: decode.ProtoUDP}, FloodUDP, true},
-		{decode.Packet{IPVersion: 6, Proto: decode.ProtoICMPv6}, FloodICMP, true},
-		{decode.Packet{Proto: decode.ProtoUDP}, 0, false},
-	} {
-		if got, ok := ClassOf(&c.p); ok != c.ok || ok && got != c.want {
-			t.Errorf("%+v: %v %v", c.p, got, ok)
-		}
-	}
-}
-
 func TestAddDoesNotAllocate(t *testing.T) {
-	f := NewFloods(1000, 5000, 1000)
+	f := NewFloods(floors(1000, 5000, 1000))
 	f.Add(victim, FloodSYN, 1, 0)
 	now := int64(0)
 	if n := testing.AllocsPerRun(1000, func() { now += ms; f.Add(victim, FloodSYN, 1, now) }); n != 0 {

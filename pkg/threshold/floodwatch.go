@@ -111,7 +111,7 @@ func (d *Detector) plausible(t *tally) bool {
 // within reports whether one address of the network is attacked: that is then no attack on the network.
 func (d *Detector) within(t *tally) bool {
 	for _, f := range d.floods {
-		if f.vector != Carpet && network(f.addr) == t.addr {
+		if f.vector != Carpet && Network(f.addr) == t.addr {
 			return true
 		}
 	}
@@ -188,7 +188,7 @@ func (d *Detector) handshake(p *decode.Packet) {
 		d.speaks(&place{addr: p.Dst, port: p.DstPort, vector: SYNFlood})
 	}
 	if d.limits.Carpet > 0 {
-		d.speaks(&place{addr: network(p.Dst), vector: Carpet})
+		d.speaks(&place{addr: Network(p.Dst), vector: Carpet})
 	}
 }
 
@@ -237,12 +237,12 @@ func (d *Detector) echo(p *decode.Packet) {
 
 func (d *Detector) carpet(p *decode.Packet) {
 	if d.limits.Carpet > 0 {
-		d.count(&place{addr: network(p.Dst), vector: Carpet}, p, d.seed.addr(&p.Dst))
+		d.count(&place{addr: Network(p.Dst), vector: Carpet}, p, d.seed.addr(&p.Dst))
 	}
 }
 
-// network returns the first address of an address's /24 or, IPv6, /64.
-func network(a decode.Addr) decode.Addr {
+// Network returns the first address of an address's /24 or, IPv6, /64.
+func Network(a decode.Addr) decode.Addr {
 	if a.Is4() {
 		a[15] = 0
 	} else {

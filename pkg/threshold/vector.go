@@ -17,6 +17,10 @@ const (
 	SlowHTTP
 	BruteForce
 	WaterTorture
+	FragmentFlood
+	ACKFlood
+	HTTPFlood
+	RapidReset
 	NumVectors
 )
 
@@ -55,6 +59,10 @@ var descriptions = [NumVectors]Description{
 	SlowHTTP:      {"slow-http", "WEIR slow HTTP", "attempted-dos", dos, 2, "requests to one address and port whose headers have been unfinished for 10 s", "requests"},
 	BruteForce:    {"brute-force", "WEIR login brute force", "attempted-user", login, 1, "failed logins or short sessions of one source with one login service", sessions},
 	WaterTorture:  {"dns-water-torture", "WEIR DNS water torture", "attempted-dos", dos, 2, "failed look-ups of different names in one zone", "answers/s"},
+	FragmentFlood: {"fragment-flood", "WEIR fragment flood", "attempted-dos", dos, 2, "fragments to one address", perSec},
+	ACKFlood:      {"ack-flood", "WEIR ACK flood", "attempted-dos", dos, 2, "TCP segments that belong to no conversation, to one address", perSec},
+	HTTPFlood:     {"http-flood", "WEIR HTTP flood", "attempted-dos", dos, 2, "requests of one client for one host", "requests/s"},
+	RapidReset:    {"http2-rapid-reset", "WEIR HTTP/2 rapid reset", "attempted-dos", dos, 2, "streams that one client reset in one connection", "resets/s"},
 }
 
 // Describe returns what is fixed about v.

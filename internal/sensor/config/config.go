@@ -56,11 +56,14 @@ type Block struct {
 	Severity   uint8    `yaml:"severity"` // this severity and more severe (1 is the most severe); 0 is any
 }
 
-// Floods are static floors in packets per second to one destination; above them the destination is armed.
+// Floods are floors in packets per second to one destination; above them the destination is armed. Once it is known what is
+// usual, thresholds follow that.
 type Floods struct {
-	SYN  uint32 `yaml:"syn-per-second"`
-	UDP  uint32 `yaml:"udp-per-second"`
-	ICMP uint32 `yaml:"icmp-per-second"`
+	SYN       uint32 `yaml:"syn-per-second"`
+	UDP       uint32 `yaml:"udp-per-second"`
+	ICMP      uint32 `yaml:"icmp-per-second"`
+	Fragments uint32 `yaml:"fragments-per-second"`
+	Learn     bool   `yaml:"learn"`
 }
 
 // Output names the files that records are written to; empty writes none.
@@ -99,7 +102,7 @@ func Default() Config {
 		ID:        hostID(),
 		Policy:    "observe",
 		Rules:     []string{"/etc/weir/rules/*.rules"},
-		Floods:    Floods{SYN: 1000, UDP: 5000, ICMP: 1000},
+		Floods:    Floods{SYN: 1000, UDP: 5000, ICMP: 1000, Fragments: 1000, Learn: true},
 		OnFailure: "open",
 		Output:    Output{EVE: "/var/log/weir/eve.json"},
 		Collector: Collector{Credentials: "/var/lib/weir/sensor.creds"},

@@ -56,6 +56,23 @@ func (c *Client) RemoveVerdict(id string) error {
 // KillSwitch stops (on) or resumes all dropping.
 func (c *Client) KillSwitch(on bool) error { return c.call(http.MethodPost, "/kill-switch", on, nil) }
 
+// Attacks lists the attacks that are on.
+func (c *Client) Attacks() ([]Attack, error) {
+	var list []Attack
+	return list, c.call(http.MethodGet, "/floods", nil, &list)
+}
+
+// Baselines asks for what the sensor has learned to be usual.
+func (c *Client) Baselines() (json.RawMessage, error) {
+	var text json.RawMessage
+	return text, c.call(http.MethodGet, "/floods/baselines", nil, &text)
+}
+
+// SetBaselines replaces those of the networks and classes in text.
+func (c *Client) SetBaselines(text json.RawMessage) error {
+	return c.call(http.MethodPut, "/floods/baselines", text, nil)
+}
+
 // Reload reads the rules again.
 func (c *Client) Reload() error { return c.call(http.MethodPost, "/reload", nil, nil) }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -32,7 +33,8 @@ type Status struct {
 	Traffic    Traffic           `json:"traffic"`
 	Drops      map[string]uint64 `json:"drops"`
 	Verdicts   int               `json:"verdicts"`
-	Floods     []string          `json:"floods,omitempty"` // floods that are on, in words
+	Floods     []string          `json:"floods,omitempty"`  // attacks that are on, in words
+	Attacks    []Attack          `json:"attacks,omitempty"` // the same in figures, oldest first
 	Collector  Collector         `json:"collector"`
 	KillSwitch bool              `json:"kill_switch"`
 }
@@ -85,6 +87,11 @@ type Service interface {
 	RemoveVerdict(id string) error
 	KillSwitch(on bool) error
 	Reload() error
+	Attacks() []Attack
+	// Baselines returns what the sensor has learned to be usual, and SetBaselines replaces that of the networks named, as JSON:
+	// threshold.Saved.
+	Baselines() (json.RawMessage, error)
+	SetBaselines(json.RawMessage) error
 }
 
 // ErrUnknown says that no verdict has the id.
@@ -148,9 +155,24 @@ func handler(s Service) http.Handler {
 		}
 		reply(w, struct{}{}, s.KillSwitch(on))
 	})
+	mux.HandleFunc("GET /floods", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Attacks(), nil) })
+	mux.HandleFunc("GET /floods/baselines", func(w http.ResponseWriter, _ *http.Request) {
+		text, err := s.Baselines()
+		reply(w, text, err)
+	})
+	mux.HandleFunc("PUT /floods/baselines", func(w http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBaselines))
+		if err == nil {
+			err = s.SetBaselines(text)
+		}
+		reply(w, struct{}{}, err)
+	})
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) { reply(w, struct{}{}, s.Reload()) })
 	return mux
 }
+
+// maxBaselines bounds the baselines that are taken in one request, in bytes.
+const maxBaselines = 64 << 20
 
 func decode(w http.ResponseWriter, r *http.Request, into any) error {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10))

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/netip"
@@ -17,6 +18,7 @@ type service struct {
 	verdicts []Entry
 	killed   bool
 	reloads  int
+	learned  json.RawMessage
 }
 
 func (s *service) Status() Status    { return Status{ID: "edge-1", KillSwitch: s.killed} }
@@ -42,6 +44,12 @@ func (s *service) RemoveVerdict(id string) error {
 func (s *service) KillSwitch(on bool) error { s.killed = on; return nil }
 
 func (s *service) Reload() error { s.reloads++; return nil }
+
+func (s *service) Attacks() []Attack { return []Attack{{ID: "syn-flood-1", Vector: "syn-flood"}} }
+
+func (s *service) Baselines() (json.RawMessage, error) { return s.learned, nil }
+
+func (s *service) SetBaselines(text json.RawMessage) error { s.learned = text; return nil }
 
 func start(t *testing.T) (*service, *Client, string) {
 	t.Helper()
@@ -82,6 +90,15 @@ func TestEveryCallReachesTheSensor(t *testing.T) {
 	}
 	if err := c.Reload(); err != nil || s.reloads != 1 {
 		t.Error(err)
+	}
+	if list, err := c.Attacks(); err != nil || len(list) != 1 || list[0].ID != "syn-flood-1" {
+		t.Error(list, err)
+	}
+	if err := c.SetBaselines(json.RawMessage(`{"version":1}`)); err != nil {
+		t.Error(err)
+	}
+	if text, err := c.Baselines(); err != nil || string(text) != `{"version":1}` {
+		t.Errorf("%s %v", text, err)
 	}
 	if st, err := c.Status(); err != nil || st.ID != "edge-1" || !st.KillSwitch {
 		t.Error(st, err)

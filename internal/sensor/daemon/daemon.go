@@ -25,6 +25,7 @@ import (
 	"github.com/weir-ips/weir/internal/sensor/config"
 	"github.com/weir-ips/weir/internal/sensor/control"
 	"github.com/weir-ips/weir/internal/sensor/discover"
+	"github.com/weir-ips/weir/internal/sensor/floods"
 	"github.com/weir-ips/weir/internal/sensor/flowlog"
 	"github.com/weir-ips/weir/internal/sensor/uplink"
 	"github.com/weir-ips/weir/internal/telemetry"
@@ -49,7 +50,7 @@ type Daemon struct {
 	uplink   *uplink.Uplink  // nil without a collector
 	eve      *event.File     // nil without an output file
 	flows    *flowlog.Writer // nil without a flow log
-	floods   *floods
+	floods   *floods.Control
 	socket   net.Listener
 
 	refusalLog telemetry.Throttle
@@ -67,7 +68,7 @@ type Daemon struct {
 
 // Run runs the sensor until ctx ends. reload carries requests to read the rules again (SIGHUP).
 func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger, reload <-chan os.Signal) (err error) {
-	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), floods: newFloods(cfg), troubleLog: telemetry.Throttle{Every: time.Minute}, failures: make(chan error, 8), asked: make(chan os.Signal, 1)}
+	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), troubleLog: telemetry.Throttle{Every: time.Minute}, failures: make(chan error, 8), asked: make(chan os.Signal, 1)}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer func() { err = errors.Join(err, d.close()) }()
@@ -159,6 +160,7 @@ func (d *Daemon) openKernel(context.Context) (err error) {
 	d.enforcer.SetObserve(!d.cfg.Enforcing())
 	d.enforcer.SetFailure(enforce.Failure{Policy: failures[d.cfg.OnFailure], Lease: lease, Hold: hold})
 	d.enforcer.SetCapture(!inTheWay(d.cfg))
+	d.floods = d.newFloods()
 	return d.enforcer.Protect(protected)
 }
 
@@ -269,7 +271,7 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 	start(d.awaitUpgrade)
 	start(d.watchAllowances)
 	if d.cfg.Mode == config.Host {
-		start(func(ctx context.Context) error { peers(ctx, d.enforcer.MarkGood); return nil })
+		start(func(ctx context.Context) error { floods.WatchPeers(ctx, d.enforcer.MarkGood); return nil })
 	}
 	if d.uplink != nil {
 		start(d.uplink.Run)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -27,7 +28,7 @@ func (s *service) Status() control.Status {
 		ID: d.cfg.ID, Version: d.version, Mode: string(d.cfg.Mode), Policy: d.cfg.Policy, Interfaces: d.cfg.Interfaces,
 		Attached: d.mode(), Adopted: d.kernel.Adopted(), Uptime: time.Since(d.started), Healthy: len(reasons) == 0, Reasons: reasons,
 		Rules:    control.Rules{ID: rs.id, Loaded: rs.Counts().Loaded, Disabled: rs.Counts().Disabled, Failed: rs.Counts().Failed},
-		Verdicts: d.enforcer.Len(), Floods: d.floods.words(), KillSwitch: d.enforcer.Killed(),
+		Verdicts: d.enforcer.Len(), Floods: d.floods.Words(), Attacks: s.Attacks(), KillSwitch: d.enforcer.Killed(),
 	}
 	st.Traffic, st.Drops = d.traffic()
 	if d.uplink != nil {
@@ -89,6 +90,21 @@ func (s *service) KillSwitch(on bool) error {
 	}
 	return nil
 }
+
+// Attacks lists those that are on.
+func (s *service) Attacks() []control.Attack {
+	var out []control.Attack
+	for _, a := range s.floods.Attacks() {
+		out = append(out, attack(&a))
+	}
+	return out
+}
+
+// Baselines returns what is usual.
+func (s *service) Baselines() (json.RawMessage, error) { return s.floods.Export(time.Now()) }
+
+// SetBaselines replaces what was learned of some networks.
+func (s *service) SetBaselines(text json.RawMessage) error { return s.floods.Import(text, time.Now()) }
 
 // Reload reads the rules again.
 func (s *service) Reload() error { return (*Daemon)(s).Reload() }

@@ -117,10 +117,11 @@ func (p *Path) detections() {
 	list := p.detection.detector.Take()
 	for i := range list {
 		p.stats.Alerts++
-		RecordDetection(&p.log, &list[i])
 		if p.cfg.Hooks.Detected != nil {
 			p.cfg.Hooks.Detected(&list[i])
+			continue
 		}
+		RecordDetection(&p.log, &list[i])
 	}
 }
 
@@ -171,12 +172,18 @@ func explanation(d *threshold.Detection) event.Detection {
 	about := d.Vector.Describe()
 	e := event.Detection{Vector: about.Name, Phase: d.Phase.String(), Explain: d.Explain(), Statistic: about.Statistic, Unit: about.Unit,
 		Subject: d.Name, Value: d.Value, Threshold: d.Threshold, Peak: d.Peak, Window: d.Window, Since: d.Since, Packets: d.Packets,
-		Bytes: d.Bytes, Sources: d.Sources}
+		Bytes: d.Bytes, Sources: d.Sources, ID: d.ID, Usual: d.Usual, Learned: d.Learned, Method: d.Method, Pulses: d.Pulses}
 	if d.Unit != "" {
 		e.Unit = d.Unit
 	}
 	for _, s := range d.Samples {
 		e.Samples = append(e.Samples, event.Sample(s))
+	}
+	for _, t := range d.Top {
+		e.Top = append(e.Top, event.Talker(t))
+	}
+	for _, m := range d.Measures {
+		e.Measures = append(e.Measures, event.Measure(m))
 	}
 	return e
 }

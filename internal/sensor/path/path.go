@@ -59,7 +59,7 @@ type Hooks struct {
 	Decided func(f *flow.Flow, v flow.FlowVerdict, by *keyword.Signature)
 	// Uninteresting is called once when a flow has nothing left to inspect: encrypted, or beyond the depth.
 	Uninteresting func(f *flow.Flow)
-	// Detected is called for each event of the detector, after its record was written. It is lent.
+	// Detected is called for each event of the detector; it is lent. Whoever takes it writes the record: RecordDetection.
 	Detected func(*threshold.Detection)
 	// Handshake is called when a client has completed a TCP handshake, if Detect is set.
 	Handshake func(client, server decode.Addr)

@@ -1,4 +1,4 @@
-package daemon
+package floods
 
 import (
 	"context"
@@ -13,10 +13,10 @@ import (
 // knownEvery is how often the host's own connections are read; a source stays known for several times as long.
 const knownEvery = 500 * time.Millisecond
 
-// peers reports, again and again until ctx ends, the remote ends of the host's TCP connections: sources that have completed a
+// WatchPeers reports, again and again until ctx ends, the remote ends of the host's TCP connections: sources that have completed a
 // handshake with this very host, which nobody can do from a forged address. Under a SYN flood they are let through first.
 // On its own interface XDP sees one direction only, so a handshake cannot be judged from the packets there.
-func peers(ctx context.Context, good func(netip.Addr)) {
+func WatchPeers(ctx context.Context, good func(netip.Addr)) {
 	tick := time.NewTicker(knownEvery)
 	defer tick.Stop()
 	for {

@@ -1,4 +1,4 @@
-package daemon
+package floods
 
 import (
 	"bufio"
@@ -10,10 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/weir-ips/weir/internal/sensor/config"
+	"github.com/weir-ips/weir/bpf"
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/threshold"
-	"github.com/weir-ips/weir/pkg/verdict/enforce"
 )
 
 // handshakes are those completed since the last look, by server: many new clients are no flood. Workers add to it.
@@ -45,38 +44,38 @@ func (h *handshakes) take() map[decode.Addr]uint64 {
 	return list
 }
 
+// Handshake notes a client that is real, and that a SYN to the server was no attack.
+func (c *Control) Handshake(client, server decode.Addr) {
+	c.o.Kernel.MarkGood(client.IP())
+	c.handshakes.add(server)
+}
+
 // spare takes completed handshakes out of the count of SYNs.
-func (d *Daemon) spare(now time.Time) {
-	f := d.floods
-	for server, n := range f.handshakes.take() {
-		f.detector.Spare(server, threshold.FloodSYN, n, now.UnixNano())
+func (c *Control) spare(now time.Time) {
+	for server, n := range c.handshakes.take() {
+		c.detector.Spare(server, threshold.FloodSYN, n, now.UnixNano())
 	}
-	if d.cfg.Mode != config.Host {
+	if !c.o.OneSide {
 		return
 	}
 	opened, err := passiveOpens()
 	if err != nil {
 		return // without the host's word all SYNs count, which is the safe side
 	}
-	if grown := opened - f.handshakes.opened; f.handshakes.opened > 0 && grown > 0 {
-		if busiest, ok := f.busiest(d.enforcer); ok {
-			f.detector.Spare(busiest, threshold.FloodSYN, grown, now.UnixNano())
+	if grown := opened - c.handshakes.opened; c.handshakes.opened > 0 && grown > 0 {
+		if busiest, ok := c.counters.busiest(); ok {
+			c.detector.Spare(busiest, threshold.FloodSYN, grown, now.UnixNano())
 		}
 	}
-	f.handshakes.opened = opened
+	c.handshakes.opened = opened
 }
 
-// busiest is the destination that got most SYNs since the last look: the host's own count does not tell its addresses apart.
-func (f *floods) busiest(e *enforce.Enforcer) (busiest decode.Addr, ok bool) {
-	most := uint32(0)
-	class := classes[threshold.FloodSYN]
-	for dst := range e.Destinations() {
-		was := f.seen[dst.Addr]
-		if was.Claims != dst.Claims {
-			continue
-		}
-		if n := dst.Packets[class] - was.Packets[class]; n > most {
-			most, busiest, ok = n, decode.AddrFrom(dst.Addr), true
+// busiest is the destination that got most SYNs at the last look: the host's own count does not tell its addresses apart.
+func (c *counters) busiest() (busiest decode.Addr, ok bool) {
+	most := uint64(0)
+	for dst, g := range c.grown {
+		if n := g[bpf.ClassSYN]; n > most {
+			most, busiest, ok = n, decode.AddrFrom(dst), true
 		}
 	}
 	return busiest, ok

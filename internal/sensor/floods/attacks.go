@@ -1,0 +1,202 @@
+package floods
+
+import (
+	"slices"
+	"time"
+
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/threshold"
+)
+
+// attackKey tells attacks that are on apart.
+type attackKey struct {
+	vector   threshold.Vector
+	src, dst decode.Addr
+	port     uint16
+	name     string
+}
+
+func keyOf(d *threshold.Detection) attackKey {
+	return attackKey{d.Vector, d.Src, d.Dst, d.Port, d.Name}
+}
+
+// attack is one that is on.
+type attack struct {
+	threshold.Detection                              // as it stands
+	reports             map[int]*threshold.Detection // what each worker has told last, while the attack is on for it
+	counted             bool                         // the kernel's counters show it
+	lapsed              int64                        // Unix ns since when nobody but the measures' counters shows it; 0: somebody does
+	since               time.Time                    // on this sensor
+	measures            []threshold.Measure
+}
+
+// lapse is how long after the last that saw it an attack is over, unless what is dropped shows that it goes on.
+const lapse = 10 * time.Second
+
+// floodTells takes what the kernel's counters say of one destination.
+func (c *Control) floodTells(e *threshold.FloodEvent) {
+	d := detectionOf(e, vectors[e.Class])
+	d.Proto = protocol(e.Class, &e.Dst)
+	c.counted(&d)
+}
+
+// carpetTells takes what they say of a network.
+func (c *Control) carpetTells(e *threshold.FloodEvent, hosts uint64) {
+	d := detectionOf(e, threshold.Carpet)
+	d.Proto, d.Sources = decode.ProtoTCP, hosts
+	c.counted(&d)
+}
+
+func detectionOf(e *threshold.FloodEvent, v threshold.Vector) threshold.Detection {
+	return threshold.Detection{Vector: v, Phase: phases[e.Kind], Time: e.Time, Since: e.Since, Dst: e.Dst, Value: e.Rate,
+		Threshold: e.Threshold, Window: e.Window, Peak: e.Peak, Packets: e.Packets, Usual: e.Usual, Learned: e.Learned,
+		Method: e.Statistic.String(), Pulses: e.Pulses}
+}
+
+var phases = [...]threshold.Phase{threshold.FloodStart: threshold.Start, threshold.FloodUpdate: threshold.Update, threshold.FloodEnd: threshold.End}
+
+func (c *Control) counted(d *threshold.Detection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.attack(d)
+	a.counted = d.Phase != threshold.End
+	a.merge(d)
+	c.tell(a, d.Phase)
+}
+
+// Reporter returns what a worker's detector reports to: see path.Hooks.
+func (c *Control) Reporter() func(*threshold.Detection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	worker := c.reporters
+	c.reporters++
+	return func(d *threshold.Detection) { c.report(worker, d) }
+}
+
+func (c *Control) report(worker int, d *threshold.Detection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := c.attack(d)
+	known := len(a.reports) > 0 || a.counted || a.lapsed != 0
+	if d.Phase == threshold.End {
+		delete(a.reports, worker)
+	} else {
+		copied := *d
+		a.reports[worker] = &copied
+		a.lapsed = 0
+	}
+	a.merge(d)
+	switch {
+	case d.Phase == threshold.Start && !known, d.Phase == threshold.Update && !a.counted:
+		c.tell(a, d.Phase)
+	case d.Phase == threshold.End && len(a.reports) == 0 && !a.counted:
+		if len(a.measures) == 0 {
+			c.tell(a, threshold.End)
+			return
+		}
+		a.lapsed = d.Time // what is dropped is not inspected: the counters decide
+	}
+}
+
+// attack returns the attack that d is about, a new one if it is not known.
+func (c *Control) attack(d *threshold.Detection) *attack {
+	k := keyOf(d)
+	a := c.attacks[k]
+	if a == nil {
+		a = &attack{Detection: *d, reports: map[int]*threshold.Detection{}, since: time.Unix(0, d.Time)}
+		a.ID = threshold.AttackID(d)
+		c.attacks[k] = a
+	}
+	return a
+}
+
+// merge takes over what is told of an attack. Workers see different packets of it, so their figures add up.
+func (a *attack) merge(d *threshold.Detection) {
+	a.Time, a.Value, a.Window, a.Threshold = d.Time, d.Value, d.Window, d.Threshold
+	a.Peak, a.Packets, a.Bytes, a.Sources = max(a.Peak, d.Peak), max(a.Packets, d.Packets), max(a.Bytes, d.Bytes), max(a.Sources, d.Sources)
+	a.Usual, a.Learned, a.Method, a.Pulses = d.Usual, d.Learned, d.Method, d.Pulses
+	if len(a.Samples) == 0 {
+		a.Samples = slices.Clone(d.Samples)
+	}
+	if len(a.reports) < 2 {
+		return
+	}
+	var sum threshold.Detection
+	for _, r := range a.reports {
+		sum.Value, sum.Peak, sum.Packets, sum.Bytes = sum.Value+r.Value, sum.Peak+r.Peak, sum.Packets+r.Packets, sum.Bytes+r.Bytes
+	}
+	a.Value, a.Peak = sum.Value, max(a.Peak, sum.Peak)
+	a.Packets, a.Bytes = max(a.Packets, sum.Packets), max(a.Bytes, sum.Bytes)
+}
+
+// tell writes the record of an attack's phase, and forgets it with its end.
+func (c *Control) tell(a *attack, phase threshold.Phase) {
+	a.Phase = phase
+	a.Measures = slices.Clone(a.measures)
+	level := c.o.Log.Warn
+	if phase == threshold.End {
+		level = c.o.Log.Info
+		delete(c.attacks, keyOf(&a.Detection))
+	}
+	level("attack", "id", a.ID, "vector", a.Vector.String(), "phase", phase.String(), "src", a.Src.IP(), "dst", a.Dst.IP(), "why", a.Explain())
+	c.o.Publish(&a.Detection)
+}
+
+// settle ends attacks that workers no longer see, unless the kernel still counts enough of their packets.
+func (c *Control) settle(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range c.attacks {
+		if a.lapsed == 0 || a.counted || len(a.reports) > 0 {
+			continue
+		}
+		if rate := c.arriving(a); rate >= a.Threshold/2 && a.Unit == "" {
+			a.lapsed, a.Value = now.UnixNano(), rate
+			continue
+		}
+		if now.UnixNano()-a.lapsed >= int64(lapse) {
+			a.Time = now.UnixNano()
+			c.tell(a, threshold.End)
+		}
+	}
+}
+
+// arriving is how many packets of an attack's classes come a second, by the kernel's counters: also those that are dropped there.
+func (c *Control) arriving(a *attack) (rate uint64) {
+	for dst := range c.directed(&a.Detection) {
+		g := c.counters.grown[dst]
+		for _, class := range armedClasses(a.Vector) {
+			rate += g[class] * uint64(time.Second/lookEvery)
+		}
+	}
+	return rate
+}
+
+// lookEvery is how often Look is called.
+const lookEvery = 100 * time.Millisecond
+
+// attackWithin reports whether an address of a network is attacked: that is then no attack on the network.
+func (c *Control) attackWithin(network decode.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range c.attacks {
+		if a.Vector != threshold.Carpet && a.Dst != (decode.Addr{}) && threshold.Network(a.Dst) == network {
+			return true
+		}
+	}
+	return false
+}
+
+// Attacks lists what is on, oldest first.
+func (c *Control) Attacks() []threshold.Detection {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]threshold.Detection, 0, len(c.attacks))
+	for _, a := range c.attacks {
+		d := a.Detection
+		d.Measures = slices.Clone(a.measures)
+		out = append(out, d)
+	}
+	slices.SortFunc(out, func(x, y threshold.Detection) int { return int(x.Since - y.Since) })
+	return out
+}

@@ -1,0 +1,130 @@
+// Package floods is the sensor's control loop against attacks that are a matter of how often: it reads the kernel's counters of
+// destinations, takes what inspection reports, decides what is an attack and what is done about it, and explains both.
+//
+// An attack has one name from its start to its end, however many workers see it. What is done about it are measures on packets
+// to its destination, each with an end that is put off while the attack lasts, so that a dead sensor's measures lapse.
+package floods
+
+import (
+	"iter"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/weir-ips/weir/bpf"
+	"github.com/weir-ips/weir/internal/telemetry"
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/threshold"
+	"github.com/weir-ips/weir/pkg/verdict/enforce"
+)
+
+// Kernel counts packets by destination and limits those to armed ones; *enforce.Enforcer is one.
+type Kernel interface {
+	Destinations() iter.Seq[enforce.Destination]
+	Arm(dst netip.Addr, class bpf.Class, rate uint32, life time.Duration) error
+	Disarm(dst netip.Addr, class bpf.Class)
+	MarkGood(src netip.Addr)
+}
+
+// Options are what a Control works with.
+type Options struct {
+	Kernel  Kernel
+	Floods  threshold.FloodConfig // of what the kernel counts; Baselines is filled in
+	Limits  threshold.Limits      // of what inspection counts
+	Learn   bool                  // baselines
+	OneSide bool                  // the sensor sees what arrives and not what is sent: answers look as if nobody had asked
+	Enforce bool                  // else measures count what they would drop
+	Dir     string                // folder for what was learned; "" keeps nothing
+	Publish func(*threshold.Detection)
+	Log     *slog.Logger
+}
+
+// Control is the loop and what it knows. Its methods are safe for concurrent use, but for Look and Close, which one goroutine calls.
+type Control struct {
+	o         Options
+	baselines *threshold.Baselines // nil: not learned
+	detector  *threshold.Floods
+	carpets   *threshold.Floods // by network
+	counters  counters
+	saved     time.Time
+	saving    sync.Mutex
+
+	handshakes handshakes
+	refusals   telemetry.Throttle
+
+	mu        sync.Mutex
+	attacks   map[attackKey]*attack
+	reporters int
+	limits    map[armKey]uint32 // in force
+}
+
+// New returns a control that has seen nothing but what earlier runs have learned. A file that cannot be used is put aside, and said so.
+func New(o Options, now time.Time) *Control {
+	c := &Control{o: o, attacks: map[attackKey]*attack{}, counters: newCounters(), saved: now, refusals: telemetry.Throttle{Every: time.Second}}
+	if o.Learn {
+		c.baselines = c.load(now)
+	}
+	c.o.Floods.Baselines = c.baselines
+	c.detector = threshold.NewFloods(c.o.Floods)
+	var carpet threshold.FloodConfig
+	carpet.Floors[threshold.FloodSYN] = o.Limits.Carpet
+	c.carpets = threshold.NewFloods(carpet)
+	return c
+}
+
+// Baselines returns what is usual; nil when it is not learned.
+func (c *Control) Baselines() *threshold.Baselines { return c.baselines }
+
+// Look reads the counters, and begins, renews and ends attacks and measures by them; call it every 100 ms.
+func (c *Control) Look(now time.Time) {
+	c.counters.read(c.o.Kernel)
+	c.spare(now)
+	for dst, grown := range c.counters.grown {
+		for class, kernel := range classes {
+			if e, starts := c.detector.Add(decode.AddrFrom(dst), threshold.FloodClass(class), grown[kernel], now.UnixNano()); starts {
+				c.floodTells(&e)
+			}
+		}
+	}
+	for _, e := range c.detector.Tick(now.UnixNano()) {
+		c.floodTells(&e)
+	}
+	c.lookAtNetworks(now)
+	c.settle(now)
+	c.renew(now)
+	if now.Sub(c.saved) >= saveEvery {
+		c.saved = now
+		c.save(now)
+	}
+}
+
+// Close keeps what was learned.
+func (c *Control) Close(now time.Time) { c.save(now) }
+
+// classes are the kernel's names of the classes that are compared with a threshold.
+var classes = [threshold.NumFloodClasses]bpf.Class{
+	threshold.FloodSYN: bpf.ClassSYN, threshold.FloodUDP: bpf.ClassUDP, threshold.FloodICMP: bpf.ClassICMP,
+	threshold.FloodFragment: bpf.ClassFragment,
+}
+
+// vectors are the names under which floods that the kernel counts are reported.
+var vectors = [threshold.NumFloodClasses]threshold.Vector{
+	threshold.FloodSYN: threshold.SYNFlood, threshold.FloodUDP: threshold.UDPFlood, threshold.FloodICMP: threshold.ICMPFlood,
+	threshold.FloodFragment: threshold.FragmentFlood,
+}
+
+func protocol(class threshold.FloodClass, dst *decode.Addr) uint8 {
+	switch class {
+	case threshold.FloodUDP:
+		return decode.ProtoUDP
+	case threshold.FloodICMP:
+		if !dst.Is4() {
+			return decode.ProtoICMPv6
+		}
+		return decode.ProtoICMP
+	case threshold.FloodFragment:
+		return 0
+	}
+	return decode.ProtoTCP
+}

@@ -1,0 +1,271 @@
+package floods
+
+import (
+	"encoding/json"
+	"iter"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-ips/weir/bpf"
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/threshold"
+	"github.com/weir-ips/weir/pkg/verdict/enforce"
+)
+
+// kernel counts what a test says, and notes what is armed.
+type kernel struct {
+	dests map[netip.Addr]*enforce.Destination
+	armed map[armKey]uint32
+	good  map[netip.Addr]bool
+}
+
+func newKernel() *kernel {
+	return &kernel{dests: map[netip.Addr]*enforce.Destination{}, armed: map[armKey]uint32{}, good: map[netip.Addr]bool{}}
+}
+
+func (k *kernel) count(dst netip.Addr, class bpf.Class, n uint32) {
+	d := k.dests[dst]
+	if d == nil {
+		d = &enforce.Destination{Addr: dst, Claims: 1}
+		k.dests[dst] = d
+	}
+	d.Packets[class] += n
+}
+
+func (k *kernel) Destinations() iter.Seq[enforce.Destination] {
+	return func(yield func(enforce.Destination) bool) {
+		for _, d := range k.dests {
+			if !yield(*d) {
+				return
+			}
+		}
+	}
+}
+
+func (k *kernel) Arm(dst netip.Addr, class bpf.Class, rate uint32, _ time.Duration) error {
+	k.armed[armKey{dst, class}] = rate
+	return nil
+}
+
+func (k *kernel) Disarm(dst netip.Addr, class bpf.Class) { delete(k.armed, armKey{dst, class}) }
+func (k *kernel) MarkGood(src netip.Addr)                { k.good[src] = true }
+
+// scene is a Control whose time and kernel a test moves.
+type scene struct {
+	*Control
+	*kernel
+	t    *testing.T
+	now  time.Time
+	told []threshold.Detection
+}
+
+var victim = netip.MustParseAddr("10.1.2.3")
+
+func newScene(t *testing.T, change func(*Options)) *scene {
+	s := &scene{kernel: newKernel(), t: t, now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}
+	o := Options{Kernel: s.kernel, Limits: threshold.DefaultLimits(), Enforce: true, Log: slog.New(slog.DiscardHandler),
+		Publish: func(d *threshold.Detection) { s.told = append(s.told, *d) }}
+	o.Floods.Floors = [threshold.NumFloodClasses]uint32{threshold.FloodSYN: 1000, threshold.FloodICMP: 1000, threshold.FloodFragment: 1000}
+	if change != nil {
+		change(&o)
+	}
+	s.Control = New(o, s.now)
+	s.Look(s.now)
+	return s
+}
+
+// pass lets time pass, with so many packets of a class to each of dsts in each tenth of a second.
+func (s *scene) pass(d time.Duration, class bpf.Class, n uint32, dsts ...netip.Addr) {
+	for end := s.now.Add(d); s.now.Before(end); {
+		s.now = s.now.Add(lookEvery)
+		for _, dst := range dsts {
+			s.count(dst, class, n)
+		}
+		s.Look(s.now)
+	}
+}
+
+// phases lists what was told.
+func (s *scene) phases() string {
+	var out []string
+	for _, d := range s.told {
+		out = append(out, d.Vector.String()+" "+d.Phase.String())
+	}
+	return strings.Join(out, ", ")
+}
+
+func TestAFloodIsToldArmedAndDisarmed(t *testing.T) {
+	s := newScene(t, nil)
+	s.pass(time.Second, bpf.ClassSYN, 2000, victim)
+	if s.phases() != "syn-flood start" || s.armed[armKey{victim, bpf.ClassSYN}] != 1000 {
+		t.Fatalf("%s; armed %v", s.phases(), s.armed)
+	}
+	s.pass(15*time.Second, bpf.ClassSYN, 1, victim)
+	if s.phases() != "syn-flood start, syn-flood end" || len(s.armed) != 0 {
+		t.Fatalf("%s; armed %v", s.phases(), s.armed)
+	}
+	if s.told[0].ID == "" || s.told[0].ID != s.told[1].ID || s.told[1].Packets < 18_000 || s.told[0].Method == "" {
+		t.Errorf("%+v", s.told)
+	}
+}
+
+// TestPulsesAreHeld sends a pulse of a second every ten seconds, and every thirty: from the second on nothing gets through unlimited.
+func TestPulsesAreHeld(t *testing.T) {
+	for _, gap := range []time.Duration{9 * time.Second, 29 * time.Second} {
+		s := newScene(t, nil)
+		for pulse := range 6 {
+			armed := len(s.armed) > 0
+			if pulse >= 2 && !armed {
+				t.Errorf("with pauses of %v pulse %d finds nothing armed", gap, pulse+1)
+			}
+			s.pass(time.Second, bpf.ClassSYN, 2000, victim)
+			s.pass(gap, bpf.ClassSYN, 1, victim)
+		}
+	}
+}
+
+func TestACarpetIsOneAttack(t *testing.T) {
+	s := newScene(t, nil)
+	var hosts []netip.Addr
+	for i := range byte(250) {
+		hosts = append(hosts, netip.AddrFrom4([4]byte{10, 1, 2, i}))
+	}
+	s.pass(time.Second, bpf.ClassSYN, 90, hosts...)
+	if s.phases() != "carpet-bombing start" || len(s.armed) != 3*len(hosts) {
+		t.Fatalf("%s; %d armed", s.phases(), len(s.armed))
+	}
+	if list := s.Attacks(); len(list) != 1 || list[0].Dst.IP().String() != "10.1.2.0" || list[0].Sources < 200 {
+		t.Errorf("%+v", list)
+	}
+}
+
+func TestASpreadOfClientsIsNoCarpet(t *testing.T) {
+	s := newScene(t, nil)
+	var hosts []netip.Addr
+	for i := range byte(20) {
+		hosts = append(hosts, netip.AddrFrom4([4]byte{10, 1, 2, i}))
+	}
+	s.pass(2*time.Second, bpf.ClassSYN, 90, hosts...)
+	if s.phases() != "" {
+		t.Errorf("%s", s.phases())
+	}
+}
+
+// amplification is what a worker reports.
+func amplification(phase threshold.Phase, now time.Time, packets uint64) *threshold.Detection {
+	return &threshold.Detection{Vector: threshold.Amplification, Phase: phase, Time: now.UnixNano(), Since: now.UnixNano(), Dst: decode.AddrFrom(victim),
+		Port: 53, Proto: decode.ProtoUDP, Value: 2000, Threshold: 1000, Window: 1e9, Peak: 2000, Packets: packets}
+}
+
+func TestWorkersTellOneStory(t *testing.T) {
+	s := newScene(t, nil)
+	one, two := s.Reporter(), s.Reporter()
+	one(amplification(threshold.Start, s.now, 2000))
+	two(amplification(threshold.Start, s.now.Add(time.Millisecond), 3000))
+	if s.phases() != "udp-amplification start" {
+		t.Fatal(s.phases())
+	}
+	if a := s.Attacks()[0]; a.Value != 4000 || a.Packets != 5000 {
+		t.Errorf("two workers' figures: %+v", a)
+	}
+	s.pass(time.Second, bpf.ClassUDP, 0)
+	one(amplification(threshold.End, s.now, 2000))
+	s.pass(20*time.Second, bpf.ClassUDP, 0)
+	if s.phases() != "udp-amplification start" {
+		t.Fatalf("one of two ended it: %s", s.phases())
+	}
+	two(amplification(threshold.End, s.now, 3000))
+	s.pass(20*time.Second, bpf.ClassUDP, 0)
+	if s.phases() != "udp-amplification start, udp-amplification end" || s.told[0].ID != s.told[1].ID {
+		t.Errorf("%s", s.phases())
+	}
+}
+
+// TestWhatIsDroppedIsStillOn lets inspection see nothing of an attack because the kernel drops it.
+func TestWhatIsDroppedIsStillOn(t *testing.T) {
+	s := newScene(t, nil)
+	report := s.Reporter()
+	report(amplification(threshold.Start, s.now, 2000))
+	s.pass(2*time.Second, bpf.ClassUDP, 200, victim)
+	report(amplification(threshold.End, s.now, 2000))
+	s.pass(30*time.Second, bpf.ClassUDP, 200, victim)
+	if len(s.Attacks()) != 1 || len(s.armed) == 0 {
+		t.Fatalf("the attack goes on: %s, armed %v", s.phases(), s.armed)
+	}
+	s.pass(20*time.Second, bpf.ClassUDP, 1, victim)
+	if s.phases() != "udp-amplification start, udp-amplification end" || len(s.armed) != 0 {
+		t.Errorf("%s, armed %v", s.phases(), s.armed)
+	}
+}
+
+func TestHandshakesAreSpared(t *testing.T) {
+	s := newScene(t, nil)
+	client := decode.AddrFrom(netip.MustParseAddr("198.51.100.7"))
+	for range 30 {
+		for range 300 {
+			s.Handshake(client, decode.AddrFrom(victim))
+		}
+		s.pass(lookEvery, bpf.ClassSYN, 300, victim)
+	}
+	if s.phases() != "" || !s.good[client.IP()] {
+		t.Errorf("3,000 clients a second: %s; good %v", s.phases(), s.good)
+	}
+}
+
+func TestWhatWasLearnedIsKept(t *testing.T) {
+	dir := t.TempDir()
+	learn := func(o *Options) { o.Learn, o.Dir = true, dir }
+	s := newScene(t, learn)
+	text := json.RawMessage(`{"version":1,"baselines":[{"network":"10.1.2.0/24","class":"syn","pinned":900,"weeks":0,"hours":{}}]}`)
+	if err := s.Import(text, s.now); err != nil {
+		t.Fatal(err)
+	}
+	s.Close(s.now)
+	s = newScene(t, learn)
+	s.pass(3*time.Second, bpf.ClassSYN, 400, victim)
+	if s.phases() != "" {
+		t.Errorf("four and a half times what an operator calls usual: %s", s.phases())
+	}
+	s.pass(3*time.Second, bpf.ClassSYN, 600, victim)
+	if s.phases() != "syn-flood start" || s.told[0].Threshold != 4500 || !strings.Contains(s.told[0].Explain(), "as 900 are usual") {
+		t.Errorf("%s: %+v", s.phases(), s.told)
+	}
+	for _, bad := range []string{`{"version":2}`, `{"version":1,"baselines":[{"network":"10.1.2.0/25"}]}`, `[]`, `{"version":1,"baseline":[]}`} {
+		if err := s.Import(json.RawMessage(bad), s.now); err == nil {
+			t.Errorf("%s was taken", bad)
+		}
+	}
+}
+
+func TestADamagedFileIsPutAside(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, baselinesFile)
+	if err := os.WriteFile(path, []byte(`{"version":1,"baselines":[`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := newScene(t, func(o *Options) { o.Learn, o.Dir = true, dir })
+	if _, err := os.Stat(path + ".bad"); err != nil {
+		t.Error(err)
+	}
+	if s.Close(s.now); s.Baselines() == nil {
+		t.Error("nothing is learned any more")
+	}
+	if _, err := readSaved(path); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWithoutLearningThereIsNothingToExport(t *testing.T) {
+	s := newScene(t, nil)
+	if _, err := s.Export(s.now); err == nil {
+		t.Error("exported")
+	}
+	if err := s.Import(json.RawMessage(`{"version":1}`), s.now); err == nil {
+		t.Error("imported")
+	}
+}
