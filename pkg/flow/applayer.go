@@ -36,19 +36,20 @@ func (t *Tracker) deliver(f *Flow, s *Session, dir app.Direction, now int64, r *
 			}
 			continue
 		}
-		lost := acked
+		if b == nil { // nothing has come behind it either: it may be late
+			break
+		}
+		to := b.start
+		if st.flags&streamEOF == 0 || s.State == TCPClosed { // a flow that just stops may be continued by what was not acknowledged
+			to = min(to, acked)
+		}
 		if st.flags&streamDepth != 0 {
-			lost = min(lost, t.cfg.Depth)
+			to = min(to, t.cfg.Depth)
 		}
-		if b != nil {
-			lost = min(lost, b.start)
-		} else if f.Packets[dir] == 0 { // this side is not seen at all
+		if to <= st.app {
 			break
 		}
-		if lost <= st.app {
-			break
-		}
-		t.lose(f, st, dir, lost, r)
+		t.lose(f, st, dir, to, r)
 	}
 	if st.flags&(streamNoApp|streamDepth) == streamNoApp && f.Packets[dir] > 0 {
 		t.skipLost(st, acked, r)

@@ -20,10 +20,13 @@ func Probe(dir app.Direction, data []byte, _, _ uint16) app.Match {
 	if data[0] != recordHandshake {
 		return yes(dir == app.ToClient && isRecord(data[0]))
 	}
+	if dir == app.ToServer { // the record's type and version are enough, whatever the handshake turns out to be
+		return app.Yes
+	}
 	if len(data) < 6 {
 		return app.More
 	}
-	return yes(dir == app.ToServer && data[5] == clientHello || dir == app.ToClient && data[5] == serverHello)
+	return yes(data[5] == serverHello)
 }
 
 func isRecord(typ byte) bool {

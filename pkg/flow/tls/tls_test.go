@@ -190,7 +190,8 @@ func TestProbe(t *testing.T) {
 		data string
 		want app.Match
 	}{
-		{app.ToServer, "\x16\x03\x01\x02\x00\x01", app.Yes}, {app.ToServer, "\x16\x03", app.More}, {app.ToServer, "\x16\x03\x01\x02\x00\x02", app.No},
+		{app.ToServer, "\x16\x03\x01\x02\x00\x01", app.Yes}, {app.ToServer, "\x16\x03", app.More}, {app.ToServer, "\x16\x03\x00\x00\x00\x00", app.Yes}, {app.ToServer, "\x16\x04\x01\x02\x00\x01", app.No},
+		{app.ToClient, "\x16\x03\x01\x02\x00\x01", app.No},
 		{app.ToServer, "\x17\x03\x03\x00\x01\x00", app.No}, {app.ToClient, "\x16\x03\x03\x00\x50\x02", app.Yes}, {app.ToClient, "\x15\x03\x03\x00\x02\x02", app.Yes},
 		{app.ToServer, "GET / HTTP/1.1", app.No},
 	} {
