@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	readSize = 4 << 20 // one read; smaller ones cost twice as much per frame
+	readSize = 256 << 10 // one read: what was read is still in the second-level cache when it is inspected
 
 	// MaxFrame is the longest frame a capture file may hold, in bytes: libpcap's MAXIMUM_SNAPLEN.
 	MaxFrame = 262144

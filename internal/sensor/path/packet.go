@@ -56,7 +56,10 @@ func (p *Path) inspect(pk, outer *decode.Packet, r *flow.Result) {
 	f := r.Flow
 	p.subject = event.Subject{Time: pk.Time, Packet: pk, Outer: outer, Flow: f, Dir: r.Dir}
 	var d signatures.Decision
-	if p.engine != nil && !r.Drop && !r.Pass {
+	switch {
+	case p.engine == nil:
+		nothingRaw(f)
+	case !r.Drop && !r.Pass:
 		d = p.engine.Inspect(pk, f, *r)
 		p.block(&d)
 	}
@@ -78,6 +81,14 @@ func (p *Path) inspect(pk, outer *decode.Packet, r *flow.Result) {
 		if p.out.Flow == nil {
 			p.out.Flow = f
 		}
+	}
+}
+
+// nothingRaw lets a session keep no bytes for rules that do not exist.
+func nothingRaw(f *flow.Flow) {
+	if f != nil && f.TCP != nil {
+		f.TCP.StopRaw(app.ToServer)
+		f.TCP.StopRaw(app.ToClient)
 	}
 }
 
