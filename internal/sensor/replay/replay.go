@@ -55,6 +55,7 @@ type Replay struct {
 // Summary covers what was read, also when there is an error.
 func Run(ctx context.Context, o Options) (s Summary, err error) {
 	r := &Replay{opts: o, flow: o.Settings.Flow, alerts: newTally()}
+	o.Settings.Parsers.Files.Unread = o.Rules == nil && !o.Settings.FileStore.Enabled
 	if o.Rules != nil {
 		o.Settings.Parsers.Want(o.Rules)
 		o.Settings.HASSH = o.Settings.HASSH || path.WantHASSH(o.Rules)

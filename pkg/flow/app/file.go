@@ -15,6 +15,9 @@ type FileConfig struct {
 	MD5, SHA1, SHA256 bool // hashes to compute of every file (force-hash, or because a rule asks)
 	MaxFiles          int  // files kept in one transaction; 0 means DefaultMaxFiles
 	MaxName           int  // bytes kept of a name; 0 means DefaultMaxName
+
+	// Unread says that nobody looks into files: their bytes are counted and hashed, and not kept.
+	Unread bool
 }
 
 // Defaults of FileConfig.
@@ -91,7 +94,7 @@ func (f *File) Extend(held []byte, n int, inspected bool) {
 	f.Data = held[len(held)-n-len(f.Data)+drop : len(held) : len(held)]
 }
 
-// add counts and hashes bytes; it returns false when there is nothing to keep.
+// add counts and hashes bytes; it returns false when none are to be kept.
 func (f *File) add(data []byte) bool {
 	if f == nil || f.State != FileOpen || len(data) == 0 {
 		return false
@@ -102,7 +105,7 @@ func (f *File) add(data []byte) bool {
 			h.Write(data)
 		}
 	}
-	return true
+	return f.config == nil || !f.config.Unread
 }
 
 func (f *File) window() int {

@@ -13,6 +13,7 @@ type bodyReader struct {
 	file    *app.File
 	opened  bool
 	parts   *multipart
+	held    int  // decoded bytes within the body limit
 	stopped bool // the body limit is reached: what follows is not even decoded
 }
 
@@ -49,32 +50,36 @@ func (b *bodyReader) write(p *Parser, s *side, data []byte) {
 func (b *bodyReader) sink(p *Parser, s *side, data []byte) bool {
 	body, limit := &s.tx.Of(s.dir).Body, p.limit(s.dir)
 	body.Size += uint64(len(data))
-	if limit > 0 && len(body.Data)+len(data) > limit {
-		full := len(body.Data) >= limit
-		kept := data[:limit-len(body.Data)]
-		body.Limited = true
-		body.Data = grown(body.Data, kept)
-		if b.stored() { // of a file that is to be kept all bytes are
-			b.toFile(p, s, data)
-			return true
-		}
-		b.toFile(p, s, kept)
-		if full {
-			b.stop(s)
-		}
-		return !full
+	if limit <= 0 || b.held+len(data) <= limit {
+		b.hold(p, body, data)
+		b.toFile(p, s, data)
+		return true
 	}
-	body.Data = grown(body.Data, data)
-	b.toFile(p, s, data)
-	return true
+	full := b.held >= limit
+	kept := data[:limit-b.held]
+	body.Limited = true
+	b.hold(p, body, kept)
+	if b.stored() { // of a file that is to be kept all bytes are
+		b.toFile(p, s, data)
+		return true
+	}
+	b.toFile(p, s, kept)
+	if full {
+		b.stop(s)
+	}
+	return !full
 }
 
-// grown appends to a body. Bodies become long: room doubles, and each byte is copied once or twice.
-func grown(body, data []byte) []byte {
-	if need := len(body) + len(data); need > cap(body) {
-		body = append(make([]byte, 0, max(need, 2*cap(body))), body...)
+// hold keeps bytes of a body for rules. Bodies become long: room doubles, and each byte is copied once or twice.
+func (b *bodyReader) hold(p *Parser, body *Payload, data []byte) {
+	b.held += len(data)
+	if p.cfg.Files.Unread {
+		return
 	}
-	return append(body, data...)
+	if need := len(body.Data) + len(data); need > cap(body.Data) {
+		body.Data = append(make([]byte, 0, max(need, 2*cap(body.Data))), body.Data...)
+	}
+	body.Data = append(body.Data, data...)
 }
 
 // stored reports whether a rule has asked to keep the file that the body is or holds at the moment.
@@ -111,7 +116,7 @@ func (b *bodyReader) toFile(p *Parser, s *side, data []byte) {
 		b.opened = true
 		b.file = p.openBody(s)
 	}
-	if body := &s.tx.Of(s.dir).Body; body.Limited { // the body does not hold it all
+	if body := &s.tx.Of(s.dir).Body; body.Limited || p.cfg.Files.Unread { // the body does not hold it all
 		b.file.Append(data, !s.tx.Touched[s.dir])
 	} else {
 		b.file.Extend(body.Data, len(data), !s.tx.Touched[s.dir])

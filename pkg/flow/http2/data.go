@@ -78,6 +78,9 @@ func (p *Parser) sink(st *stream, dir app.Direction, data []byte) bool {
 	}
 	m.BodySize += uint64(len(data))
 	st.file[dir].Append(data, !st.tx.Touched[dir])
+	if p.cfg.Files.Unread {
+		return true
+	}
 	if limit > 0 {
 		data = data[:min(len(data), limit-len(m.Body))]
 	}
