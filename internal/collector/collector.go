@@ -26,6 +26,7 @@ import (
 	"github.com/weir-ips/weir/internal/collector/api"
 	"github.com/weir-ips/weir/internal/collector/bus"
 	"github.com/weir-ips/weir/internal/collector/enrol"
+	"github.com/weir-ips/weir/internal/collector/export"
 	"github.com/weir-ips/weir/internal/collector/feeds"
 	vlog "github.com/weir-ips/weir/internal/collector/log"
 	"github.com/weir-ips/weir/internal/collector/policy"
@@ -74,6 +75,8 @@ type collector struct {
 	ingest        *bus.Ingest
 	api           *api.Server
 	feeds         []*feeds.Feed
+	exports       export.Set
+	crowdsec      net.Listener // nil: bouncers are not served
 }
 
 func (c *collector) open(ctx context.Context) error {
@@ -81,7 +84,7 @@ func (c *collector) open(ctx context.Context) error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	for _, step := range []func(context.Context) error{
-		c.listen, c.openStore, c.openBus, c.openLog, c.openAPI,
+		c.listen, c.openStore, c.openBus, c.openExports, c.openLog, c.openAPI,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -194,7 +197,8 @@ func (c *collector) openLog(ctx context.Context) error {
 		return fmt.Errorf("bus: %w", err)
 	}
 	if c.log, err = vlog.Open(ctx, vlog.Options{
-		Conn: c.conn, Key: key, Rules: c.rules.version, Kill: settings.killSwitch, Log: c.o.Log.With("part", "verdict log"),
+		Conn: c.conn, Key: key, Rules: c.rules.version, Kill: settings.killSwitch, Observe: c.exportVerdicts,
+		Log: c.o.Log.With("part", "verdict log"),
 	}); err != nil {
 		return err
 	}
@@ -206,7 +210,7 @@ func (c *collector) openLog(ctx context.Context) error {
 		return err
 	}
 	c.engine = policy.New(c.cfg.Policy, c.govern, c.o.Log.With("part", "policy"), nil)
-	c.ingest = &bus.Ingest{JetStream: js, Store: c.store, Fresh: c.engine.Consider, Log: c.o.Log.With("part", "ingest")}
+	c.ingest = &bus.Ingest{JetStream: js, Store: c.store, Fresh: c.fresh, Log: c.o.Log.With("part", "ingest")}
 	return nil
 }
 
@@ -238,7 +242,8 @@ func (c *collector) run(ctx context.Context) error {
 	defer cancel(nil)
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context) error{
-		c.log.Run, c.engine.Run, c.ingest.Run, c.watchRegistrations, c.certify, c.serveControl, c.runFeeds,
+		c.log.Run, c.engine.Run, c.ingest.Run, c.watchRegistrations, c.certify, c.serveControl, c.runFeeds, c.exports.Run,
+		c.serveCrowdSec,
 		func(ctx context.Context) error {
 			return c.rules.serve(ctx, c.conn, c.key, c.o.Log.With("part", "rules"))
 		},
@@ -277,6 +282,9 @@ func (c *collector) close() error {
 	}
 	if c.store != nil {
 		errs = append(errs, c.store.Close())
+	}
+	if c.crowdsec != nil {
+		c.crowdsec.Close()
 	}
 	if c.listener != nil {
 		c.listener.Close() // closed already when the API has served

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector/enrol"
+	"github.com/weir-ips/weir/internal/collector/export"
 	"github.com/weir-ips/weir/internal/collector/feeds"
 	"github.com/weir-ips/weir/internal/collector/policy"
 	"github.com/weir-ips/weir/internal/strictyaml"
@@ -16,14 +17,16 @@ import (
 
 // Config is collector.yaml. Every key has a default.
 type Config struct {
-	Data       string               `yaml:"data"`
-	API        API                  `yaml:"api"`
-	Bus        Bus                  `yaml:"bus"`
-	Alerts     Alerts               `yaml:"alerts"`
-	NeverBlock []string             `yaml:"never-block"`
-	Policy     policy.Config        `yaml:"policy"`
-	Feeds      []feeds.Config       `yaml:"feeds"`
-	Log        telemetry.LogOptions `yaml:"log"`
+	Data       string                `yaml:"data"`
+	API        API                   `yaml:"api"`
+	Bus        Bus                   `yaml:"bus"`
+	Alerts     Alerts                `yaml:"alerts"`
+	NeverBlock []string              `yaml:"never-block"`
+	Policy     policy.Config         `yaml:"policy"`
+	Feeds      []feeds.Config        `yaml:"feeds"`
+	Exports    []export.Config       `yaml:"exports"`
+	CrowdSec   export.CrowdSecConfig `yaml:"crowdsec"`
+	Log        telemetry.LogOptions  `yaml:"log"`
 }
 
 // API is the listener of console, API and metrics.
@@ -163,6 +166,7 @@ func (c *Config) check(doc *strictyaml.Document) error {
 			faults = append(faults, doc.Errorf(fmt.Sprintf("feeds[%d].%s", i, key), "%s", reason))
 		}
 	}
+	faults = append(faults, c.checkExports(doc)...)
 	for _, f := range c.Policy.Check() {
 		faults = append(faults, doc.Errorf("policy."+f.Key, "%s", f.Reason))
 	}

@@ -16,6 +16,12 @@ func (c *collector) register() {
 	} {
 		c.metrics.MustRegister(s)
 	}
+	for _, x := range c.exports {
+		c.metrics.MustRegister(&telemetry.Stats{
+			Prefix: "weir_collector_export", Const: prometheus.Labels{"export": x.Name}, Gauges: []string{"Waiting", "Failing"},
+			Read: func() any { return x.Stats() },
+		})
+	}
 	c.metrics.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_collector_bus_connections", Help: "Clients of the bus, the collector included."},
 			func() float64 { return float64(c.server.Connections()) }),

@@ -121,16 +121,23 @@ func (l *Log) scopeOf(d *wire.Delta) string {
 }
 
 func (l *Log) commit(ds []wire.Delta, sealed [][]byte) error {
+	changes, err := l.take(ds, sealed)
+	l.tell(changes)
+	return err
+}
+
+func (l *Log) take(ds []wire.Delta, sealed [][]byte) ([]Change, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.o.Now()
+	changes := l.changes(ds, now)
 	for i := range ds {
 		if err := l.apply(&ds[i], sealed[i], now); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	l.streamSeq += uint64(len(ds))
-	return nil
+	return changes, nil
 }
 
 // holds reports whether the delta numbered seq is the one sealed here.

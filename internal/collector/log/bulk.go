@@ -27,11 +27,13 @@ func (l *Log) isBulk(changes int) bool {
 func (l *Log) appendBulk(ctx context.Context, ds []wire.Delta) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 6*ackTimeout)
 	defer cancel()
-	next := l.withAll(ds, l.o.Now())
+	now := l.o.Now()
+	next, changes := l.withAll(ds, now), l.changes(ds, now)
 	err := l.writeSnapshot(ctx, &next)
 	if err == nil {
 		next.streamSeq = l.streamSeq
 		l.install(next)
+		l.tell(changes)
 		return l.beacon() // sensors need not wait for the next
 	}
 	if reloadErr := l.reload(ctx); reloadErr != nil {

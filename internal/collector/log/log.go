@@ -38,6 +38,7 @@ type Options struct {
 	CompactAfter int                    // deltas in the stream before a snapshot replaces them; 50,000 if 0
 	Rules        func() string          // version of the rules that the beacon names; nil: none
 	Kill         func() wire.KillSwitch // that the beacon carries; nil: never touched
+	Observe      func([]Change)         // called with what was written, in order; must not block. nil: nobody
 	Now          func() time.Time       // nil: time.Now
 	Log          *slog.Logger           // nil: slog.DiscardHandler
 }

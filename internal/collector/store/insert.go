@@ -13,7 +13,7 @@ func (s *Store) Insert(ctx context.Context, events []wire.Event) ([]wire.Event, 
 	alerts := make([]Alert, len(events))
 	byID := make(map[string]*wire.Event, len(events))
 	for i := range events {
-		alerts[i] = fromEvent(&events[i])
+		alerts[i] = FromEvent(&events[i])
 		byID[events[i].ID] = &events[i]
 	}
 	kept, err := s.keep(ctx, alerts)
@@ -27,7 +27,8 @@ func (s *Store) Insert(ctx context.Context, events []wire.Event) ([]wire.Event, 
 	return fresh, nil
 }
 
-func fromEvent(e *wire.Event) Alert {
+// FromEvent makes an Alert of an event; one whose EVE record cannot be read is what the batch says about it.
+func FromEvent(e *wire.Event) Alert {
 	a, err := FromEVE(e.ID, e.Sensor, e.EVE)
 	if err != nil {
 		a = Alert{

@@ -1,0 +1,260 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Sink delivers to one destination. One goroutine uses it.
+type Sink interface {
+	// Send delivers all of events or returns an error, after which it is called with the same events again. An error that
+	// wraps ErrRefused says that trying again is of no use.
+	Send(ctx context.Context, events []Event) error
+	Close() error
+}
+
+// ErrRefused is wrapped by errors of a destination that will never take these events.
+var ErrRefused = errors.New("the destination refuses this")
+
+// Exporter moves events to one destination.
+type Exporter struct {
+	Config
+	sink  Sink
+	queue *queue
+	log   *slog.Logger
+	pause time.Duration // before the second try; doubles up to maxPause
+
+	offered, sent, dropped, refused, retries atomic.Uint64
+	failing                                  atomic.Bool
+}
+
+// Stats counts since the start.
+type Stats struct {
+	Offered uint64 // events that the destination is to have
+	Sent    uint64
+	Dropped uint64 // events that a full queue could not take
+	Refused uint64 // events that the destination would not take, or not in time
+	Retries uint64 // tries after the first
+	Waiting int    // gauge
+	Failing int    // gauge: 1 while the destination takes nothing
+}
+
+const (
+	firstPause = time.Second
+	maxPause   = time.Minute
+	tryTimeout = time.Minute
+	lastGasp   = 5 * time.Second // to empty the queue when the collector stops
+)
+
+// New opens the destination that c, which Check has passed, describes.
+func New(c Config, version string, log *slog.Logger) (*Exporter, error) {
+	log = log.With("export", c.Name)
+	sink, err := open(&c, version, log)
+	if err != nil {
+		return nil, fmt.Errorf("export %s: %w", c.Name, err)
+	}
+	return newExporter(c, sink, log), nil
+}
+
+func newExporter(c Config, sink Sink, log *slog.Logger) *Exporter {
+	return &Exporter{Config: c, sink: sink, queue: newQueue(c.Queue), log: log, pause: firstPause}
+}
+
+func open(c *Config, version string, log *slog.Logger) (Sink, error) {
+	switch c.Type {
+	case TypeFile:
+		return openFile(c, version)
+	case TypeHTTP:
+		return openHTTP(c, version)
+	case TypeSyslog:
+		return openSyslog(c, version)
+	case TypeWebhook:
+		return openWebhook(c, version)
+	case TypeSlack:
+		return openSlack(c, version)
+	case TypePagerDuty:
+		return openPagerDuty(c, version)
+	case TypeKafka:
+		return openKafka(c, version)
+	case TypeSecurityLake:
+		return openLake(c, version)
+	case TypeSecurityHub:
+		return openHub(c, version, log)
+	}
+	return nil, fmt.Errorf("there is no destination of type %q", c.Type)
+}
+
+// Stats is a snapshot.
+func (x *Exporter) Stats() Stats {
+	s := Stats{
+		Offered: x.offered.Load(), Sent: x.sent.Load(), Dropped: x.dropped.Load(), Refused: x.refused.Load(),
+		Retries: x.retries.Load(), Waiting: x.queue.len(),
+	}
+	if x.failing.Load() {
+		s.Failing = 1
+	}
+	return s
+}
+
+// Offer hands events over; it never waits.
+func (x *Exporter) Offer(events []Event) {
+	for i := range events {
+		if !x.wants(&events[i]) {
+			continue
+		}
+		x.offered.Add(1)
+		if !x.queue.put(events[i]) {
+			x.dropped.Add(1)
+		}
+	}
+}
+
+// Run delivers until ctx ends, and then for a few seconds what still waits.
+func (x *Exporter) Run(ctx context.Context) {
+	for x.wait(ctx) {
+		for batch := x.queue.take(x.Batch); len(batch) > 0 && ctx.Err() == nil; batch = x.next(batch) {
+			x.deliver(ctx, batch)
+		}
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastGasp)
+	defer cancel()
+	for batch := x.queue.take(x.Batch); len(batch) > 0; batch = x.queue.take(x.Batch) {
+		x.deliver(end, batch)
+	}
+	if err := x.sink.Close(); err != nil {
+		x.log.Warn("not closed cleanly", "error", err)
+	}
+}
+
+// next goes on at once only where a whole batch was waiting.
+func (x *Exporter) next(last []Event) []Event {
+	if len(last) < x.Batch || x.queue.len() < x.Batch {
+		return nil
+	}
+	return x.queue.take(x.Batch)
+}
+
+// wait returns when there is something to send: Every after the first event, or when a batch is full. It is false when ctx ends.
+func (x *Exporter) wait(ctx context.Context) bool {
+	if x.queue.len() == 0 {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-x.queue.more:
+		}
+	}
+	every := time.NewTimer(x.Every)
+	defer every.Stop()
+	for x.queue.len() < x.Batch {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-x.queue.more:
+		case <-every.C:
+			return true
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// deliver sends batch, again and again until it arrives, is refused, or is too old. What ctx interrupts counts as dropped.
+func (x *Exporter) deliver(ctx context.Context, batch []Event) {
+	pause, began := x.pause, time.Now()
+	for {
+		err := x.try(ctx, batch)
+		switch {
+		case err == nil:
+			x.sent.Add(uint64(len(batch)))
+			if x.failing.Swap(false) {
+				x.log.Info("the destination takes events again")
+			}
+			return
+		case errors.Is(err, ErrRefused) || time.Since(began) > x.GiveUp:
+			x.refused.Add(uint64(len(batch)))
+			x.log.Error("events not exported", "events", len(batch), "error", err)
+			return
+		case !x.failing.Swap(true):
+			x.log.Warn("the destination does not take events; will try again", "error", err)
+		}
+		x.retries.Add(1)
+		wait := pause/2 + rand.N(pause/2+1)
+		var asked *later
+		if errors.As(err, &asked) {
+			wait = max(wait, asked.after)
+		}
+		select {
+		case <-ctx.Done():
+			x.keep(ctx, batch)
+			return
+		case <-time.After(wait):
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// keep puts back what the end of ctx interrupted, for the last try, and counts what there is no more time for.
+func (x *Exporter) keep(ctx context.Context, batch []Event) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		x.dropped.Add(uint64(len(batch)))
+		return
+	}
+	for _, e := range batch {
+		if !x.queue.put(e) {
+			x.dropped.Add(1)
+		}
+	}
+}
+
+func (x *Exporter) try(ctx context.Context, batch []Event) error {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	return x.sink.Send(ctx, batch)
+}
+
+// later is a destination's wish to be left alone.
+type later struct {
+	after time.Duration
+	err   error
+}
+
+func (l *later) Error() string { return fmt.Sprintf("%v (asks for a pause of %s)", l.err, l.after) }
+func (l *later) Unwrap() error { return l.err }
+
+// Set is all destinations.
+type Set []*Exporter
+
+// Open opens every destination of the list.
+func Open(list []Config, version string, log *slog.Logger) (Set, error) {
+	var s Set
+	for _, c := range list {
+		x, err := New(c, version, log)
+		if err != nil {
+			return s, err
+		}
+		s = append(s, x)
+	}
+	return s, nil
+}
+
+// Offer hands events to every destination that wants them; it never waits.
+func (s Set) Offer(events []Event) {
+	for _, x := range s {
+		x.Offer(events)
+	}
+}
+
+// Run works until ctx ends.
+func (s Set) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	for _, x := range s {
+		all.Go(func() { x.Run(ctx) })
+	}
+	all.Wait()
+	return nil
+}

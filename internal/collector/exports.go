@@ -1,0 +1,81 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/weir-ips/weir/internal/collector/export"
+	vlog "github.com/weir-ips/weir/internal/collector/log"
+	"github.com/weir-ips/weir/internal/collector/store"
+	"github.com/weir-ips/weir/internal/strictyaml"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+func (c *Config) checkExports(doc *strictyaml.Document) (faults []error) {
+	names := map[string]bool{}
+	for i := range c.Exports {
+		x := &c.Exports[i]
+		key, reason := x.Check()
+		if key == "" && names[x.Name] {
+			key, reason = "name", fmt.Sprintf("%q is the name of another export", x.Name)
+		}
+		if names[x.Name] = true; key != "" {
+			faults = append(faults, doc.Errorf(fmt.Sprintf("exports[%d].%s", i, key), "%s", reason))
+		}
+	}
+	if key, reason := c.CrowdSec.Check(); key != "" {
+		faults = append(faults, doc.Errorf("crowdsec."+key, "%s", reason))
+	}
+	return faults
+}
+
+func (c *collector) openExports(context.Context) (err error) {
+	if c.exports, err = export.Open(c.cfg.Exports, c.o.Version, c.o.Log.With("part", "exports")); err != nil {
+		return err
+	}
+	if c.cfg.CrowdSec.Listen == "" {
+		return nil
+	}
+	if c.crowdsec, err = net.Listen("tcp", c.cfg.CrowdSec.Listen); err != nil {
+		return fmt.Errorf("crowdsec.listen: %w", err)
+	}
+	return nil
+}
+
+// serveCrowdSec answers bouncers until ctx ends.
+func (c *collector) serveCrowdSec(ctx context.Context) error {
+	if c.crowdsec == nil {
+		return nil
+	}
+	s, err := export.NewCrowdSec(&c.cfg.CrowdSec, c.log)
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx, c.crowdsec, c.cfg.CrowdSec.TLS)
+}
+
+// fresh takes what was new to the store.
+func (c *collector) fresh(events []wire.Event) {
+	c.engine.Consider(events)
+	if len(c.exports) == 0 {
+		return
+	}
+	out := make([]export.Event, len(events))
+	for i := range events {
+		a := store.FromEvent(&events[i])
+		out[i] = export.Event{Kind: export.KindAlert, Alert: &a}
+	}
+	c.exports.Offer(out)
+}
+
+func (c *collector) exportVerdicts(changes []vlog.Change) {
+	if len(c.exports) == 0 {
+		return
+	}
+	out := make([]export.Event, len(changes))
+	for i, ch := range changes {
+		out[i] = export.Event{Kind: export.KindVerdict, Verdict: &export.VerdictChange{Verdict: ch.Verdict, Op: string(ch.Op), By: ch.By, At: ch.At}}
+	}
+	c.exports.Offer(out)
+}
