@@ -27,6 +27,8 @@ type AlertRecord struct {
 	Stream  []byte // reassembled bytes that the match lies in; nil: the packet's payload
 	// URL returns the prefix of a reference type, as reference.config has it.
 	URL func(kind string) string
+	// Frame is what the alert's rule matched in; nil for rules that are not about frames.
+	Frame *FrameData
 	// Detection explains an alert that no rule raised; nil for those of rules.
 	Detection *Detection
 }
@@ -79,6 +81,9 @@ func (l *Logger) alert(o *Output, a *AlertRecord) {
 		if opt.Flow {
 			l.flowSummary(e, f)
 		}
+	}
+	if a.Frame != nil {
+		e.frame(a.Frame)
 	}
 	l.payload(e, opt, a)
 	if opt.Packet && a.Packet != nil {

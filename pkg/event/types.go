@@ -23,13 +23,14 @@ const (
 	FileInfo
 	ARP
 	PacketRecord // a packet that a tag keyword asked for
+	Frame        // a part of a stream that a protocol's parser has marked
 	Stats
 	NumTypes
 )
 
 var typeNames = [NumTypes]string{
 	"alert", "drop", "anomaly", "flow", "netflow", "http", "dns", "tls", "quic", "ssh", "smtp", "ftp", "ftp_data", "smb",
-	"dcerpc", "fileinfo", "arp", "packet", "stats",
+	"dcerpc", "fileinfo", "arp", "packet", "frame", "stats",
 }
 
 // String returns EVE's event_type.

@@ -65,6 +65,9 @@ func (t *Tracker) lose(f *Flow, st *stream, dir app.Direction, to uint64, r *Res
 	t.stats.TCP.Gap++
 	r.Stream.Add(StreamReassemblySeqGap)
 	if f.Parser != nil {
+		if f.Frames != nil {
+			f.Frames.Fed(dir, to)
+		}
 		f.Parser.Gap(dir, int(min(n, math.MaxInt32)))
 		r.Fed[dir] = true
 		return
@@ -136,6 +139,9 @@ func (t *Tracker) parse(f *Flow, dir app.Direction, data []byte, now int64, r *R
 		return len(data)
 	}
 	r.Fed[dir] = true
+	if f.Frames != nil {
+		f.fedFrames(dir, len(data))
+	}
 	if err := f.Parser.Feed(dir, data, now); err != nil {
 		f.AppFailed[dir] = true
 		t.stats.AppErrors[f.App]++
@@ -279,6 +285,7 @@ func (t *Tracker) swap(f *Flow) {
 	swap(&f.ICMPCode)
 	swap(&f.watch.done)
 	swap(&f.probed)
+	f.Frames.Swap()
 	if s := f.TCP; s != nil {
 		swap(&s.stream)
 		swap(&s.Flags)
@@ -297,7 +304,7 @@ func (t *Tracker) upgrade(f *Flow, next app.Proto, now int64, r *Result) {
 	f.AppOrig = f.App
 	f.Txs += uint64(len(old.Txs()))
 	f.App, f.AppDir, f.Parser, f.AppFailed, f.probed = app.Unknown, [2]app.Proto{}, nil, [2]bool{}, [2]uint64{}
-	f.watch = watcher{}
+	f.watch, f.Frames = watcher{}, nil
 	if next != app.Unknown {
 		f.App, f.AppDir = next, [2]app.Proto{next, next}
 		if p := t.cfg.protocol(next, f.Proto); p != nil {

@@ -114,6 +114,7 @@ func (t *Tracker) adopt(f *Flow, p *Protocol) {
 	t.stats.AppFlows[p.Proto]++
 	if p.New != nil {
 		f.setParser(p.New())
+		t.mark(f)
 	}
 }
 

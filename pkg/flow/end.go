@@ -14,17 +14,22 @@ func (t *Tracker) end(f *Flow, reason string) {
 	if f.Verdict == Undecided || f.Verdict == FlowPass {
 		if f.TCP != nil {
 			t.finish(f, &r)
-		} else if f.Parser != nil {
-			f.Parser.Close(app.ToServer)
-			f.Parser.Close(app.ToClient)
+		} else {
+			if f.Parser != nil {
+				f.Parser.Close(app.ToServer)
+				f.Parser.Close(app.ToClient)
+			}
+			t.flush(f, f.Last, true, &r)
 		}
-		t.flush(f, f.Last, true, &r)
 	}
 	if f.App == app.Unknown && f.Proto == decode.ProtoUDP && (f.AppDir[0] == app.Failed || f.AppDir[1] == app.Failed) {
 		f.App = app.Failed
 	}
 	if f.Parser != nil {
 		f.Txs += uint64(len(f.Parser.Txs()))
+	}
+	if f.Frames != nil {
+		t.stats.FramesLost += f.Frames.Lost
 	}
 	t.wheel.disarm(&t.table, f)
 	s := &t.stats.Flow
@@ -37,42 +42,56 @@ func (t *Tracker) end(f *Flow, reason string) {
 	t.table.remove(f)
 }
 
-// finish delivers what is left of both directions of a session.
+// finish delivers what is left of both directions of a session, and lets rules look at one before the other is parsed: what its
+// end brings to light belongs to its own direction.
 func (t *Tracker) finish(f *Flow, r *Result) {
+	swapped := f.Swapped
 	for dir := app.ToServer; dir <= app.ToClient; dir++ {
 		f.TCP.stream[dir].flags |= streamEOF
-	}
-	for _, dir := range [...]app.Direction{app.ToServer, app.ToClient, app.ToServer} { // once more: sides may be exchanged
 		t.deliver(f, f.TCP, dir, f.Last, r)
+		if f.Swapped != swapped { // the sides were exchanged under way: both are to be looked at anew
+			swapped = f.Swapped
+			f.TCP.stream[app.ToServer].flags |= streamEOF
+			t.deliver(f, f.TCP, app.ToServer, f.Last, r)
+			dir = app.ToServer
+		}
+		t.flushSide(f, dir, f.Last, true, r)
 	}
 }
 
 // flush asks the handler to look at what rules have not seen of a flow, one direction at a time, without a packet.
 func (t *Tracker) flush(f *Flow, now int64, last bool, r *Result) {
 	for dir := app.ToServer; dir <= app.ToClient; dir++ {
-		if f.TCP != nil {
-			f.TCP.Trigger(dir)
-		}
-		if !f.pending(dir) {
-			continue
-		}
-		p := &t.pseudo
-		t.fakePacket(f, p, dir)
-		p.Time = now
-		p.Source = decode.SourceStreamFlush
-		if last {
-			p.Source = decode.SourceStreamTimeout
-		}
-		fr := &t.flushed
-		*fr = Result{Flow: f, Dir: dir, Established: t.established(f), Fed: [2]bool{true, true}, Last: last, Pass: f.Verdict == FlowPass}
-		fr.Stream = r.Stream
-		t.handler.Flush(p, fr)
+		t.flushSide(f, dir, now, last, r)
 	}
+}
+
+func (t *Tracker) flushSide(f *Flow, dir app.Direction, now int64, last bool, r *Result) {
+	if f.TCP != nil {
+		f.TCP.Trigger(dir)
+	}
+	if !f.pending(dir) {
+		return
+	}
+	p := &t.pseudo
+	t.fakePacket(f, p, dir)
+	p.Time = now
+	p.Source = decode.SourceStreamFlush
+	if last {
+		p.Source = decode.SourceStreamTimeout
+	}
+	fr := &t.flushed
+	*fr = Result{Flow: f, Dir: dir, Established: t.established(f), Fed: [2]bool{true, true}, Last: last, Pass: f.Verdict == FlowPass}
+	fr.Stream = r.Stream
+	t.handler.Flush(p, fr)
 }
 
 // pending reports whether rules or loggers may have something left to see in one direction.
 func (f *Flow) pending(dir app.Direction) bool {
 	if f.TCP != nil && f.TCP.pendingRaw(dir) {
+		return true
+	}
+	if f.pendingFrames(dir) {
 		return true
 	}
 	if f.Packets[dir] == 0 && f.Packets[dir.Opposite()] > 0 { // this side was never heard

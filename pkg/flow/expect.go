@@ -59,6 +59,7 @@ func (t *Tracker) announced(f *Flow, now int64) {
 		t.expected = append(t.expected[:i], t.expected[i+1:]...)
 		f.App, f.AppExpect, f.AppDir = p.Proto(), p.Proto(), [2]app.Proto{p.Proto(), p.Proto()}
 		f.setParser(p)
+		t.mark(f)
 		t.stats.AppFlows[f.App]++
 		return
 	}

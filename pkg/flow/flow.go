@@ -71,6 +71,7 @@ type Flow struct {
 	AppEvents AppEventSet  // what went wrong in detection and parsing
 	Parser    app.Parser   // nil until the protocol is known and has a parser
 	AppFailed [2]bool      // the parser refused this direction
+	Frames    *app.Frames  // what the parser marks; nil when nobody asks for it
 	Txs       uint64       // transactions seen (EVE's tx_cnt); counts what Free dropped
 
 	Verdict  FlowVerdict // what rules or policy decided for the rest of the flow

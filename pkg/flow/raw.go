@@ -113,8 +113,9 @@ func (s *Session) AppendStream(dst []byte, dir app.Direction, limit int) []byte 
 	return dst
 }
 
-// slide gives back what neither parser, rules nor overlap checks need any more.
-func (s *Session) slide(p *pool, dir app.Direction) {
+// slide gives back what neither parser, rules, frames nor overlap checks need any more.
+func (t *Tracker) slide(f *Flow, dir app.Direction) {
+	s := f.TCP
 	st := &s.stream[dir]
 	if len(st.blocks) == 0 && len(st.segs) == 0 {
 		return
@@ -139,5 +140,8 @@ func (s *Session) slide(p *pool, dir app.Direction) {
 			to = st.blocks[n-1].end()
 		}
 	}
-	st.slide(p, to)
+	if f.Frames != nil {
+		to = min(to, f.frameEdge(dir))
+	}
+	st.slide(&t.pool, to)
 }

@@ -14,6 +14,7 @@ type Stats struct {
 	Policies [NumTargets][NumPolicies]uint64
 	// AppFlows and AppErrors count flows and parser errors by protocol: app_layer.flow.<proto>, app_layer.error.<proto>.parser.
 	AppFlows, AppErrors [32]uint64
+	FramesLost          uint64 // marked parts of flows that are over, for which there was no room
 }
 
 // DecoderStats count frames and packets: decoder.<name>.

@@ -121,8 +121,8 @@ func (g *segmentOf) consume() {
 		s.StopRaw(app.ToServer)
 		s.StopRaw(app.ToClient)
 	}
-	s.slide(&t.pool, app.ToServer)
-	s.slide(&t.pool, app.ToClient)
+	t.slide(f, app.ToServer)
+	t.slide(f, app.ToClient)
 }
 
 // maxSpan is how far ahead of what is still wanted bytes are kept when Depth is unlimited.

@@ -31,6 +31,7 @@ type Tracker struct {
 	result   Result
 	flushed  Result // of pseudo
 	rest     []byte // a payload without its urgent byte
+	frames   FrameWish
 }
 
 // NewTracker makes a tracker. cfg and dec are read, not changed, and may be shared.
@@ -279,9 +280,12 @@ func (t *Tracker) Done(r *Result) {
 	if f.Parser != nil {
 		f.reap()
 	}
+	if f.Frames != nil {
+		t.reapFrames(f)
+	}
 	if f.TCP != nil {
-		f.TCP.slide(&t.pool, app.ToServer)
-		f.TCP.slide(&t.pool, app.ToClient)
+		t.slide(f, app.ToServer)
+		t.slide(f, app.ToClient)
 	}
 }
 

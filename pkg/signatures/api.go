@@ -54,6 +54,8 @@ type Hit struct {
 	Flow bool
 	// FirstFile is how many files of the transaction's direction the rule had looked at before: the hit is about a later one.
 	FirstFile int
+	// Frame is the frame that the rule matched in; its ID is 0 for rules that are not about frames.
+	Frame app.Frame
 	// Vars are captured by pcre for EVE's metadata.flowvars/pktvars; nil mostly.
 	Vars []Var
 }

@@ -43,7 +43,7 @@ func (e *Engine) decide(st *flowState) Decision {
 		if outcome == threshold.Silent {
 			e.Stats.Suppressed++
 		} else if e.records(m.sig, action) {
-			h := Hit{Sig: m.sig, Action: action, Where: m.where, Dir: m.dir, Flow: onFlow, FirstFile: m.files, Vars: m.vars, RateFiltered: action != m.sig.Action}
+			h := Hit{Sig: m.sig, Action: action, Where: m.where, Dir: m.dir, Flow: onFlow, FirstFile: m.files, Frame: m.frame, Vars: m.vars, RateFiltered: action != m.sig.Action}
 			if m.tx != nil {
 				h.Tx, h.TxID = m.tx, m.tx.Base().ID
 			}

@@ -44,6 +44,7 @@ type Engine struct {
 	hits    []Hit
 	free    []*flowState
 	freeTx  []*txState
+	frames  []*frameState // to be used again
 }
 
 // Stats are an engine's counters, all growing. They are written by the worker alone and read when it is idle, or racily by telemetry.
@@ -71,6 +72,7 @@ type match struct {
 	dir   app.Direction
 	tx    app.Tx
 	files int
+	frame app.Frame // of a rule about frames; ID 0 for others
 	vars  []Var
 }
 
@@ -132,6 +134,9 @@ func (e *Engine) Inspect(p *decode.Packet, f *flow.Flow, r flow.Result) Decision
 	if f != nil && f.Parser != nil {
 		e.byTx(f)
 	}
+	if f != nil && f.Frames != nil && e.rules.frames != nil {
+		e.byFrame(f)
+	}
 	if f != nil && f.TCP != nil {
 		e.restOfStream(f)
 	}
@@ -153,6 +158,13 @@ func (e *Engine) skip(f *flow.Flow, r flow.Result) {
 					break
 				}
 				f.TCP.Advance(d)
+			}
+		}
+	}
+	if f.Frames != nil {
+		for d := app.ToServer; d <= app.ToClient; d++ {
+			for i := range f.Frames.Live(d) {
+				f.Frames.Live(d)[i].Tried = true
 			}
 		}
 	}

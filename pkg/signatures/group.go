@@ -57,6 +57,7 @@ type groups struct {
 	streams    [2]portSets                        // fast patterns in the stream
 	streamsAll [2]portLists                       // rules of the stream without fast pattern
 	txs        [app.NumProtos][2]txGroup
+	frames     *[app.NumFrameTypes][2]frameGroup // nil when no rule looks at frames
 }
 
 // scanSet is a matcher with the rules that each of its patterns makes candidates.
@@ -118,6 +119,7 @@ type builder struct {
 
 	segments, streams [2]portBuilder
 	txs               [app.NumProtos][2]txBuilder
+	frames            [app.NumFrameTypes][2]frameBuilder
 	ip                []*keyword.Signature
 }
 
@@ -140,6 +142,8 @@ func (b *builder) add(s *keyword.Signature) {
 		g.protoOnly = append(g.protoOnly, s.Order)
 	case keyword.TypeTx:
 		b.addTx(s)
+	case keyword.TypeFrame:
+		b.addFrame(s)
 	default:
 		b.addPacket(s)
 	}
@@ -225,5 +229,6 @@ func (b *builder) finish() {
 			g.txs[p][d] = b.txs[p][d].build(shared)
 		}
 	}
+	b.finishFrames()
 	g.addresses = newAddressIndex(b.ip)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/dns"
 	"github.com/weir-ips/weir/pkg/flow/http1"
 	"github.com/weir-ips/weir/pkg/flow/http2"
+	"github.com/weir-ips/weir/pkg/flow/smtp"
 )
 
 var update = flag.Bool("update", false, "write what was found into the scenarios")
@@ -143,9 +144,11 @@ func newStage(t *testing.T, rules, options, thresholds string) *stage {
 	cfg.Protocols = []flow.Protocol{
 		{Proto: app.HTTP2, TCP: true, Probe: func(d app.Direction, b []byte, _ uint16) app.Match { return http2.Probe(d, b, 0, 0) }, New: func() app.Parser { return http2.New(http2.DefaultConfig()) }},
 		{Proto: app.HTTP1, TCP: true, Probe: func(d app.Direction, b []byte, _ uint16) app.Match { return http1.Probe(d, b, 0, 0) }, New: func() app.Parser { return http1.New(http1.DefaultConfig()) }},
+		{Proto: app.SMTP, TCP: true, Probe: func(d app.Direction, b []byte, _ uint16) app.Match { return smtp.Probe(d, b, 0, 25) }, New: func() app.Parser { return smtp.New(smtp.DefaultConfig()) }},
 		{Proto: app.DNS, UDP: true, Probe: func(d app.Direction, b []byte, _ uint16) app.Match { return dns.Probe(d, b, 0, 53) }, New: func() app.Parser { return dns.New(dns.Config{}) }},
 	}
 	s.tracker = flow.NewTracker(cfg, &decode.Decoder{Checksums: true}, s)
+	s.tracker.WantFrames(flow.FrameWish{Types: rs.Frames(), Inspect: true})
 	return s
 }
 

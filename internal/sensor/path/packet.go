@@ -77,6 +77,7 @@ func (p *Path) inspect(pk, outer *decode.Packet, r *flow.Result) {
 		if p.wants.ether && pk.EtherType != 0 {
 			memoryOf(f).macs.Add(pk, r.Dir == app.ToClient)
 		}
+		p.frames(f, r.Dir)
 		p.transactions(f, false)
 		if p.out.Flow == nil {
 			p.out.Flow = f
@@ -193,6 +194,9 @@ func (p *Path) alerts(d *signatures.Decision, v event.Verdict) {
 			p.subject.Flow.Alerted = true
 		}
 		p.alert = event.AlertRecord{Subject: p.subject, Hit: h, Verdict: v, URL: p.url, Stream: p.stream(h)}
+		if h.Frame.ID != 0 {
+			p.alert.Frame = p.frameData(p.subject.Flow, &h.Frame)
+		}
 		p.log.Alert(&p.alert)
 	}
 }

@@ -99,12 +99,14 @@ type Path struct {
 	wants   wants
 	storing map[*app.File]*storing
 	payload []byte // of a stream, for an alert
+	frame   event.FrameData
+	marked  []byte // of a frame, for records
 
 	detection detection
 }
 
 // wants are the costly records that no output may ask for.
-type wants struct{ decode, stream, drop, app, ether, arp, payload bool }
+type wants struct{ decode, stream, drop, app, ether, arp, payload, frame bool }
 
 // New builds a Path.
 func New(c Config) *Path {
@@ -127,8 +129,10 @@ func New(c Config) *Path {
 		p.wants.arp = p.wants.arp || o.Types.Has(event.ARP)
 		alert := &o.Options.Alert
 		p.wants.payload = p.wants.payload || o.Types.Has(event.Alert) && (alert.Payload || alert.Printable || alert.PayloadLength)
+		p.wants.frame = p.wants.frame || o.Types.Has(event.Frame)
 		p.wants.drop = p.wants.drop || o.Types.Has(event.Drop)
 	}
+	p.wantFrames(c.Rules)
 	return p
 }
 
@@ -137,6 +141,7 @@ func (p *Path) Process(f decode.Frame) Outcome {
 	p.out = Outcome{}
 	if rs := p.next.Load(); rs != nil && rs != p.rules {
 		p.rules, p.url = rs, rs.ReferenceURL
+		p.wantFrames(rs)
 	}
 	if p.start == 0 {
 		p.start = f.Time

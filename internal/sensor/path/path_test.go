@@ -74,17 +74,23 @@ func newScene(t *testing.T, rules string, ips bool, change func(*Config)) *scene
 	c.Flow.Protocols = DefaultParsers().Protocols()
 	c.Flow.IPS, c.Flow.Inline = ips, ips
 	if rules != "" {
-		rs, problems := signatures.Load([]signatures.Source{{Name: "test.rules", Text: rules}}, signatures.Options{IPS: ips})
-		for i := range problems {
-			t.Fatal(&problems[i].Error)
-		}
-		c.Rules = rs
+		c.Rules = ruleset(t, rules, ips)
 	}
 	if change != nil {
 		change(&c)
 	}
 	s.Path = New(c)
 	return s
+}
+
+// ruleset loads rules that must have no problems.
+func ruleset(t *testing.T, rules string, ips bool) *signatures.Ruleset {
+	t.Helper()
+	rs, problems := signatures.Load([]signatures.Source{{Name: "test.rules", Text: rules}}, signatures.Options{IPS: ips})
+	for i := range problems {
+		t.Fatal(&problems[i].Error)
+	}
+	return rs
 }
 
 func (s *scene) send(b []byte) Outcome {
@@ -96,7 +102,6 @@ func (s *scene) send(b []byte) Outcome {
 
 // exchange sends a whole HTTP conversation and returns the outcomes of its frames.
 func (s *scene) exchange(port uint16, request string, wrap func(*packettest.Builder) []byte) []Outcome {
-	const answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 	up := func(flags string, seq, ack uint32, data string) []byte {
 		return wrap(packettest.IP4(client, server).TCP(port, 80, flags).Seq(seq, ack).Payload(data))
 	}
@@ -119,8 +124,9 @@ func (s *scene) exchange(port uint16, request string, wrap func(*packettest.Buil
 func ethernet(b *packettest.Builder) []byte { return b.Ethernet() }
 
 const (
-	evil = "GET /evil HTTP/1.1\r\nHost: example.org\r\n\r\n"
-	fine = "GET /fine HTTP/1.1\r\nHost: example.org\r\n\r\n"
+	answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+	evil   = "GET /evil HTTP/1.1\r\nHost: example.org\r\n\r\n"
+	fine   = "GET /fine HTTP/1.1\r\nHost: example.org\r\n\r\n"
 )
 
 func TestRecordsWithoutRules(t *testing.T) {
@@ -218,11 +224,7 @@ func TestInnerOnly(t *testing.T) {
 func TestSwap(t *testing.T) {
 	s := newScene(t, dropEvil, true, nil)
 	s.exchange(40000, fine, ethernet)
-	rs, problems := signatures.Load([]signatures.Source{{Name: "new.rules", Text: `drop http any any -> any any (msg:"fine"; http.uri; content:"/fine"; sid:3;)`}}, signatures.Options{IPS: true})
-	if len(problems) > 0 {
-		t.Fatal(&problems[0].Error)
-	}
-	s.Swap(rs)
+	s.Swap(ruleset(t, `drop http any any -> any any (msg:"fine"; http.uri; content:"/fine"; sid:3;)`, true))
 	if out := s.exchange(40001, evil, ethernet); out[3].Drop {
 		t.Error("the old rules still drop")
 	}

@@ -42,7 +42,7 @@ func (s *Settings) protocols(r *reader) {
 	s.passOver(r)
 }
 
-// encryption takes over what becomes of flows once they are encrypted; encrypt-handling is the setting's older name.
+// encryption takes over what becomes of flows once they are encrypted.
 func (s *Settings) encryption(r *reader, path, name string) {
 	protocols := map[string]app.Proto{"tls": app.TLS, "ssh": app.SSH, "quic": app.QUIC}
 	p, ok := protocols[name]
@@ -51,9 +51,7 @@ func (s *Settings) encryption(r *reader, path, name string) {
 	}
 	names := map[string]flow.Encryption{
 		"default": flow.EncryptionTrackOnly, "track-only": flow.EncryptionTrackOnly, "bypass": flow.EncryptionBypass, "full": flow.EncryptionFull}
-	for _, key := range []string{".encrypt-handling", ".encryption-handling"} {
-		choice(r, path+key, &s.Flow.Encryption[p], names)
-	}
+	choice(r, path+".encryption-handling", &s.Flow.Encryption[p], names)
 }
 
 func (s *Settings) smtp(r *reader, base string) {

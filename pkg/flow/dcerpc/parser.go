@@ -61,6 +61,20 @@ func Probe(dir app.Direction, data []byte, _, _ uint16) app.Match {
 // Proto returns app.DCERPC.
 func (p *Parser) Proto() app.Proto { return app.DCERPC }
 
+// SetFrames implements app.Framer.
+func (p *Parser) SetFrames(f *app.Frames) {
+	for d := range p.streams {
+		dir := app.Direction(d)
+		p.streams[d].Header = func(back, length int) {
+			f.Add(dir, app.DCERPCPDU, back, int64(length))
+			f.Add(dir, app.DCERPCHeader, back, rpc.HeaderLen)
+			if length > rpc.HeaderLen {
+				f.Add(dir, app.DCERPCData, back-rpc.HeaderLen, int64(length-rpc.HeaderLen))
+			}
+		}
+	}
+}
+
 // Txs returns the live transactions.
 func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 

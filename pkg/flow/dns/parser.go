@@ -20,6 +20,8 @@ type Parser struct {
 	txs   app.Queue
 	sides [2]stream
 	quiet []uint16 // IDs of questions whose answers are not recorded, oldest first
+
+	frames *app.Frames
 }
 
 // stream is one direction over TCP: messages with their length before them (RFC 1035 §4.2.2).
@@ -27,6 +29,8 @@ type stream struct {
 	buf    []byte
 	resync bool // after a gap: what comes next must look like a message
 	closed bool
+	frame  uint32 // number of the message's frame
+	marked bool   // the message being read has been marked
 }
 
 // New returns a parser of one flow.
@@ -40,6 +44,9 @@ func New(cfg Config) *Parser {
 // Proto returns app.DNS.
 func (p *Parser) Proto() app.Proto { return app.DNS }
 
+// SetFrames implements app.Framer.
+func (p *Parser) SetFrames(f *app.Frames) { p.frames = f }
+
 // Txs returns the live transactions.
 func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 
@@ -49,7 +56,9 @@ func (p *Parser) Free(n int) { p.txs.Free(n) }
 // Feed takes a datagram, or the next bytes of a TCP direction.
 func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 	if !p.cfg.TCP {
+		id := p.frames.Add(dir, app.DNSPDU, len(data), int64(len(data)))
 		p.message(dir, data, now)
+		p.ofMessage(dir, id)
 		return nil
 	}
 	s := &p.sides[dir]
@@ -68,16 +77,28 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 		if n > 0 && n < headerLen {
 			return ErrNotDNS
 		}
+		if !s.marked && n > 0 {
+			s.marked, s.frame = true, p.frames.Add(dir, app.DNSPDU, len(data)-2, int64(n))
+		}
 		if len(data) < 2+n {
 			break
 		}
 		if n > 0 {
 			p.message(dir, data[2:2+n], now)
+			p.ofMessage(dir, s.frame)
 		}
+		s.marked = false
 		data = data[2+n:]
 	}
 	s.buf = append(s.buf[:0], data...)
 	return nil
+}
+
+// ofMessage says that the newest transaction is that of a frame.
+func (p *Parser) ofMessage(dir app.Direction, frame uint32) {
+	if n := p.txs.Len(); frame != 0 && n > 0 {
+		p.frames.SetTx(dir, frame, p.txs.All()[n-1].Base())
+	}
 }
 
 // message reads one message into a transaction of its own.
@@ -165,7 +186,7 @@ func (p *Parser) malformed(dir app.Direction, now int64) {
 func (p *Parser) Gap(dir app.Direction, n int) {
 	if p.cfg.TCP && n > 0 {
 		p.sides[dir].buf = nil
-		p.sides[dir].resync = true
+		p.sides[dir].resync, p.sides[dir].marked = true, false
 	}
 }
 

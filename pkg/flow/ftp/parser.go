@@ -38,12 +38,14 @@ type Parser struct {
 	rest     []byte
 	full     bool // too many transactions: nothing more is read
 	closed   [2]bool
+	frames   *app.Frames
 }
 
 // side collects lines.
 type side struct {
 	part []byte
 	long bool
+	raw  int // bytes of the line being read, its end included
 }
 
 // New returns a parser of one control connection.
@@ -59,6 +61,9 @@ func New(cfg Config) *Parser {
 
 // Proto returns app.FTP.
 func (p *Parser) Proto() app.Proto { return app.FTP }
+
+// SetFrames implements app.Framer.
+func (p *Parser) SetFrames(f *app.Frames) { p.frames = f }
 
 // Txs returns the live transactions.
 func (p *Parser) Txs() []app.Tx { return p.txs.All() }
@@ -91,9 +96,11 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 	p.now = now
 	for len(data) > 0 && !p.tls && !p.full {
 		line, rest, cut, ok := p.line(dir, data)
+		p.sides[dir].raw += len(data) - len(rest)
 		if !ok {
 			return nil
 		}
+		p.mark(dir, len(rest))
 		data, p.rest = rest, rest
 		if dir == app.ToClient {
 			p.reply(line, cut)
@@ -102,6 +109,17 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 		}
 	}
 	return nil
+}
+
+// mark marks the line that has just been read, its end included, with rest bytes behind it.
+func (p *Parser) mark(dir app.Direction, rest int) {
+	n := p.sides[dir].raw
+	p.sides[dir].raw = 0
+	t := app.FTPCommand
+	if dir == app.ToClient {
+		t = app.FTPReply
+	}
+	p.frames.Add(dir, t, rest+n, int64(n))
 }
 
 // line takes the next line off data, without its end; cut says that it was longer than the limit.

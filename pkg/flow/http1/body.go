@@ -157,6 +157,7 @@ func (p *Parser) chunkEnd(s *side) bool {
 // endMessage completes one direction of the transaction. whole says that its body arrived as announced.
 func (p *Parser) endMessage(s *side, whole bool) {
 	s.body.end(p, s, whole)
+	p.frames.SetLength(s.dir, s.frame, len(s.in))
 	t := s.tx
 	t.Of(s.dir).Body.Done = true
 	t.Advance(s.dir, Complete)

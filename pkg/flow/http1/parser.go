@@ -34,6 +34,7 @@ type Parser struct {
 	upgraded bool
 	next     app.Proto
 	last     *Tx // the request that was answered with the change of protocol
+	frames   *app.Frames
 }
 
 // side is the reading of one direction.
@@ -49,7 +50,8 @@ type side struct {
 	tx     *Tx
 	body   bodyReader
 	closed bool
-	resync bool // after a gap: skip until something starts like a message
+	resync bool   // after a gap: skip until something starts like a message
+	frame  uint32 // number of the message's frame
 	err    error
 }
 
@@ -79,6 +81,9 @@ func New(cfg Config) *Parser {
 
 // Proto returns app.HTTP1.
 func (p *Parser) Proto() app.Proto { return app.HTTP1 }
+
+// SetFrames implements app.Framer.
+func (p *Parser) SetFrames(f *app.Frames) { p.frames = f }
 
 // Txs returns the live transactions.
 func (p *Parser) Txs() []app.Tx { return p.txs.All() }

@@ -45,6 +45,7 @@ func (p *Parser) requestBegin(s *side) bool {
 	}
 	s.body = bodyReader{}
 	s.fields = 0
+	s.frame = p.frames.AddTx(s.dir, app.HTTP1Request, len(s.in), -1, &s.tx.TxBase)
 	s.tx.Advance(app.ToServer, Started)
 	s.state = firstLine
 	return true

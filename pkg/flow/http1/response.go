@@ -38,6 +38,7 @@ func (p *Parser) responseBegin(s *side) bool {
 	}
 	s.body = bodyReader{}
 	s.fields = 0
+	s.frame = p.frames.AddTx(s.dir, app.HTTP1Response, len(s.in), -1, &s.tx.TxBase)
 	s.tx.Advance(app.ToClient, Started)
 	s.state = firstLine
 	if s.tx.Request.Version09 {

@@ -69,6 +69,7 @@ type Parser struct {
 	now     int64
 	doh     bool     // a stream carries DNS
 	reset   []uint32 // streams that the client has given up and whose answers may be under way, oldest first
+	frames  *app.Frames
 }
 
 // side is the reading of one direction.
@@ -85,6 +86,7 @@ type side struct {
 	blockIn bool   // CONTINUATION must follow
 	ends    bool   // the block's HEADERS frame ends the stream
 	magic   bool   // the preface was seen
+	marked  bool   // the frame being read has been marked
 	err     error
 }
 
@@ -140,6 +142,9 @@ func (p *Parser) Proto() app.Proto {
 	return app.HTTP2
 }
 
+// SetFrames implements app.Framer.
+func (p *Parser) SetFrames(f *app.Frames) { p.frames = f }
+
 // Txs returns the live transactions.
 func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 
@@ -169,6 +174,7 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 		if n == 0 {
 			break
 		}
+		s.marked = false
 		data = data[n:]
 	}
 	if s.err != nil {
@@ -224,6 +230,7 @@ func (p *Parser) frame(s *side, b []byte) int {
 		p.fail(s, "http2.invalid_frame_data")
 		return 0
 	}
+	p.mark(s, len(b), n)
 	if f.Type == frameData {
 		return p.data(s, &f, b)
 	}
@@ -239,6 +246,19 @@ func (p *Parser) frame(s *side, b []byte) int {
 	}
 	p.dispatch(s, &f, b[headerLen:headerLen+n])
 	return headerLen + n
+}
+
+// mark marks a frame that begins back bytes before the end of what came, with n bytes behind its header.
+func (p *Parser) mark(s *side, back, n int) {
+	if p.frames == nil || s.marked {
+		return
+	}
+	s.marked = true
+	p.frames.Add(s.dir, app.HTTP2PDU, back, int64(headerLen+n))
+	p.frames.Add(s.dir, app.HTTP2Header, back, headerLen)
+	if n > 0 {
+		p.frames.Add(s.dir, app.HTTP2Data, back-headerLen, int64(n))
+	}
 }
 
 type frameHeader struct {

@@ -43,6 +43,7 @@ type Parser struct {
 	created  []byte            // name in the last CREATE of SMB 2
 	files    map[fileKey]*transfer
 	pipes    map[string]*pipe
+	frames   *app.Frames
 }
 
 // side is the reading of one direction.
@@ -53,6 +54,8 @@ type side struct {
 	into   *transfer // file that the rest of the message belongs to
 	offset uint64    // place in the file of the next of those bytes
 	resync bool
+	marked marks // what of the message being read has been marked
+	back   int   // from the start of the record being read to the end of the Feed
 	err    error
 }
 
@@ -93,6 +96,9 @@ func New(cfg Config) *Parser {
 // Proto returns app.SMB.
 func (p *Parser) Proto() app.Proto { return app.SMB }
 
+// SetFrames implements app.Framer.
+func (p *Parser) SetFrames(f *app.Frames) { p.frames = f }
+
 // Txs returns the live transactions.
 func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 
@@ -126,6 +132,7 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 			s.buf = append(s.buf, data...)
 			break
 		}
+		s.marked = 0
 		data = data[n:]
 	}
 	return s.err
@@ -142,6 +149,7 @@ func (p *Parser) resume(s *side, data []byte) []byte {
 		s.buf = buf
 		return nil
 	}
+	s.marked = 0
 	s.buf = buf[:0]
 	return data[max(0, n-had):]
 }
@@ -162,6 +170,7 @@ func (p *Parser) message(s *side, data []byte) int {
 	}
 	n := int(data[1])<<16 | int(binary.BigEndian.Uint16(data[2:]))
 	s.into = nil
+	p.markSession(s, len(data), n)
 	if data[0] != 0 {
 		if data[0] < 0x81 || data[0] > 0x85 {
 			p.fail(s)
@@ -179,6 +188,8 @@ func (p *Parser) message(s *side, data []byte) int {
 		return 4
 	}
 	have := min(len(data)-4, n)
+	s.back = len(data) - 4
+	p.markRecord(s, data[4:4+have], s.back, n)
 	if have < n {
 		if have >= headerNeed && p.isTransfer(data[4:4+have]) {
 			return 4 + p.record(s, data[4:4+have], n)
@@ -278,7 +289,7 @@ func (p *Parser) Gap(dir app.Direction, n int) {
 	if s.into != nil {
 		s.into.gap(s.offset, s.skip)
 	}
-	s.buf, s.skip, s.into = s.buf[:0], 0, nil
+	s.buf, s.skip, s.into, s.marked = s.buf[:0], 0, nil, 0
 	s.resync = true
 }
 

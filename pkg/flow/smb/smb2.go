@@ -61,7 +61,10 @@ func parseHeader2(b []byte) (h header2, ok bool) {
 // smb2 reads a message, or several that are compounded.
 func (p *Parser) smb2(s *side, b []byte) {
 	var last header2
-	for len(b) >= header2Len && b[0] == 0xfe {
+	for first := true; len(b) >= header2Len && b[0] == 0xfe; first = false {
+		if !first && p.frames != nil {
+			p.markParts(s, app.SMB2PDU, s.back, header2Len, chained(b, len(b)))
+		}
 		h, _ := parseHeader2(b)
 		body := b[header2Len:]
 		if h.next >= header2Len && int(h.next) <= len(b) {
@@ -86,6 +89,7 @@ func (p *Parser) smb2(s *side, b []byte) {
 			return
 		}
 		b = b[h.next:]
+		s.back -= int(h.next)
 	}
 }
 

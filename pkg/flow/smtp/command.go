@@ -148,6 +148,9 @@ func (p *Parser) body(data []byte) {
 // content reads a mail's lines up to the single dot (RFC 5321 §4.5.2) and returns what follows it.
 func (p *Parser) content(data []byte) []byte {
 	s := &p.sides[app.ToServer]
+	if p.inData == 0 && p.frames != nil {
+		p.inData = p.frames.AddTx(app.ToServer, app.SMTPData, len(data), -1, &p.current().TxBase)
+	}
 	for len(data) > 0 {
 		if s.prevLine && (len(s.part) > 0 || data[0] == '.') {
 			var over bool
@@ -179,6 +182,8 @@ func (p *Parser) dot(s *side, data []byte) (rest []byte, over bool) {
 		case ".", ".\r":
 			continue
 		case ".\n", ".\r\n":
+			p.frames.SetLength(app.ToServer, p.inData, len(data)+len(s.part))
+			p.inData = 0
 			s.part = s.part[:0]
 			p.endMail(true)
 			p.finish()

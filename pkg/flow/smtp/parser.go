@@ -49,6 +49,8 @@ type Parser struct {
 	greeted bool
 	piped   bool // the server said that it takes pipelined commands
 	tls     bool // STARTTLS was accepted
+	frames  *app.Frames
+	inData  uint32 // frame of the mail being read, 0 for none
 }
 
 // side collects the lines of one direction.
@@ -58,6 +60,7 @@ type side struct {
 	rest     []byte
 	closed   bool
 	prevLine bool // data mode: the byte before was a line end
+	raw      int  // bytes of the line being read, its end included
 }
 
 type dataState uint8
@@ -93,6 +96,9 @@ func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 
 // Free drops the oldest n transactions. One that is still being read is read on, unseen.
 func (p *Parser) Free(n int) { p.txs.Free(n) }
+
+// SetFrames implements app.Framer.
+func (p *Parser) SetFrames(f *app.Frames) { p.frames = f }
 
 // Upgrade implements app.Upgrader: the session goes on under TLS.
 func (p *Parser) Upgrade() (next app.Proto, rest []byte, ok bool) {
@@ -141,6 +147,7 @@ func (p *Parser) client(data []byte) error {
 		if err := p.command(line); err != nil {
 			return err
 		}
+		p.markLine(app.ToServer, app.SMTPCommand, len(rest))
 	}
 	return nil
 }
@@ -149,7 +156,8 @@ func (p *Parser) client(data []byte) error {
 func (p *Parser) line(dir app.Direction, data []byte) (line, rest []byte, ok bool) {
 	s := &p.sides[dir]
 	i := bytes.IndexByte(data, '\n')
-	if i < 0 {
+	if s.raw += i + 1; i < 0 {
+		s.raw += len(data)
 		if room := maxLine - len(s.part); len(data) > room {
 			s.long = true
 			data = data[:max(0, room)]
@@ -227,7 +235,7 @@ func (p *Parser) finish() {
 // Gap skips lost bytes: in a mail's data they are a gap of the file, elsewhere reading goes on at the next line.
 func (p *Parser) Gap(dir app.Direction, n int) {
 	s := &p.sides[dir]
-	s.part = s.part[:0]
+	s.part, s.raw = s.part[:0], 0
 	if dir != app.ToServer || n <= 0 {
 		return
 	}

@@ -16,6 +16,7 @@ func (p *Parser) server(data []byte) {
 		p.sides[app.ToClient].rest = rest
 		data = rest
 		p.reply(line)
+		p.markLine(app.ToClient, app.SMTPReply, len(rest))
 	}
 }
 

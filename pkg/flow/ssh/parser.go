@@ -35,6 +35,8 @@ type Parser struct {
 	tx    *Tx
 	sides [2]side
 	bulk  bool // encrypted bytes have come after both sides' change
+
+	frames *app.Frames
 }
 
 // side is the reading of one direction.
@@ -43,6 +45,8 @@ type side struct {
 	skip  int // bytes left of a packet that is not looked at
 	lines int
 	err   error
+	// marked says that the frames of the packet being read have been marked.
+	marked bool
 }
 
 // New returns a parser of one connection.
@@ -68,6 +72,9 @@ func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 
 // Free drops the transaction; what the connection says after that is not kept.
 func (p *Parser) Free(n int) { p.txs.Free(n) }
+
+// SetFrames implements app.Framer.
+func (p *Parser) SetFrames(f *app.Frames) { p.frames = f }
 
 // Encrypted reports that both sides have changed to encryption, and that something encrypted has come: the messages that
 // announce the change can still be read.
@@ -96,6 +103,7 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 		if n == 0 {
 			break
 		}
+		s.marked = false
 		data = data[n:]
 	}
 	if s.err != nil || p.tx.Progress[dir] == Finished {
@@ -179,6 +187,7 @@ func (p *Parser) packet(dir app.Direction, s *side, data []byte) int {
 		p.fail(dir, s, "ssh.invalid_record")
 		return 0
 	}
+	p.mark(dir, s, len(data), n)
 	switch data[5] {
 	case msgNewKeys:
 		p.tx.Advance(dir, Finished)
@@ -196,6 +205,21 @@ func (p *Parser) packet(dir app.Direction, s *side, data []byte) int {
 	}
 	s.skip = n - 2
 	return 6
+}
+
+// mark marks the frames of a packet that begins back bytes before the end of what came; n is its length field. The header reaches to
+// the message number.
+func (p *Parser) mark(dir app.Direction, s *side, back, n int) {
+	if p.frames == nil || s.marked {
+		return
+	}
+	const header = 6
+	s.marked = true
+	p.frames.AddTx(dir, app.SSHPDU, back, int64(4+n), &p.tx.TxBase)
+	p.frames.AddTx(dir, app.SSHHeader, back, header, &p.tx.TxBase)
+	if n > 2 {
+		p.frames.AddTx(dir, app.SSHData, back-header, int64(n-2), &p.tx.TxBase)
+	}
 }
 
 // kexInit makes HASSH of the lists in a KEXINIT (RFC 4253 §7.1).

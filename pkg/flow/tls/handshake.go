@@ -143,6 +143,7 @@ func (p *Parser) sslv2(s *side, data []byte) int {
 		p.fail(s)
 		return 0
 	}
+	p.markSSL2(s, len(data)+s.tail, 2, n-2)
 	if len(data) < n {
 		return 0
 	}

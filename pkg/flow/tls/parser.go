@@ -29,6 +29,8 @@ type Parser struct {
 	tx    *Tx
 	sides [2]side
 	now   int64
+
+	frames *app.Frames
 }
 
 // side is the reading of one direction.
@@ -40,6 +42,8 @@ type side struct {
 	ccs     bool   // ChangeCipherSpec was seen
 	records bool   // a record was seen
 	resync  bool
+	tail    int  // bytes of the Feed behind those that record is given
+	marked  bool // the frames of the record being read have been marked
 	err     error
 }
 
@@ -58,6 +62,9 @@ func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 
 // Free drops the transaction; what the connection says after that is not kept.
 func (p *Parser) Free(n int) { p.txs.Free(n) }
+
+// SetFrames implements app.Framer.
+func (p *Parser) SetFrames(f *app.Frames) { p.frames = f }
 
 // Encrypted reports that both sides only send what cannot be read: both have changed to encryption, and the first of
 // them sends data.
@@ -94,11 +101,13 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 			data = p.resume(s, data)
 			continue
 		}
+		s.tail = 0
 		n := p.record(s, data)
 		if n == 0 {
 			s.buf = append(s.buf, data...)
 			break
 		}
+		s.marked = false
 		data = data[n:]
 	}
 	return s.err
@@ -114,12 +123,13 @@ func (p *Parser) resume(s *side, data []byte) []byte {
 			continue
 		}
 		record := s.buf
-		s.buf = nil
+		s.buf, s.tail = nil, len(data)
 		n := p.record(s, record)
 		if n == 0 && s.err == nil {
 			s.buf = record
 			continue
 		}
+		s.marked = false
 		s.skip -= min(s.skip, len(record)-n) // of a record that is not looked at, this part is here already
 		s.buf = record[:0]
 		return data
@@ -163,6 +173,7 @@ func (p *Parser) record(s *side, data []byte) int {
 		return 0
 	}
 	s.records = true
+	p.mark(s, typ, len(data)+s.tail, n)
 	if s.ccs && typ != recordCCS || typ == recordData {
 		p.encrypted(s, typ, data[5:], n)
 		s.skip = n
@@ -268,7 +279,7 @@ func (p *Parser) Gap(dir app.Direction, n int) {
 		s.skip -= n
 		return
 	}
-	s.resync = true
+	s.resync, s.marked = true, false
 	s.skip, s.buf, s.message = 0, nil, nil
 	p.finish(dir)
 }

@@ -17,6 +17,9 @@ type Buffer struct {
 	Weak bool
 	// Lower: the bytes are lower case already.
 	Lower bool
+	// IsFrame: the bytes are those of a Frame.
+	IsFrame bool
+	Frame   app.FrameType
 }
 
 // Source is where a buffer comes from in one protocol and direction.

@@ -38,18 +38,6 @@ var configKeyword = Keyword{
 	},
 }
 
-// frame is a sticky buffer of a part of a protocol's stream. Parsers do not mark such parts: the rule loads and says so.
-var frame = Keyword{
-	Name: "frame", Family: FamilyBuffer, Arg: "NAME", Doc: "a frame of the application protocol; not marked by the parsers: the rule never matches",
-	setup: func(c *compiler, o *syntax.Option) error {
-		if strings.ContainsAny(o.Value, " ,\"") {
-			return fmt.Errorf("%q is not the name of a frame", o.Value)
-		}
-		c.warn(fmt.Errorf("frame: %s is not marked: the rule never matches", o.Value))
-		return c.stick(&Buffer{Name: "frame:" + o.Value})
-	},
-}
-
 // ftpbounce: PORT names another address than the client's (RFC 2577 §3).
 var ftpbounce = Keyword{
 	Name: "ftpbounce", Family: FamilyPacket, Doc: "an FTP PORT command that names another address than the client's",

@@ -148,7 +148,13 @@ func TestModifiersWithoutEffectOnTheResult(t *testing.T) {
 	})
 	try(t, "frame", []kase{
 		{rule: `frame:http1.request; content:"abc";`, scene: s, want: miss},
-		{rule: `frame:a b;`, want: reject, err: `30: frame: "a b" is not the name of a frame`},
+		{rule: `frame:pdu; content:"abc";`, want: reject, err: `30: frame: "pdu" is not the name of a frame, such as tls.pdu or smb1.hdr`},
+		{rule: `frame:tls.smb1.hdr; content:"abc";`, want: reject, err: `30: frame: "tls.smb1.hdr" is not the name of a frame, such as tls.pdu or smb1.hdr`},
+		{rule: `frame:pdu; content:"abc";`, head: "alert tls any any -> any any", scene: s, want: miss},
+		{rule: `frame:sip.pdu; content:"abc";`, scene: s, want: miss},
+		{rule: `frame:tls.pdu; content:"abc"; frame:tls.hdr; content:"d";`, want: reject, err: `1: a frame cannot be combined with other frames or with buffers of transactions`},
+		{rule: `frame:http1.request; content:"abc"; http.uri; content:"d";`, want: reject, err: `1: a frame cannot be combined with other frames or with buffers of transactions`},
+		{rule: `frame:a b;`, want: reject, err: `30: frame: "a b" is not the name of a frame, such as tls.pdu or smb1.hdr`},
 	})
 	try(t, "rawbytes", []kase{{rule: `content:"abc"; rawbytes;`, scene: s, want: hit}})
 	try(t, "prefilter", []kase{{rule: `content:"abc"; prefilter;`, scene: s, want: hit}})

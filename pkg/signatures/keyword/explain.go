@@ -58,6 +58,8 @@ func (s *Signature) slow() (why []string) {
 	switch {
 	case s.Fast.Pattern == nil && s.Type == TypeTx && len(s.AppEvents) == 0:
 		why = append(why, "no content that must be there: it is evaluated for each transaction of its protocol")
+	case s.Fast.Pattern == nil && s.Type == TypeFrame:
+		why = append(why, "no content that must be there: it is evaluated for each frame")
 	case s.Fast.Pattern == nil && looks && s.Type != TypeTx:
 		why = append(why, "no content that must be there: it is evaluated for each packet that fits the header")
 	case s.Fast.Pattern == nil && s.Type == TypePacket && len(s.StreamEvents) == 0 && len(s.ProtoEvents) == 0:

@@ -40,6 +40,9 @@ func (c *compiler) finish() error {
 			return err
 		}
 	}
+	if err := c.checkFrames(); err != nil {
+		return err
+	}
 	if err := c.directions(); err != nil {
 		return err
 	}
@@ -157,6 +160,8 @@ func (c *compiler) kind() Type {
 	switch {
 	case len(s.DecodeEvents) > 0 || s.DecodeAny:
 		return TypeDecoder
+	case len(s.Groups) > 0 && s.Groups[0].Buffer.IsFrame:
+		return TypeFrame
 	case len(s.Groups) > 0 || len(s.AppEvents) > 0 || c.appTests > 0:
 		return TypeTx
 	case len(s.Packets) > 0:
@@ -241,9 +246,9 @@ func (c *compiler) chooseFast() {
 			}
 		}
 	}
-	if s.Type == TypeTx {
+	if s.Type == TypeTx || s.Type == TypeFrame {
 		for i, g := range s.Groups {
-			if g.Absent == mustExist {
+			if g.Absent == mustExist && (s.Type == TypeTx || len(g.Transforms) == 0) { // frames are scanned as they are
 				consider(i, g.Buffer.Weak, g.Buffer.Lower, g.Items)
 			}
 		}

@@ -82,7 +82,7 @@ func (in *Inspection) holds(c *Content) bool {
 	}
 	if c.Ends {
 		at := len(in.buf) - len(c.Pattern)
-		return at >= from && len(in.buf) <= to && c.find(in.buf[at:]) == 0
+		return in.end && at >= from && len(in.buf) <= to && c.find(in.buf[at:]) == 0
 	}
 	return c.find(in.buf[from:to]) >= 0
 }
@@ -94,7 +94,7 @@ func (in *Inspection) content(c *Content, i int) bool {
 	}
 	if c.Ends { // there is one place only
 		at := len(in.buf) - len(c.Pattern)
-		if at < from || len(in.buf) > to || c.find(in.buf[at:]) != 0 {
+		if !in.end || at < from || len(in.buf) > to || c.find(in.buf[at:]) != 0 {
 			return false
 		}
 		in.pos = len(in.buf)

@@ -82,9 +82,10 @@ const (
 	TypeStream                   // payload in the stream
 	TypeAppLayer                 // application protocol, for each packet after it became known
 	TypeTx                       // buffers of a transaction
+	TypeFrame                    // a part that a protocol's parser marks
 )
 
-var typeNames = [...]string{"packet", "decoder events", "ip only", "like ip only", "protocol detection only", "packet and stream", "stream", "application layer", "transaction"}
+var typeNames = [...]string{"packet", "decoder events", "ip only", "like ip only", "protocol detection only", "packet and stream", "stream", "application layer", "transaction", "frame"}
 
 // String returns the type in words.
 func (t Type) String() string { return typeNames[t] }
@@ -93,7 +94,7 @@ func (t Type) String() string { return typeNames[t] }
 // stream rather than in a packet.
 func (t Type) FlowScope(inStream bool) bool {
 	switch t {
-	case TypeIPOnly, TypeLikeIPOnly, TypeProtocolOnly, TypeAppLayer, TypeTx:
+	case TypeIPOnly, TypeLikeIPOnly, TypeProtocolOnly, TypeAppLayer, TypeTx, TypeFrame:
 		return true
 	case TypeStream, TypePacketStream:
 		return inStream

@@ -3,6 +3,9 @@ package dcerpc
 // Stream parts a byte stream into packets.
 type Stream struct {
 	buf []byte
+	// Header, if set, is told of each packet as soon as its header is there: what remains of the bytes from its start, and its length.
+	Header func(back, length int)
+	told   bool
 }
 
 // Write takes the next bytes and hands each whole packet to take. It returns false when the bytes are no packets.
@@ -17,9 +20,14 @@ func (s *Stream) Write(data []byte, take func(pdu []byte)) bool {
 			s.buf = nil
 			return false
 		}
+		if s.Header != nil && !s.told {
+			s.told = true
+			s.Header(len(data), h.Length)
+		}
 		if len(data) < h.Length {
 			break
 		}
+		s.told = false
 		take(data[:h.Length])
 		data = data[h.Length:]
 	}
@@ -28,4 +36,4 @@ func (s *Stream) Write(data []byte, take func(pdu []byte)) bool {
 }
 
 // Reset drops a packet that has begun.
-func (s *Stream) Reset() { s.buf = s.buf[:0] }
+func (s *Stream) Reset() { s.buf, s.told = s.buf[:0], false }
