@@ -22,6 +22,8 @@ type Frame struct {
 	Fate  Fate
 	Queue uint16 // receive queue or ring
 	slot  uint64 // the source's own handle (UMEM address, ring position)
+
+	member uint16 // of the sockets dealt out, the one that it came by
 }
 
 // Source is one stream of frames: an AF_XDP socket, a kernel ring buffer, a capture file. It is used by one goroutine.
@@ -38,10 +40,10 @@ type Source interface {
 
 // Sender is an inline Source that can send frames of one's own, the way forwarded ones go.
 type Sender interface {
-	// Send copies the frame and sends it with the next Done: onward, the way that frames are forwarded, or back to where those on
-	// loan came from; to a load balancer that is the same. False if there is no room, or it is longer than a buffer. To be
+	// Send copies the answer to a frame on loan and sends it with the next Done: onward, the way that the frame is forwarded, or back
+	// to where it came from; to a load balancer that is the same. False if there is no room, or it is longer than a buffer. To be
 	// called between Recv and Done, by their goroutine.
-	Send(frame []byte, onward bool) bool
+	Send(to *Frame, answer []byte, onward bool) bool
 }
 
 // Stats are a source's counters since it was opened. They may be read from another goroutine.
@@ -53,5 +55,10 @@ type Stats struct {
 	Lost      uint64 // lost before the reader saw them: ring full
 	TxFull    uint64 // forwarded frames that found no room to send and were lost
 	Sent      uint64 // frames of our own
+
+	HandedOver    uint64 // frames that another worker inspects, because it has their conversation
+	BehindPassed  uint64 // frames that moved on uninspected, because the worker that has their conversation was behind
+	BehindDropped uint64 // frames that were dropped for that
+
 	Truncated uint64 // capture files: records that the end of the file cut short (0 or 1)
 }

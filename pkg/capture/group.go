@@ -63,10 +63,10 @@ func (g *Group) Done(frames []Frame) error {
 	return g.members[g.lender].Done(frames)
 }
 
-// Send has the member whose frames are on loan send a frame of our own.
-func (g *Group) Send(frame []byte, onward bool) bool {
+// Send has the member whose frames are on loan send an answer.
+func (g *Group) Send(to *Frame, answer []byte, onward bool) bool {
 	s, ok := g.members[g.lender].(Sender)
-	return ok && s.Send(frame, onward)
+	return ok && s.Send(to, answer, onward)
 }
 
 // Inline reports whether the members obey Fate.
@@ -88,6 +88,9 @@ func (s *Stats) add(o Stats) {
 	s.Lost += o.Lost
 	s.TxFull += o.TxFull
 	s.Sent += o.Sent
+	s.HandedOver += o.HandedOver
+	s.BehindPassed += o.BehindPassed
+	s.BehindDropped += o.BehindDropped
 	s.Truncated += o.Truncated
 }
 

@@ -51,9 +51,11 @@ func (x *XSK) Bequeath() ([]Inherited, error) {
 }
 
 // Bequeath leaves all members' sockets to the next process.
-func (g *Group) Bequeath() (all []Inherited, err error) {
-	for _, m := range g.members {
-		h, ok := m.(Heir)
+func (g *Group) Bequeath() ([]Inherited, error) { return bequeath(g.members) }
+
+func bequeath[S Source](members []S) (all []Inherited, err error) {
+	for _, m := range members {
+		h, ok := any(m).(Heir)
 		if !ok {
 			return all, fmt.Errorf("capture: a %T cannot be left to another process", m)
 		}

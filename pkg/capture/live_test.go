@@ -22,6 +22,8 @@ type rig struct {
 	wire   *lab.Wire
 	sensor *bpf.Sensor
 	index  int
+
+	sources []capture.Source // of deal
 }
 
 var (

@@ -35,11 +35,10 @@ func (x *XSK) Prove(program *ebpf.Program, mode bpf.Mode, device *net.Interface)
 	return nil
 }
 
-// Prove proves all members.
-func (g *Group) Prove(program *ebpf.Program, mode bpf.Mode, device *net.Interface) error {
-	for _, m := range g.members {
-		x, ok := m.(*XSK)
-		if !ok || x.cfg.Ifindex != device.Index {
+// Prove proves those of the sockets that are the device's.
+func (b Bundle) Prove(program *ebpf.Program, mode bpf.Mode, device *net.Interface) error {
+	for _, x := range b {
+		if x.cfg.Ifindex != device.Index {
 			continue
 		}
 		if err := x.Prove(program, mode, device); err != nil {

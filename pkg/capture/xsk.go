@@ -59,7 +59,8 @@ type XSK struct {
 	inherited bool
 	proof     uint64 // address + 1 of the frame by which the socket was proved, while it is in the ring
 
-	peer *XSK // bridge: sends what this one forwards
+	peer   *XSK   // bridge: sends what this one forwards
+	member uint16 // its number among the sockets that are dealt out
 
 	looked time.Time // the last idle look
 	leak   int64     // credit missing then
@@ -179,15 +180,20 @@ func (x *XSK) take(frames []Frame) int {
 			continue
 		}
 		taken++
-		f.Data = x.area[desc.Addr : desc.Addr+uint64(desc.Len) : desc.Addr+uint64(desc.Len)]
-		f.WireLen, f.Time, f.Number, f.Link = int(desc.Len), now, 0, decode.LinkEthernet
-		f.Fate, f.Queue, f.slot = Forward, uint16(x.cfg.Queue), desc.Addr
+		x.lend(f, desc.Addr, desc.Len, now)
 		size += int(desc.Len)
 	}
 	x.rx.release()
 	x.stats.frames.Add(uint64(taken))
 	x.stats.bytes.Add(uint64(size))
 	return taken
+}
+
+// lend makes f the frame that lies in the buffers at addr.
+func (x *XSK) lend(f *Frame, addr uint64, length uint32, now int64) {
+	f.Data = x.area[addr : addr+uint64(length) : addr+uint64(length)]
+	f.WireLen, f.Time, f.Number, f.Link = int(length), now, 0, decode.LinkEthernet
+	f.Fate, f.Queue, f.slot, f.member = Forward, uint16(x.cfg.Queue), addr, x.member
 }
 
 // Done sends or drops each frame. One that finds no room to be sent is dropped and counted.
@@ -231,15 +237,15 @@ func (x *XSK) Done(frames []Frame) error {
 	return x.kick()
 }
 
-// Send queues a copy of the frame for the next Done.
-func (x *XSK) Send(frame []byte, onward bool) bool {
-	to := x
+// Send queues a copy of the answer for the next Done.
+func (x *XSK) Send(_ *Frame, answer []byte, onward bool) bool {
+	by := x
 	if onward && x.peer != nil {
-		to = x.peer
+		by = x.peer
 	}
-	ok := to.copyOut(frame)
+	ok := by.copyOut(answer)
 	if ok {
-		to.stats.sent.Add(1)
+		by.stats.sent.Add(1)
 	}
 	return ok
 }

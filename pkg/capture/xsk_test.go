@@ -162,7 +162,7 @@ func TestXSKSends(t *testing.T) {
 		_, err := r.wire.Send(sent...)
 		check(t, err)
 		pump(t, x, 40, func(f *capture.Frame) {
-			if !x.Send(swapped(f.Data), true) {
+			if !x.Send(f, swapped(f.Data), true) {
 				t.Error("no room for a frame of our own")
 			}
 		})
@@ -179,7 +179,7 @@ func TestXSKSends(t *testing.T) {
 	if s := x.Stats(); s.Sent != 400 || s.Forwarded != 400 || s.Lost+s.TxFull != 0 {
 		t.Errorf("%+v", s)
 	}
-	if x.Send(make([]byte, 5000), true) {
+	if x.Send(nil, make([]byte, 5000), true) {
 		t.Error("sent a frame that no buffer holds")
 	}
 	rest(t, x)

@@ -39,6 +39,7 @@ type Config struct {
 	Floods     Floods            `yaml:"floods"`
 	OnFailure  string            `yaml:"on-failure"`
 	Workers    int               `yaml:"workers"`
+	BusyPoll   bool              `yaml:"busy-poll"`
 	Output     Output            `yaml:"output"`
 	Collector  Collector         `yaml:"collector"`
 	Metrics    Metrics           `yaml:"metrics"`
@@ -209,11 +210,14 @@ func (c *Config) checkBlock(doc *strictyaml.Document) error {
 }
 
 func (c *Config) checkLimits(doc *strictyaml.Document) error {
-	if c.Workers < 0 || c.Workers > 1024 {
-		return doc.Errorf("workers", "%d is not in 0-1024 (0 is one for each queue)", c.Workers)
+	if c.Workers < 0 || c.Workers > maxWorkers {
+		return doc.Errorf("workers", "%d is not in 0-%d (0 is one for each processor)", c.Workers, maxWorkers)
 	}
 	return nil
 }
+
+// maxWorkers is what the program and capture can share packets out to.
+const maxWorkers = 64
 
 // ParsePrefix reads an address or a prefix in CIDR form.
 func ParsePrefix(s string) (netip.Prefix, error) {

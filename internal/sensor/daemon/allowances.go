@@ -109,22 +109,18 @@ func (a *allowances) stats(now time.Time) AllowanceStats {
 }
 
 // prove tries the sockets before traffic is trusted to them. With the kill switch on nothing would reach them.
-func (d *Daemon) prove(sources []capture.Source) error {
+func (d *Daemon) prove(bundles []capture.Bundle) error {
 	if d.enforcer.Killed() {
 		return nil
 	}
 	d.enforcer.Heartbeat()
-	for _, s := range sources {
-		g, ok := s.(*capture.Group)
-		if !ok {
-			continue
+	for _, name := range d.cfg.Interfaces {
+		dev, err := net.InterfaceByName(name)
+		if err != nil {
+			return fmt.Errorf("interface %s: %w", name, err)
 		}
-		for _, name := range d.cfg.Interfaces {
-			dev, err := net.InterfaceByName(name)
-			if err != nil {
-				return fmt.Errorf("interface %s: %w", name, err)
-			}
-			if err := g.Prove(d.kernel.Program(), modes[d.cfg.Mode], dev); err != nil {
+		for _, b := range bundles {
+			if err := b.Prove(d.kernel.Program(), modes[d.cfg.Mode], dev); err != nil {
 				return err
 			}
 		}

@@ -55,6 +55,7 @@ type Daemon struct {
 
 	refusalLog telemetry.Throttle
 	troubleLog telemetry.Throttle
+	panicLog   telemetry.Throttle
 	kills      kills
 	reloading  sync.Mutex // one Reload at a time: signal, socket, and collector may all ask
 
@@ -68,7 +69,8 @@ type Daemon struct {
 
 // Run runs the sensor until ctx ends. reload carries requests to read the rules again (SIGHUP).
 func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger, reload <-chan os.Signal) (err error) {
-	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), troubleLog: telemetry.Throttle{Every: time.Minute}, failures: make(chan error, 8), asked: make(chan os.Signal, 1)}
+	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), failures: make(chan error, 8), asked: make(chan os.Signal, 1),
+		troubleLog: telemetry.Throttle{Every: time.Minute}, panicLog: telemetry.Throttle{Every: 10 * time.Second}}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer func() { err = errors.Join(err, d.close()) }()
@@ -167,7 +169,7 @@ func (d *Daemon) openKernel(context.Context) (err error) {
 func kernelOptions(c *config.Config) bpf.Options {
 	o := bpf.Options{Mode: modes[c.Mode], Name: c.ID, BPFFS: c.BPFFS}
 	if !inTheWay(c) {
-		o.Rings = max(c.Workers, 1)
+		o.Rings = workers(c)
 	}
 	return o
 }
@@ -323,10 +325,10 @@ func (d *Daemon) Reload() error {
 	if err != nil {
 		return err
 	}
-	for _, w := range d.workers {
-		w.path.Swap(rs.Ruleset)
-	}
 	d.shared.set(rs)
+	for _, w := range d.workers {
+		w.path.Load().Swap(rs.Ruleset)
+	}
 	if d.eve != nil {
 		err = d.eve.Reopen()
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"github.com/weir-ips/weir/bpf"
@@ -32,12 +33,23 @@ func (d *Daemon) openWorkers(context.Context) error {
 	if err := capture.Forsake(d.left); err != nil {
 		return err
 	}
-	if err := d.prove(sources); err != nil {
-		return err
-	}
 	shared := signatures.NewShared()
+	build := func() *path.Path { return path.New(d.pathConfig(shared)) }
+	if first := d.pathConfig(shared); len(sources) > 1 && first.Detect != nil {
+		together := path.NewDetector(*first.Detect)
+		build = func() *path.Path {
+			c := d.pathConfig(shared)
+			c.Detector = together
+			return path.New(c)
+		}
+	}
 	for _, source := range sources {
-		w := newWorker(path.New(d.pathConfig(shared)), source)
+		w := newWorker(build, source)
+		w.rules = func() *signatures.Ruleset { return d.shared.get().Ruleset }
+		w.failed, w.lost = d.panicked, onTrouble(d.cfg)
+		if d.cfg.BusyPoll {
+			w.wait = 0
+		}
 		if d.cfg.Enforcing() {
 			if w.refuse, err = newRefuser(d.cfg, source); err != nil {
 				return err
@@ -48,23 +60,28 @@ func (d *Daemon) openWorkers(context.Context) error {
 	return nil
 }
 
+// onTrouble is what becomes of a frame that cannot be inspected.
+func onTrouble(c *config.Config) capture.Fate {
+	if c.OnFailure == "closed" && c.Enforcing() {
+		return capture.Discard
+	}
+	return capture.Forward
+}
+
+// panicked logs a fault of inspection. A packet that brings one about may be repeated, and must not fill the log.
+func (d *Daemon) panicked(t trouble) {
+	if ok, skipped := d.panicLog.Allow(time.Now()); ok {
+		d.log.Error("inspection panicked: this worker's conversations are taken up anew in the middle", "error", t.what, "similar", skipped,
+			"frame", fmt.Sprintf("%x", t.frame[:min(len(t.frame), 256)]), "stack", string(t.stack))
+	}
+}
+
 // sources opens what packets come from, one for each worker. The kernel spreads copies over rings by a symmetric hash of the
 // inner packet, so each ring has a worker of its own. Receive queues are spread by the outer header, which differs between a
-// flow's directions: they share one worker.
+// flow's directions: their frames are dealt out by that hash here.
 func (d *Daemon) sources() ([]capture.Source, error) {
-	if d.cfg.Mode == config.GWLB {
-		queues, err := d.queues(d.cfg.Interfaces[0])
-		if err != nil {
-			return nil, err
-		}
-		return []capture.Source{capture.NewGroup(queues...)}, nil
-	}
-	if d.cfg.Mode == config.Bridge {
-		bridge, err := d.bridge()
-		if err != nil {
-			return nil, err
-		}
-		return []capture.Source{bridge}, nil
+	if inTheWay(d.cfg) {
+		return d.dealt()
 	}
 	var rings []capture.Source
 	for _, m := range d.kernel.Rings() {
@@ -77,8 +94,37 @@ func (d *Daemon) sources() ([]capture.Source, error) {
 	return rings, nil
 }
 
-// queues opens an AF_XDP socket on each receive queue of an interface.
-func (d *Daemon) queues(name string) ([]capture.Source, error) {
+// dealt opens the sockets of all receive queues, proves them, and deals their frames out to the workers.
+func (d *Daemon) dealt() ([]capture.Source, error) {
+	open := d.queues
+	if d.cfg.Mode == config.Bridge {
+		open = d.bridge
+	}
+	bundles, err := open()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.prove(bundles); err != nil {
+		return nil, err
+	}
+	return capture.Deal(bundles, capture.DealOptions{Workers: workers(d.cfg), Seed: d.kernel.Control().Seed, Behind: onTrouble(d.cfg)})
+}
+
+// workers is how many goroutines inspect: as many as there are processors, less one for everything else if they never rest.
+func workers(c *config.Config) int {
+	n := c.Workers
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
+		if c.BusyPoll {
+			n = max(n-1, 1)
+		}
+	}
+	return min(n, capture.MaxWorkers)
+}
+
+// queues opens an AF_XDP socket on each receive queue of the interface.
+func (d *Daemon) queues() ([]capture.Bundle, error) {
+	name := d.cfg.Interfaces[0]
 	dev, err := net.InterfaceByName(name)
 	if err != nil {
 		return nil, fmt.Errorf("interface %s: %w", name, err)
@@ -87,19 +133,19 @@ func (d *Daemon) queues(name string) ([]capture.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []capture.Source
+	var out []capture.Bundle
 	for q := range n {
 		x, err := capture.OpenXSK(capture.XSKConfig{Ifindex: dev.Index, Queue: q, Sockets: d.kernel.Sockets(), Credit: d.kernel.Credit(q), Inherited: d.left})
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, x)
+		out = append(out, capture.Bundle{x})
 	}
 	return out, nil
 }
 
 // bridge joins the two ports and opens the sockets of both.
-func (d *Daemon) bridge() (capture.Source, error) {
+func (d *Daemon) bridge() ([]capture.Bundle, error) {
 	if err := d.kernel.Bridge(d.cfg.Interfaces[0], d.cfg.Interfaces[1]); err != nil {
 		return nil, err
 	}
@@ -156,7 +202,16 @@ func (d *Daemon) flowConfig() *flow.Config {
 	c.Checksums = false
 	c.Midstream = true // a sensor that starts in the middle of a conversation still inspects it
 	c.AsyncOneside = d.cfg.Mode == config.Host
+	shareOut(c, workers(d.cfg))
 	return c
+}
+
+// shareOut gives a worker its part of what all workers together may keep.
+func shareOut(c *flow.Config, workers int) {
+	for _, limit := range []*int{&c.MaxFlows, &c.MaxSessions, &c.Defrag.MaxDatagrams, &c.Defrag.MaxFragments, &c.Defrag.Memcap} {
+		*limit = max(*limit/workers, 1)
+	}
+	c.ReassemblyMemcap = max(c.ReassemblyMemcap/uint64(workers), 1)
 }
 
 func (d *Daemon) outputs() []*event.Output {

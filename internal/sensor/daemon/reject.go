@@ -36,10 +36,10 @@ func newRefuser(c *config.Config, source capture.Source) (*refuser, error) {
 	r := &refuser{mode: c.Mode}
 	switch s, ok := source.(capture.Sender); {
 	case ok:
-		r.send = func(_ *capture.Frame, o *reject.Opened, end reject.End) bool {
+		r.send = func(f *capture.Frame, o *reject.Opened, end reject.End) bool {
 			b, ok := o.Frame(r.buf[:0], end)
 			r.buf = b
-			return ok && s.Send(b, end == reject.Receiver)
+			return ok && s.Send(f, b, end == reject.Receiver)
 		}
 	case c.Mode == config.Host:
 		raw, err := capture.OpenRaw()

@@ -147,6 +147,11 @@ func (d *Daemon) unhealthy() []string {
 	if d.enforcer.Killed() {
 		reasons = append(reasons, "the kill switch is on: nothing is dropped, nothing inspected")
 	}
+	for i, w := range d.workers {
+		if w.blind.Load() {
+			reasons = append(reasons, fmt.Sprintf("worker %d inspects nothing: it has panicked %d times", i, w.troubles.panics.Load()))
+		}
+	}
 	return append(reasons, d.stuck()...)
 }
 
@@ -223,6 +228,7 @@ func (d *Daemon) registry() *prometheus.Registry {
 			&telemetry.Stats{Prefix: "weir_sensor_capture", Const: labels, Read: func() any { return w.source.Stats() }},
 			&telemetry.Stats{Prefix: "weir_sensor_path", Const: labels, Read: func() any { return w.stats.Load() }},
 			&telemetry.Stats{Prefix: "weir_sensor_reject", Const: labels, Read: func() any { return w.refusals.Load() }},
+			&telemetry.Stats{Prefix: "weir_sensor_trouble", Const: labels, Read: func() any { return w.troubles.stats() }},
 		)
 	}
 	return reg

@@ -1,6 +1,8 @@
 package path
 
 import (
+	"sync"
+
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/flow"
@@ -11,20 +13,47 @@ import (
 	"github.com/weir-ips/weir/pkg/threshold"
 )
 
+// Detector finds floods, scans and the like in the traffic of all the Paths that are given it: an attack that is spread over many
+// conversations is spread over the workers, too.
+type Detector struct {
+	mu       sync.Mutex
+	detector *threshold.Detector
+}
+
+// NewDetector returns a detector with nothing seen.
+func NewDetector(l threshold.Limits) *Detector { return &Detector{detector: threshold.NewDetector(l)} }
+
 // detection is the Path's detector of floods, scans and the like, with what its records are made of.
 type detection struct {
 	detector *threshold.Detector // nil: off
+	shared   *Detector           // whose it is, if others use it, too
 	facts    threshold.Facts
 	session  threshold.Session
 	lookup   threshold.Lookup
 	name     []byte
 }
 
-func newDetection(l *threshold.Limits) detection {
-	if l == nil {
-		return detection{}
+func newDetection(c *Config) detection {
+	switch {
+	case c.Detector != nil:
+		return detection{detector: c.Detector.detector, shared: c.Detector}
+	case c.Detect != nil:
+		return detection{detector: threshold.NewDetector(*c.Detect)}
 	}
-	return detection{detector: threshold.NewDetector(*l)}
+	return detection{}
+}
+
+// lock begins the use of the detector, and unlock ends it.
+func (d *detection) lock() {
+	if d.shared != nil {
+		d.shared.mu.Lock()
+	}
+}
+
+func (d *detection) unlock() {
+	if d.shared != nil {
+		d.shared.mu.Unlock()
+	}
 }
 
 // detect shows a packet and what is known of its flow to the detector, and records what that finds.
@@ -34,17 +63,19 @@ func (p *Path) detect(pk *decode.Packet, r *flow.Result) {
 		return
 	}
 	d.facts = threshold.Facts{ToServer: true}
-	if f := r.Flow; f != nil {
-		factsOf(&d.facts, f, pk, r)
-		if f.App == app.DNS && r.Fed[r.Dir] {
-			p.lookups(pk, f)
-		}
+	if r.Flow != nil {
+		factsOf(&d.facts, r.Flow, pk, r)
 	}
 	if d.facts.Completed && p.cfg.Hooks.Handshake != nil {
 		p.cfg.Hooks.Handshake(pk.Src, pk.Dst)
 	}
 	if p.cfg.Hooks.Asked != nil && pk.Proto == decode.ProtoUDP && !d.facts.ToServer && d.facts.Ours == 1 && threshold.Amplifier(pk.SrcPort) {
 		p.cfg.Hooks.Asked(pk.Src)
+	}
+	d.lock()
+	defer d.unlock()
+	if f := r.Flow; f != nil && f.App == app.DNS && r.Fed[r.Dir] {
+		p.lookups(pk, f)
 	}
 	d.detector.Packet(pk, &d.facts)
 	p.detections()
@@ -109,10 +140,12 @@ func (p *Path) sessionEnds(f *flow.Flow) {
 		s = threshold.NoService
 	}
 	d.session = threshold.Session{Flow: f.ID, Src: f.Src, Dst: f.Dst, Port: f.DstPort, Service: s, Start: f.Start, End: f.Last, Packets: f.Packets[app.ToServer]}
+	d.lock()
+	defer d.unlock()
 	d.detector.Ended(&d.session)
 }
 
-// detections records what the detector has found since the last call.
+// detections records what the detector has found since the last call. The detector is locked.
 func (p *Path) detections() {
 	list := p.detection.detector.Take()
 	for i := range list {
@@ -127,16 +160,20 @@ func (p *Path) detections() {
 
 // tickDetection lets time pass.
 func (p *Path) tickDetection() {
-	if p.detection.detector != nil {
-		p.detection.detector.Tick(p.now)
+	if d := &p.detection; d.detector != nil {
+		d.lock()
+		defer d.unlock()
+		d.detector.Tick(p.now)
 		p.detections()
 	}
 }
 
 // closeDetection ends what is on.
 func (p *Path) closeDetection() {
-	if p.detection.detector != nil {
-		p.detection.detector.Close()
+	if d := &p.detection; d.detector != nil {
+		d.lock()
+		defer d.unlock()
+		d.detector.Close()
 		p.detections()
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/weir-ips/weir/pkg/threshold"
 )
 
-// Config is what a Path is built from. Flow, Decoder, Rules and Shared may be shared by several Paths.
+// Config is what a Path is built from. Flow, Decoder, Rules, Shared and Detector may be shared by several Paths.
 type Config struct {
 	Flow    *flow.Config
 	Decoder *decode.Decoder
@@ -45,9 +45,11 @@ type Config struct {
 	Block func(*keyword.Signature) bool
 	// Detect holds the thresholds of floods, scans and the like; nil: they are not looked for.
 	Detect *threshold.Limits
-	Hooks  Hooks
-	Store  *FileStore // keeps files; nil: none are kept
-	Stats  Stats      // what counters start from: the settings of the stats record
+	// Detector takes the place of one of the Path's own, with its limits: several Paths see the traffic that it is to judge as one.
+	Detector *Detector
+	Hooks    Hooks
+	Store    *FileStore // keeps files; nil: none are kept
+	Stats    Stats      // what counters start from: the settings of the stats record
 }
 
 // Hooks tell the owner of a Path what has happened. They are called on the Path's goroutine; nil ones are not called.
@@ -110,7 +112,7 @@ type wants struct{ decode, stream, drop, app, ether, arp, payload, frame bool }
 
 // New builds a Path.
 func New(c Config) *Path {
-	p := &Path{cfg: c, rules: c.Rules, stats: c.Stats, detection: newDetection(c.Detect)}
+	p := &Path{cfg: c, rules: c.Rules, stats: c.Stats, detection: newDetection(&c)}
 	p.tracker = flow.NewTracker(c.Flow, c.Decoder, (*handler)(p))
 	if c.Rules != nil {
 		p.engine = signatures.NewEngine(c.Rules, c.Shared)
