@@ -97,6 +97,7 @@ func printStatus(w io.Writer, st *control.Status) {
 	fmt.Fprintf(t, "rules\t%d loaded, %d disabled (%.12s)\n", st.Rules.Loaded, st.Rules.Disabled, st.Rules.ID)
 	fmt.Fprintf(t, "packets\t%d seen by XDP, %d sent back in XDP, %d inspected, %d dropped, %d lost\n",
 		st.Traffic.Kernel, st.Traffic.Hairpin, st.Traffic.Inspected, st.Traffic.Dropped, st.Traffic.Lost)
+	fmt.Fprintf(t, "workers\t%d; %d packets handed between them, %d moved on uninspected\n", st.Workers, st.Traffic.HandedOver, st.Traffic.Uninspected)
 	for _, reason := range slices.Sorted(maps.Keys(st.Drops)) {
 		fmt.Fprintf(t, "  dropped\t%d %s\n", st.Drops[reason], reason)
 	}

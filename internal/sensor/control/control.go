@@ -23,6 +23,7 @@ type Status struct {
 	Version    string            `json:"version"`
 	Mode       string            `json:"mode"`
 	Policy     string            `json:"policy"`
+	Workers    int               `json:"workers"`
 	Interfaces []string          `json:"interfaces"`
 	Attached   string            `json:"attached"` // native, generic
 	Adopted    bool              `json:"adopted"`  // maps of an earlier process were taken over
@@ -56,8 +57,11 @@ type Traffic struct {
 	Forwarded uint64 `json:"forwarded"`
 	Dropped   uint64 `json:"dropped"` // by XDP and by inspection
 	Lost      uint64 `json:"lost"`    // copies that user space was too slow for
-	Flows     uint64 `json:"flows"`
-	Alerts    uint64 `json:"alerts"`
+	// Moved on without inspection, by policy: nobody there, behind, or a fault of inspection.
+	Uninspected uint64 `json:"uninspected"`
+	HandedOver  uint64 `json:"handed_over"` // inspected by another worker than the one that reads their queue
+	Flows       uint64 `json:"flows"`
+	Alerts      uint64 `json:"alerts"`
 }
 
 // Collector says how far the sensor is in step with its collector.

@@ -25,7 +25,7 @@ func (s *service) Status() control.Status {
 	rs := d.shared.get()
 	reasons := d.unhealthy()
 	st := control.Status{
-		ID: d.cfg.ID, Version: d.version, Mode: string(d.cfg.Mode), Policy: d.cfg.Policy, Interfaces: d.cfg.Interfaces,
+		ID: d.cfg.ID, Version: d.version, Mode: string(d.cfg.Mode), Policy: d.cfg.Policy, Workers: len(d.workers), Interfaces: d.cfg.Interfaces,
 		Attached: d.mode(), Adopted: d.kernel.Adopted(), Uptime: time.Since(d.started), Healthy: len(reasons) == 0, Reasons: reasons,
 		Rules:    control.Rules{ID: rs.id, Loaded: rs.Counts().Loaded, Disabled: rs.Counts().Disabled, Failed: rs.Counts().Failed},
 		Verdicts: d.enforcer.Len(), Floods: d.floods.Words(), Attacks: s.Attacks(), KillSwitch: d.enforcer.Killed(),
@@ -116,6 +116,7 @@ func (d *Daemon) traffic() (control.Traffic, map[string]uint64) {
 	if c, err := d.kernel.Counters(); err == nil {
 		t.Kernel, t.Hairpin = c.Paths[bpf.PathPackets], c.Paths[bpf.PathHairpin]
 		t.Lost = c.Paths[bpf.PathCaptureLost]
+		t.Uninspected = c.Paths[bpf.PathNoSocket] + c.Paths[bpf.PathLeaseOpen] + c.Paths[bpf.PathCreditOpen]
 		t.Dropped = c.Dropped()
 		for r, n := range c.Drops {
 			if n > 0 {
@@ -130,6 +131,8 @@ func (d *Daemon) traffic() (control.Traffic, map[string]uint64) {
 		t.Forwarded += c.Forwarded
 		t.Dropped += c.Dropped
 		t.Lost += c.Lost + c.TxFull
+		t.HandedOver += c.HandedOver
+		t.Uninspected += c.BehindPassed + w.troubles.passed.Load()
 		t.Alerts += s.Alerts
 		if c.Dropped > 0 {
 			drops["inspection"] += c.Dropped
