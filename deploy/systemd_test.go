@@ -33,7 +33,7 @@ func TestUnitsAreUnderstood(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"verify", "--man=no", "--recursive-errors=no"}
-	for _, name := range []string{"weir-sensor.service", "weir-collector.service", "run-weirbpf.mount"} {
+	for _, name := range []string{"weir-sensor.service", "weir-doctor.service", "weir-collector.service", "run-weirbpf.mount"} {
 		text := regexp.MustCompile(`/usr/bin/(sensor|collector)`).ReplaceAllString(unit(t, name), program)
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {

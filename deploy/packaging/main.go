@@ -33,6 +33,7 @@ type product struct {
 type file struct {
 	from, to string
 	config   bool // kept when the administrator has changed it
+	run      bool // a program
 }
 
 // scripts are package scripts, in the deploy folder.
@@ -46,6 +47,8 @@ func products() []product {
 			program: "sensor", summary: "inline intrusion prevention: inspects packets and drops in XDP",
 			files: []file{
 				{from: "systemd/weir-sensor.service", to: "/usr/lib/systemd/system/weir-sensor.service"},
+				{from: "systemd/weir-doctor.service", to: "/usr/lib/systemd/system/weir-doctor.service"},
+				{from: "ami/first-boot", to: "/usr/lib/weir/first-boot", run: true},
 				{from: "systemd/run-weirbpf.mount", to: "/usr/lib/systemd/system/run-weirbpf.mount"},
 				{from: "systemd/weir.sysusers", to: "/usr/lib/sysusers.d/weir.conf"},
 				{from: "config/sensor.yaml", to: "/etc/weir/sensor.yaml", config: true},

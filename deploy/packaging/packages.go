@@ -29,11 +29,14 @@ func (r release) packages(p product, arch string) error {
 func (r release) info(p product, arch string) *nfpm.Info {
 	contents := files.Contents{r.content(r.binary(p, arch), "/usr/bin/"+p.program, files.TypeFile, 0o755)}
 	for _, f := range p.files {
-		kind := files.TypeFile
+		kind, mode := files.TypeFile, fs.FileMode(0o644)
 		if f.config {
 			kind = files.TypeConfigNoReplace
 		}
-		contents = append(contents, r.content(filepath.Join(r.deploy, f.from), f.to, kind, 0o644))
+		if f.run {
+			mode = 0o755
+		}
+		contents = append(contents, r.content(filepath.Join(r.deploy, f.from), f.to, kind, mode))
 	}
 	info := &nfpm.Info{
 		Name: "weir-" + p.program, Arch: arch, Platform: "linux", Version: r.version, Release: "1",

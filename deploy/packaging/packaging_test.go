@@ -82,7 +82,7 @@ func debian(t *testing.T, dist string) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, list)
 	}
-	for _, want := range []string{"-rwxr-xr-x root/root", "./usr/bin/sensor", "./usr/lib/systemd/system/run-weirbpf.mount", "./usr/lib/sysusers.d/weir.conf"} {
+	for _, want := range []string{"-rwxr-xr-x root/root", "./usr/bin/sensor", "./usr/lib/systemd/system/run-weirbpf.mount", "./usr/lib/sysusers.d/weir.conf", "./usr/lib/weir/first-boot", "./usr/lib/systemd/system/weir-doctor.service"} {
 		if !strings.Contains(string(list), want) {
 			t.Errorf("no %q in\n%s", want, list)
 		}

@@ -15,7 +15,7 @@ variable "attachment_route_table_ids" {
 }
 variable "ami_id" { type = string }
 variable "collector" {
-  description = "From the collector module, with the secret of `collector sensor add`."
+  description = "From the collector module, with the secret that holds an enrolment token."
   type        = object({ url = string, security_group_id = string, secret_arn = string })
   default     = null
 }

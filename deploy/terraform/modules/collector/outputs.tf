@@ -1,6 +1,6 @@
 output "url" {
   description = "For sensors' collector.url."
-  value       = "nats://${aws_instance.this.private_ip}:4222"
+  value       = "tls://${aws_instance.this.private_ip}:4222"
 }
 
 output "security_group_id" {

@@ -20,8 +20,7 @@ api:
   listen: 0.0.0.0:8443
   tls: {certificate: /run/credentials/weir-collector.service/certificate, key: /run/credentials/weir-collector.service/key, client-ca: /run/credentials/weir-collector.service/client-ca}
 bus:
-  listen: 0.0.0.0:4222
-  tls: {certificate: /run/credentials/weir-collector.service/certificate, key: /run/credentials/weir-collector.service/key}
+  listen: 0.0.0.0:4222 # under the collector's own CA, which enrolment tokens name
 YAML
 chmod 0644 /etc/weir/collector.yaml
 # The service runs under a user of its own; systemd hands it root's files.

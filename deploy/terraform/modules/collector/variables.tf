@@ -45,6 +45,6 @@ variable "console_cidrs" {
 }
 
 variable "tls_secret_arn" {
-  description = "Secret with a JSON object of PEM texts: certificate, key, client-ca."
+  description = "Secret with a JSON object of PEM texts for console and API: certificate, key, client-ca."
   type        = string
 }

@@ -12,7 +12,7 @@ resource "aws_ssm_document" "install" {
       name   = "install"
       inputs = {
         timeoutSeconds = "300"
-        runCommand     = [templatefile("${path.module}/install.sh", { url = var.package_url, sha256 = var.package_sha256, config = local.config })]
+        runCommand     = [templatefile("${path.module}/install.sh", { url = var.package_url, sha256 = var.package_sha256, config = local.config, secret_arn = var.token_secret_arn })]
       }
     }]
   })
@@ -25,7 +25,7 @@ locals {
     policy     = var.policy
     bpffs      = "/run/weirbpf"
     health     = { listen = "127.0.0.1:8080" }
-    collector  = { url = var.collector_url }
+    collector  = { url = var.collector_url, credentials = "/var/lib/weir/sensor.creds" }
   })
 }
 

@@ -36,7 +36,13 @@ variable "policy" {
 }
 
 variable "collector_url" {
-  description = "nats://host:4222; empty runs the sensors alone."
+  description = "tls://host:4222; empty runs the sensors alone."
+  type        = string
+  default     = ""
+}
+
+variable "token_secret_arn" {
+  description = "Secret with an enrolment token good for the whole fleet (collector token create --uses N). The instances' own role must be allowed to read it."
   type        = string
   default     = ""
 }

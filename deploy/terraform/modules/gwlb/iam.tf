@@ -1,4 +1,4 @@
-# What a sensor may do: complete its own group's hooks and read its own credentials.
+# What a sensor may do: complete its own group's hooks and read the enrolment token.
 
 data "aws_iam_policy_document" "assume" {
   statement {
@@ -19,7 +19,7 @@ data "aws_iam_policy_document" "sensor" {
   dynamic "statement" {
     for_each = var.collector == null ? [] : [var.collector.secret_arn]
     content {
-      sid       = "ReadOwnCredentials"
+      sid       = "ReadEnrolmentToken"
       actions   = ["secretsmanager:GetSecretValue"]
       resources = [statement.value]
     }

@@ -51,7 +51,7 @@ variable "allowed_principals" {
 }
 
 variable "ami_id" {
-  description = "Image with the weir-sensor package, kernel 5.18 or later and ENA driver 2.14 or later."
+  description = "Image with the weir-sensor package, such as one of deploy/ami: kernel 5.18 or later."
   type        = string
 }
 
@@ -123,7 +123,7 @@ variable "mtu" {
 }
 
 variable "collector" {
-  description = "The collector: its bus's URL, its security group, and the secret with the sensor's credentials. null runs the sensors alone."
+  description = "The collector: its bus's URL, its security group, and the secret with an enrolment token (collector token create --uses N). null runs the sensors alone."
   type        = object({ url = string, security_group_id = string, secret_arn = string })
   default     = null
 }

@@ -3,18 +3,35 @@ variable "name" {
   default = "weir-mirror"
 }
 
-variable "sensor_interface_id" {
-  description = "Network interface of a sensor in mirror mode. AWS takes 10 sources to one interface (100 on the largest instances)."
-  type        = string
+variable "sensor_interface_ids" {
+  description = "Network interfaces of sensors in mirror mode. Sources are spread over them."
+  type        = list(string)
+  validation {
+    condition     = length(var.sensor_interface_ids) > 0
+    error_message = "Name the interface of at least one sensor."
+  }
+}
+
+variable "sources_per_sensor" {
+  description = "How many sources AWS takes to one interface: 10, or 100 where the sensor is one of the largest instances (AWS lists them)."
+  type        = number
+  default     = 10
+  validation {
+    condition     = contains([10, 100], var.sources_per_sensor)
+    error_message = "AWS takes 10 or 100 sources to one interface, by the instance's size."
+  }
 }
 
 variable "sources" {
   description = "Mirrored network interfaces by name. Sources must be Nitro of a generation that AWS mirrors; see the AWS documentation."
   type        = map(string)
-  validation {
-    condition     = length(var.sources) <= 10
-    error_message = "AWS takes 10 sources to one interface; use another sensor for the rest."
-  }
+  default     = {}
+}
+
+variable "source_tag" {
+  description = "Interfaces in use with this tag are mirrored too, as they are when Terraform runs. null: only sources."
+  type        = object({ key = string, value = string })
+  default     = null
 }
 
 variable "sensor_mtu" {

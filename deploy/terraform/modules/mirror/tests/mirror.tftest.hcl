@@ -1,8 +1,12 @@
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_network_interfaces" {
+    defaults = { ids = ["eni-1", "eni-4", "eni-5"] }
+  }
+}
 
 variables {
-  sensor_interface_id = "eni-1"
-  sources             = { web = "eni-2", api = "eni-3" }
+  sensor_interface_ids = ["eni-1"]
+  sources              = { web = "eni-2", api = "eni-3" }
 }
 
 run "sessions" {
@@ -20,8 +24,23 @@ run "sessions" {
   }
 }
 
+run "by_tag" {
+  variables {
+    sensor_interface_ids = ["eni-1", "eni-9"]
+    source_tag           = { key = "Mirror", value = "yes" }
+  }
+  assert {
+    condition     = toset(keys(aws_ec2_traffic_mirror_session.this)) == toset(["api", "eni-4", "eni-5", "web"])
+    error_message = "tagged interfaces are mirrored, the sensor's own is not"
+  }
+  assert {
+    condition     = length(aws_ec2_traffic_mirror_target.this) == 2 && length(distinct([for s in aws_ec2_traffic_mirror_session.this : s.virtual_network_id])) == 4
+    error_message = "every sensor is a target, and no two sessions share a VNI"
+  }
+}
+
 run "too_many" {
   command = plan
-  variables { sources = { for n in range(11) : tostring(n) => "eni-${n}" } }
-  expect_failures = [var.sources]
+  variables { sources = { for n in range(11) : tostring(n) => "eni-${n + 100}" } }
+  expect_failures = [aws_ec2_traffic_mirror_session.this]
 }
