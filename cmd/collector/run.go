@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/weir-ips/weir/internal/collector"
 	"github.com/weir-ips/weir/internal/telemetry"
@@ -42,10 +43,15 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	if err != nil {
 		return fail(stderr, err)
 	}
+	url := ""
 	err = collector.Run(ctx, cfg, collector.Options{
 		Version: version(), Log: log, Console: console,
 		Ready: func(console, bus net.Addr) {
-			fmt.Fprintf(stdout, "console %s\nbus %s\n", consoleURL(cfg, console), bus)
+			url = consoleURL(cfg, console)
+			fmt.Fprintf(stdout, "console %s\nbus %s\n", url, bus)
+		},
+		Invite: func(path string) {
+			fmt.Fprintf(stdout, "first account %s\n", strings.TrimSuffix(url, "/")+path)
 		},
 	})
 	if err != nil {
@@ -56,7 +62,7 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) in
 
 func consoleURL(cfg *collector.Config, addr net.Addr) string {
 	scheme := "http"
-	if cfg.API.TLS.Certificate != "" {
+	if cfg.API.TLS.Certificate != "" || cfg.API.TLS.OwnCA {
 		scheme = "https"
 	}
 	return scheme + "://" + addr.String() + "/"

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,10 +29,13 @@ import (
 	"github.com/weir-ips/weir/internal/collector/enrol"
 	"github.com/weir-ips/weir/internal/collector/export"
 	"github.com/weir-ips/weir/internal/collector/feeds"
+	"github.com/weir-ips/weir/internal/collector/identity"
+	"github.com/weir-ips/weir/internal/collector/incident"
 	vlog "github.com/weir-ips/weir/internal/collector/log"
 	"github.com/weir-ips/weir/internal/collector/policy"
 	"github.com/weir-ips/weir/internal/collector/store"
 	"github.com/weir-ips/weir/internal/telemetry"
+	"github.com/weir-ips/weir/pkg/wire"
 )
 
 // Options is what Run is given besides the configuration.
@@ -40,11 +44,12 @@ type Options struct {
 	Console http.Handler // nil: no console
 	Log     *slog.Logger
 	Ready   func(console, bus net.Addr) // called once everything is up; nil: nothing
+	Invite  func(path string)           // called with the first-run page while there is no account; nil: nothing
 }
 
 // Run brings the collector up and works until ctx ends or a part fails.
 func Run(ctx context.Context, cfg *Config, o Options) error {
-	c := &collector{cfg: cfg, o: o, metrics: telemetry.NewRegistry("collector", o.Version)}
+	c := &collector{cfg: cfg, o: o, started: time.Now().UTC(), metrics: telemetry.NewRegistry("collector", o.Version)}
 	err := c.open(ctx)
 	if err == nil {
 		err = c.run(ctx)
@@ -77,6 +82,9 @@ type collector struct {
 	feeds         []*feeds.Feed
 	exports       export.Set
 	crowdsec      net.Listener // nil: bouncers are not served
+	people        *identity.Book
+	incidents     *incident.Tracker
+	started       time.Time
 }
 
 func (c *collector) open(ctx context.Context) error {
@@ -112,7 +120,16 @@ func (c *collector) openStore(context.Context) (err error) {
 		return err
 	}
 	opt.Dir = c.path("audit")
-	c.audit, err = store.OpenAudit(opt)
+	if c.audit, err = store.OpenAudit(opt); err != nil {
+		return err
+	}
+	if c.people, err = OpenIdentity(c.cfg, c.o.Log.With("part", "accounts")); err != nil {
+		return err
+	}
+	c.incidents, err = incident.Open(incident.Options{
+		Dir: c.path("incidents"), Quiet: c.cfg.Incidents.Quiet, AutoClose: c.cfg.Incidents.AutoClose, Keep: c.cfg.Alerts.Keep,
+		Log: c.o.Log.With("part", "incidents"),
+	})
 	return err
 }
 
@@ -209,23 +226,66 @@ func (c *collector) openLog(ctx context.Context) error {
 	if err := c.openFeeds(); err != nil {
 		return err
 	}
-	c.engine = policy.New(c.cfg.Policy, c.govern, c.o.Log.With("part", "policy"), nil)
+	decides, err := inForce(c.cfg.Policy, settings)
+	if err != nil {
+		return fmt.Errorf("policy set by the API: %w; take it out of settings.json in %s", err, c.cfg.Data)
+	}
+	c.engine = policy.New(decides, c.govern, c.o.Log.With("part", "policy"), nil)
 	c.ingest = &bus.Ingest{JetStream: js, Store: c.store, Fresh: c.fresh, Log: c.o.Log.With("part", "ingest")}
 	return nil
 }
 
 func (c *collector) openAPI(context.Context) error {
-	secure, err := c.cfg.API.TLS.config()
+	secure, err := c.consoleTLS()
 	if err != nil {
 		return fmt.Errorf("api.tls: %w", err)
 	}
 	c.register()
-	c.api, err = api.New(api.Options{
-		Alerts: c.store, Audit: c.audit, Verdicts: c.govern, Sensors: &fleet{sensors: c.sensors, log: c.log}, Rules: c.rules,
+	options := api.Options{
+		Alerts: c.store, Audit: c.audit, Verdicts: c.govern, Rules: c.rules,
+		Sensors:   &fleet{sensors: c.sensors, log: c.log, kill: c.govern.settings.killSwitch},
+		Incidents: c.incidents, Steering: &steering{c.govern, c.cfg.neverBlock()}, Feeds: lists{c},
+		Enrolment: &access{c.cfg, c.enrolment, c.registrations}, Policies: &policies{c.cfg.Policy, c.engine, c.govern},
+		Settings: c.settings, Identity: c.people,
 		Console: c.o.Console, Metrics: c.metrics, Ready: c.ready, Log: c.o.Log.With("part", "api"),
-		User: c.cfg.API.User, TLS: secure, Insecure: c.cfg.API.InsecureHTTP,
-	})
+		User: c.cfg.API.User, TLS: secure, Insecure: c.cfg.API.InsecureHTTP, Open: loopback(c.listener.Addr()) && c.cfg.API.TLS.ClientCA == "",
+	}
+	if c.cfg.API.OIDC.Issuer != "" {
+		options.Provider = identity.NewProvider(c.cfg.API.OIDC, api.CallbackPath)
+	}
+	c.api, err = api.New(options)
 	return err
+}
+
+// consoleTLS is the console's side of TLS; nil is plain HTTP.
+func (c *collector) consoleTLS() (*tls.Config, error) {
+	t := &c.cfg.API.TLS
+	if !t.OwnCA {
+		files := t.files()
+		return files.config()
+	}
+	if c.ca == nil {
+		return nil, errors.New("own-ca: there is no own CA: bus.tls brings other certificates")
+	}
+	names := t.Names
+	if host, _, err := net.SplitHostPort(c.listener.Addr().String()); err == nil {
+		names = append(slices.Clone(names), host)
+	}
+	secure := c.ca.Console(names...)
+	if t.ClientCA == "" {
+		return secure, nil
+	}
+	var err error
+	if secure.ClientCAs, err = certPool(t.ClientCA); err != nil {
+		return nil, err
+	}
+	secure.ClientAuth = tls.RequireAndVerifyClientCert
+	return secure, nil
+}
+
+func loopback(a net.Addr) bool {
+	t, ok := a.(*net.TCPAddr)
+	return ok && t.IP.IsLoopback()
 }
 
 // ready is the answer to /readyz.
@@ -242,7 +302,7 @@ func (c *collector) run(ctx context.Context) error {
 	defer cancel(nil)
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context) error{
-		c.log.Run, c.engine.Run, c.ingest.Run, c.watchRegistrations, c.certify, c.serveControl, c.runFeeds, c.exports.Run,
+		c.log.Run, c.engine.Run, c.incidents.Run, c.ingest.Run, c.watchRegistrations, c.certify, c.serveControl, c.runFeeds, c.exports.Run,
 		c.serveCrowdSec,
 		func(ctx context.Context) error {
 			return c.rules.serve(ctx, c.conn, c.key, c.o.Log.With("part", "rules"))
@@ -260,6 +320,9 @@ func (c *collector) run(ctx context.Context) error {
 	if c.o.Ready != nil {
 		c.o.Ready(c.listener.Addr(), c.server.NetAddr())
 	}
+	if err := c.firstRun(ctx); err != nil {
+		cancel(err)
+	}
 	<-ctx.Done()
 	parts.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -276,6 +339,12 @@ func (c *collector) close() error {
 	}
 	if c.server != nil {
 		c.server.Shutdown()
+	}
+	if c.incidents != nil {
+		errs = append(errs, c.incidents.Close())
+	}
+	if c.people != nil {
+		errs = append(errs, c.people.Close())
 	}
 	if c.audit != nil {
 		errs = append(errs, c.audit.Close())

@@ -10,6 +10,8 @@ import (
 	"github.com/weir-ips/weir/internal/collector/enrol"
 	"github.com/weir-ips/weir/internal/collector/export"
 	"github.com/weir-ips/weir/internal/collector/feeds"
+	"github.com/weir-ips/weir/internal/collector/identity"
+	"github.com/weir-ips/weir/internal/collector/incident"
 	"github.com/weir-ips/weir/internal/collector/policy"
 	"github.com/weir-ips/weir/internal/strictyaml"
 	"github.com/weir-ips/weir/internal/telemetry"
@@ -24,6 +26,7 @@ type Config struct {
 	NeverBlock []string              `yaml:"never-block"`
 	Policy     policy.Config         `yaml:"policy"`
 	Feeds      []feeds.Config        `yaml:"feeds"`
+	Incidents  Incidents             `yaml:"incidents"`
 	Exports    []export.Config       `yaml:"exports"`
 	CrowdSec   export.CrowdSecConfig `yaml:"crowdsec"`
 	Log        telemetry.LogOptions  `yaml:"log"`
@@ -31,10 +34,33 @@ type Config struct {
 
 // API is the listener of console, API and metrics.
 type API struct {
-	Listen       string `yaml:"listen"`
-	TLS          TLS    `yaml:"tls"`
-	InsecureHTTP bool   `yaml:"insecure-http"` // plain HTTP on other addresses than loopback too
-	User         string `yaml:"user"`          // whom changes are recorded under
+	Listen       string        `yaml:"listen"`
+	TLS          ConsoleTLS    `yaml:"tls"`
+	InsecureHTTP bool          `yaml:"insecure-http"` // plain HTTP on other addresses than loopback too
+	User         string        `yaml:"user"`          // whom changes are recorded under while nobody needs to sign in
+	Session      Session       `yaml:"session"`
+	OIDC         identity.OIDC `yaml:"oidc"`
+}
+
+// ConsoleTLS is TLS with one more source of certificates: the CA that certifies sensors.
+type ConsoleTLS struct {
+	Certificate string   `yaml:"certificate"`
+	Key         string   `yaml:"key"`
+	ClientCA    string   `yaml:"client-ca"` // clients must show a certificate of one of these
+	OwnCA       bool     `yaml:"own-ca"`    // a certificate of the collector's own CA, renewed by itself
+	Names       []string `yaml:"names"`     // that it is for, beside the host's
+}
+
+// Session says how long somebody stays signed in.
+type Session struct {
+	Idle     time.Duration `yaml:"idle"`     // without a request
+	Lifetime time.Duration `yaml:"lifetime"` // at the most
+}
+
+// Incidents says when attacks are over.
+type Incidents struct {
+	Quiet     time.Duration `yaml:"quiet"`      // without an alert
+	AutoClose time.Duration `yaml:"auto-close"` // an incident that nobody took up resolves itself
 }
 
 // Bus is the listener that sensors connect to.
@@ -96,11 +122,12 @@ func (o *Open) UnmarshalYAML(decode func(any) error) error {
 // Default is the configuration of an empty file: everything on loopback, nothing decided by itself.
 func Default() Config {
 	return Config{
-		Data:   "/var/lib/weir-collector",
-		API:    API{Listen: "127.0.0.1:8443", User: "local"},
-		Bus:    Bus{Listen: "127.0.0.1:4222", Open: Open{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, CA: CA{Lifetime: enrol.SensorLife}},
-		Alerts: Alerts{Keep: 30 * 24 * time.Hour},
-		Policy: policy.Config{Limits: policy.DefaultLimits()},
+		Data:      "/var/lib/weir-collector",
+		API:       API{Listen: "127.0.0.1:8443", User: "local", Session: Session{Idle: identity.DefaultIdle, Lifetime: identity.DefaultLifetime}},
+		Bus:       Bus{Listen: "127.0.0.1:4222", Open: Open{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, CA: CA{Lifetime: enrol.SensorLife}},
+		Alerts:    Alerts{Keep: 30 * 24 * time.Hour},
+		Policy:    policy.Config{Limits: policy.DefaultLimits()},
+		Incidents: Incidents{Quiet: incident.DefaultQuiet, AutoClose: incident.DefaultAutoClose},
 	}
 }
 
@@ -127,10 +154,13 @@ func (c *Config) check(doc *strictyaml.Document) error {
 	if c.API.User == "" {
 		return doc.Errorf("api.user", "is empty: changes are recorded under it")
 	}
+	if err := c.checkAccess(doc); err != nil {
+		return err
+	}
 	for _, t := range []struct {
 		key string
 		TLS
-	}{{"api.tls", c.API.TLS}, {"bus.tls", c.Bus.TLS}} {
+	}{{"api.tls", c.API.TLS.files()}, {"bus.tls", c.Bus.TLS}} {
 		if (t.Certificate == "") != (t.Key == "") || t.ClientCA != "" && t.Certificate == "" {
 			return doc.Errorf(t.key, "certificate and key go together, and client-ca with them")
 		}
@@ -171,6 +201,33 @@ func (c *Config) check(doc *strictyaml.Document) error {
 		faults = append(faults, doc.Errorf("policy."+f.Key, "%s", f.Reason))
 	}
 	return errors.Join(faults...)
+}
+
+// files is the part of it that Bus.TLS has too.
+func (t *ConsoleTLS) files() TLS { return TLS{t.Certificate, t.Key, t.ClientCA} }
+
+// checkAccess checks who gets in and for how long.
+func (c *Config) checkAccess(doc *strictyaml.Document) error {
+	switch t := c.API.TLS; {
+	case t.OwnCA && t.Certificate != "":
+		return doc.Errorf("api.tls.own-ca", "the certificate comes from own-ca or from certificate, not from both")
+	case t.OwnCA && c.Bus.TLS.Certificate != "":
+		return doc.Errorf("api.tls.own-ca", "there is no own CA: bus.tls brings other certificates")
+	case len(t.Names) > 0 && !t.OwnCA:
+		return doc.Errorf("api.tls.names", "names go with own-ca")
+	}
+	for key, d := range map[string]time.Duration{
+		"api.session.idle": c.API.Session.Idle, "api.session.lifetime": c.API.Session.Lifetime,
+		"incidents.quiet": c.Incidents.Quiet, "incidents.auto-close": c.Incidents.AutoClose,
+	} {
+		if d < time.Minute || d > 30*24*time.Hour {
+			return doc.Errorf(key, "%s is not from 1m to 720h", d)
+		}
+	}
+	if key, reason := c.API.OIDC.Check(); key != "" {
+		return doc.Errorf("api.oidc."+key, "%s", reason)
+	}
+	return nil
 }
 
 // neverBlock is the checked list.

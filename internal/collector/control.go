@@ -90,11 +90,11 @@ func (c *collector) obey(ctx context.Context, o *Order, out *Outcome) (err error
 		err = c.govern.Kill(ctx, *o.Kill, o.By)
 	case o.Protect != nil:
 		o.Protect.By, o.Protect.At = o.By, time.Now().UTC()
-		out.Lifted, err = c.govern.Protect(ctx, *o.Protect)
+		out.Lifted, err = c.govern.protect(ctx, *o.Protect)
 	case o.Unprotect != nil:
 		err = c.govern.Unprotect(ctx, *o.Unprotect, o.By)
 	case o.Rollback != nil:
-		out.RolledBack, err = c.govern.Rollback(ctx, *o.Rollback, o.By)
+		out.RolledBack, err = c.govern.rollback(ctx, *o.Rollback, o.By)
 	case o.Accept != "":
 		err = c.acceptFeed(ctx, o.Accept, o.By)
 	default:

@@ -58,6 +58,7 @@ func (c *collector) serveCrowdSec(ctx context.Context) error {
 // fresh takes what was new to the store.
 func (c *collector) fresh(events []wire.Event) {
 	c.engine.Consider(events)
+	c.incidents.Consider(events)
 	if len(c.exports) == 0 {
 		return
 	}

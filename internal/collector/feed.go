@@ -42,6 +42,25 @@ func (c *collector) runFeeds(ctx context.Context) error {
 	return nil
 }
 
+// lists is api.Feeds.
+type lists struct{ c *collector }
+
+func (l lists) List() []api.Feed {
+	var all []api.Feed
+	for _, f := range l.c.feeds {
+		s := f.Status()
+		all = append(all, api.Feed{
+			Name: f.Name, URL: f.URL, Format: string(f.Format), Action: f.Action, Scope: f.Scope, EverySeconds: int64(f.Every / time.Second),
+			State: s.State, Entries: s.Entries, Error: s.Error, TriedAt: s.Tried, RenewedAt: s.Renewed,
+		})
+	}
+	return all
+}
+
+func (l lists) Accept(ctx context.Context, name, by string) error {
+	return l.c.acceptFeed(ctx, name, by)
+}
+
 func (c *collector) acceptFeed(ctx context.Context, name, by string) error {
 	for _, f := range c.feeds {
 		if f.Name != name {

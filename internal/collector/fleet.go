@@ -21,12 +21,13 @@ const (
 type fleet struct {
 	sensors *bus.Sensors
 	log     *vlog.Log
+	kill    func() wire.KillSwitch
 }
 
 // List returns every sensor's last report.
 func (f *fleet) List(context.Context) ([]api.Sensor, error) {
 	epoch, seq := f.log.Position()
-	now := time.Now()
+	now, kill := time.Now(), f.kill()
 	reports := f.sensors.All()
 	out := make([]api.Sensor, len(reports))
 	for i, r := range reports {
@@ -34,9 +35,43 @@ func (f *fleet) List(context.Context) ([]api.Sensor, error) {
 			ID: r.Sensor, Mode: r.Mode, State: state(r, now), LastSeen: r.Seen, Version: r.Version, Epoch: r.Epoch, AppliedSeq: r.Seq,
 			Lag: lag(r, epoch, seq), Packets: r.Packets, Bytes: r.Bytes, Drops: r.Drops, Ruleset: r.Ruleset,
 			Verdicts: r.Verdicts, Refusals: r.Refused,
+			Policy: r.Policy, Group: r.Group, StartedAt: r.Started, Rules: r.Rules, Bundle: r.Bundle, BundleError: r.BundleError,
+			Killed: kill.On(r.Sensor, r.Group), Counters: r.Counters, Maps: mapFills(r.Maps), Refused: refusals(r.Refusals),
+			Spool:     api.Spool{Events: r.Uplink.SpoolEvents, Bytes: r.Uplink.SpoolBytes, Sent: r.Uplink.Sent, Shed: r.Uplink.Shed},
+			ClockSkew: skew(r),
+		}
+		if r.State != "ok" {
+			out[i].Reason = r.State
 		}
 	}
 	return out, nil
+}
+
+func mapFills(maps map[string]wire.MapFill) map[string]api.MapFill {
+	out := make(map[string]api.MapFill, len(maps))
+	for name, m := range maps {
+		out[name] = api.MapFill(m)
+	}
+	return out
+}
+
+// maxRefusals bounds the refusals that the API shows of a sensor.
+const maxRefusals = 20
+
+func refusals(all []wire.Refusal) []api.Refusal {
+	out := []api.Refusal{}
+	for _, r := range all[:min(len(all), maxRefusals)] {
+		out = append(out, api.Refusal(r))
+	}
+	return out
+}
+
+// skew is how far the sensor's clock was ahead when its report arrived, in seconds; a report takes some of it to come.
+func skew(r *bus.Report) float64 {
+	if r.Time.IsZero() {
+		return 0
+	}
+	return r.Time.Sub(r.Seen).Round(10 * time.Millisecond).Seconds()
 }
 
 // state judges a sensor by its last report and by the silence since.
@@ -71,11 +106,15 @@ func (c *collector) allowances() []netip.Prefix {
 	var out []netip.Prefix
 	for _, r := range c.sensors.All() {
 		for _, s := range r.Allowances {
-			p, err := parsePrefix(s)
-			if err == nil && (p.Addr().Is4() && p.Bits() >= narrowest4 || p.Addr().Is6() && p.Bits() >= narrowest6) {
+			if p, ok := allowance(s); ok {
 				out = append(out, p)
 			}
 		}
 	}
 	return out
+}
+
+func allowance(text string) (netip.Prefix, bool) {
+	p, err := parsePrefix(text)
+	return p, err == nil && (p.Addr().Is4() && p.Bits() >= narrowest4 || p.Addr().Is6() && p.Bits() >= narrowest6)
 }

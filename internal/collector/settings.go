@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weir-ips/weir/internal/collector/api"
 	"github.com/weir-ips/weir/internal/collector/bus"
 	"github.com/weir-ips/weir/pkg/wire"
 )
@@ -26,6 +27,7 @@ type settings struct {
 type settingsData struct {
 	Kill       wire.KillSwitch `json:"kill"`
 	NeverBlock []Protected     `json:"never_block"`
+	Policy     *api.Policy     `json:"policy,omitempty"` // in the place of collector.yaml's
 }
 
 // Protected is a prefix that a person has put on the never-block list while the collector runs.
@@ -63,11 +65,17 @@ func (s *settings) neverBlock() []Protected {
 	return slices.Clone(s.NeverBlock)
 }
 
+func (s *settings) policy() *api.Policy {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.Policy
+}
+
 // change edits a copy, which counts once it is on disk.
 func (s *settings) change(edit func(*settingsData) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := settingsData{Kill: s.Kill, NeverBlock: slices.Clone(s.NeverBlock)}
+	next := settingsData{Kill: s.Kill, NeverBlock: slices.Clone(s.NeverBlock), Policy: s.Policy}
 	if err := edit(&next); err != nil {
 		return err
 	}

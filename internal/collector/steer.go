@@ -19,7 +19,7 @@ import (
 const maxProtected = 10_000
 
 // Protect puts a prefix on the never-block list and lifts every verdict that stops any of it, from all sensors at once.
-func (g *governor) Protect(ctx context.Context, p Protected) (lifted int, err error) {
+func (g *governor) protect(ctx context.Context, p Protected) (lifted int, err error) {
 	if p.Reason == "" || p.By == "" {
 		return 0, &api.Invalid{Fields: []api.FieldError{{Field: "reason", Detail: "say who and why: the list outlives memories"}}}
 	}
@@ -88,7 +88,7 @@ func (g *governor) Kill(ctx context.Context, scopes []string, by string) error {
 }
 
 // Rollback makes the verdicts in force those of an earlier position. What the guard would refuse now does not come back.
-func (g *governor) Rollback(ctx context.Context, to uint64, by string) (vlog.RolledBack, error) {
+func (g *governor) rollback(ctx context.Context, to uint64, by string) (vlog.RolledBack, error) {
 	done, err := g.log.Rollback(ctx, to, by, func(v *verdict.Verdict) bool { return g.guard.Check(v) == nil })
 	if err != nil {
 		return done, err
@@ -99,7 +99,7 @@ func (g *governor) Rollback(ctx context.Context, to uint64, by string) (vlog.Rol
 func (g *governor) note(ctx context.Context, actor, action, object string, detail map[string]any) error {
 	text, err := json.Marshal(detail)
 	if err == nil {
-		_, err = g.audit.Append(ctx, store.Entry{Actor: actor, Action: action, Object: object, Detail: text})
+		_, err = g.audit.Append(ctx, store.Entry{Actor: actor, Action: action, Object: object, Remote: api.OriginOf(ctx), Detail: text})
 	}
 	if err != nil {
 		return fmt.Errorf("audit %s of %s: %w", action, object, err)

@@ -14,18 +14,34 @@ var errUnrecorded = errors.New("change not recorded in the audit log")
 
 // record puts a change that was made into the audit log.
 func (s *Server) record(r *http.Request, action, object string, detail any) error {
+	return s.recordAs(r, s.actor(r), action, object, detail)
+}
+
+// recordAs is record under another name than the caller's.
+func (s *Server) recordAs(r *http.Request, actor, action, object string, detail any) error {
+	if detail == nil {
+		detail = struct{}{}
+	}
 	text, err := json.Marshal(detail)
 	if err != nil {
 		return fmt.Errorf("%w: %s %s: %w", errUnrecorded, action, object, err)
 	}
 	_, err = s.opt.Audit.Append(r.Context(), store.Entry{
-		Actor: s.actor(r), Action: action, Object: object, Remote: r.RemoteAddr, Detail: text,
+		Actor: actor, Action: action, Object: object, Remote: r.RemoteAddr, Detail: text,
 	})
 	if err != nil {
 		s.metrics.unrecorded.Inc()
 		return fmt.Errorf("%w: %s %s: %w", errUnrecorded, action, object, err)
 	}
 	return nil
+}
+
+// shorten bounds what strangers can put into the audit log.
+func shorten(text string) string {
+	if len(text) > maxParam {
+		return text[:maxParam] + "…"
+	}
+	return text
 }
 
 func (s *Server) listAudit(w http.ResponseWriter, r *http.Request) error {
@@ -56,6 +72,16 @@ func (s *Server) listSensors(w http.ResponseWriter, r *http.Request) error {
 		if all[i].Drops == nil {
 			all[i].Drops = map[string]uint64{}
 		}
+		if all[i].Counters == nil {
+			all[i].Counters = map[string]uint64{}
+		}
+		if all[i].Maps == nil {
+			all[i].Maps = map[string]MapFill{}
+		}
+		if all[i].Spool.Shed == nil {
+			all[i].Spool.Shed = map[string]uint64{}
+		}
+		all[i].Refused = orEmpty(all[i].Refused)
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{"sensors": orEmpty(all)})
 }

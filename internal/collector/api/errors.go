@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/weir-ips/weir/internal/collector/identity"
 	"github.com/weir-ips/weir/internal/collector/store"
 )
 
@@ -73,6 +77,13 @@ func (s *Server) fail(w *recorder, r *http.Request, err error) {
 		return
 	}
 	p := s.problemOf(err)
+	var limited *identity.Limited
+	switch {
+	case p.Status == http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	case errors.As(err, &limited):
+		w.Header().Set("Retry-After", seconds(limited.Wait))
+	}
 	if p.Status >= http.StatusInternalServerError && r.Context().Err() == nil {
 		s.opt.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
@@ -83,13 +94,24 @@ func (s *Server) problemOf(err error) problem {
 	var inv *Invalid
 	var refused *Refused
 	var large *http.MaxBytesError
+	var limited *identity.Limited
 	switch {
 	case errors.As(err, &inv):
 		return problem{http.StatusUnprocessableEntity, "Invalid request", inv.Error(), inv.Fields}
 	case errors.As(err, &refused):
 		return problem{http.StatusConflict, "Refused by policy", refused.Reason, nil}
-	case errors.Is(err, ErrNotFound), errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, ErrNotFound), errors.Is(err, store.ErrNotFound), errors.Is(err, identity.ErrNotFound):
 		return notFound
+	case errors.As(err, &limited):
+		return problem{http.StatusTooManyRequests, "Too many attempts", limited.Error(), nil}
+	case errors.Is(err, errSignIn):
+		return problem{http.StatusUnauthorized, "Not signed in", err.Error(), nil}
+	case errors.Is(err, errMayNot):
+		return problem{http.StatusForbidden, "Not allowed", err.Error(), nil}
+	case errors.Is(err, identity.ErrDenied):
+		return problem{http.StatusForbidden, "Refused", err.Error(), nil}
+	case errors.Is(err, identity.ErrRefused), errors.Is(err, identity.ErrExists):
+		return problem{http.StatusConflict, "Refused", err.Error(), nil}
 	case errors.As(err, &large):
 		return problem{http.StatusRequestEntityTooLarge, "Request too large", large.Error(), nil}
 	case errors.Is(err, errStale):
@@ -104,6 +126,9 @@ func (s *Server) problemOf(err error) problem {
 		return problem{http.StatusInternalServerError, "Internal error", "the collector's log says more", nil}
 	}
 }
+
+// seconds is d in whole seconds, at least one, as Retry-After has it.
+func seconds(d time.Duration) string { return strconv.Itoa(max(1, int(math.Ceil(d.Seconds())))) }
 
 func writeJSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)

@@ -9,6 +9,7 @@ type metrics struct {
 	streams    prometheus.Gauge
 	skipped    prometheus.Counter
 	unrecorded prometheus.Counter
+	refused    prometheus.Counter
 }
 
 func newMetrics(reg *prometheus.Registry) (*metrics, error) {
@@ -29,8 +30,11 @@ func newMetrics(reg *prometheus.Registry) (*metrics, error) {
 		unrecorded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "weir_collector_api_unrecorded_changes_total", Help: "Changes that could not be written to the audit log.",
 		}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "weir_collector_api_refused_requests_total", Help: "Requests of callers whose roles do not allow them.",
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.streams, m.skipped, m.unrecorded} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.streams, m.skipped, m.unrecorded, m.refused} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

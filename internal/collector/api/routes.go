@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/weir-ips/weir/internal/collector/identity"
 	"github.com/weir-ips/weir/internal/telemetry"
 )
 
@@ -20,39 +21,80 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 // route is one row of the API. Its pattern is its label in metrics, too.
 type route struct {
 	method, pattern string
+	role            identity.Role // that a caller needs; anyone: none
 	handle          handler
 	body            int64 // bytes of a request's body that are read
 	stream          bool  // no time limit
+	slow            bool  // may wait for other machines
 }
 
 const prefix = "/api/v1"
 
 func (s *Server) routes() []route {
 	return []route{
-		{method: "GET", pattern: prefix + "/alerts", handle: s.listAlerts},
-		{method: "GET", pattern: prefix + "/alerts/stream", handle: s.streamAlerts, stream: true},
-		{method: "GET", pattern: prefix + "/alerts/groups", handle: s.listGroups},
-		{method: "POST", pattern: prefix + "/alerts/triage", handle: s.triage, body: maxBody},
-		{method: "GET", pattern: prefix + "/alerts/{id}", handle: s.getAlert},
-		{method: "GET", pattern: prefix + "/alerts/{id}/packet", handle: s.getPacket},
-		{method: "GET", pattern: prefix + "/suppressions", handle: s.listSuppressions},
-		{method: "POST", pattern: prefix + "/suppressions", handle: s.addSuppression, body: maxBody},
-		{method: "DELETE", pattern: prefix + "/suppressions/{id}", handle: s.removeSuppression},
-		{method: "GET", pattern: prefix + "/verdicts", handle: s.listVerdicts},
-		{method: "POST", pattern: prefix + "/verdicts", handle: s.addVerdict, body: maxBody},
-		{method: "POST", pattern: prefix + "/verdicts/preview", handle: s.previewVerdict, body: maxBody},
-		{method: "DELETE", pattern: prefix + "/verdicts/{id}", handle: s.removeVerdict},
-		{method: "POST", pattern: prefix + "/verdicts/{id}/extend", handle: s.extendVerdict, body: maxBody},
-		{method: "GET", pattern: prefix + "/verdicts/{id}/hits", handle: s.verdictHits},
-		{method: "GET", pattern: prefix + "/sensors", handle: s.listSensors},
-		{method: "GET", pattern: prefix + "/rules", handle: s.getRules},
-		{method: "PUT", pattern: prefix + "/rules", handle: s.putRules, body: maxRulesBody},
-		{method: "GET", pattern: prefix + "/audit", handle: s.listAudit},
-		{method: "GET", pattern: prefix + "/stats/timeline", handle: s.timeline},
-		{method: "GET", pattern: prefix + "/stats/top", handle: s.top},
-		{method: "GET", pattern: prefix + "/stats/changes", handle: s.changes},
-		{method: "GET", pattern: prefix + "/stats/traffic", handle: s.traffic},
-		{method: "GET", pattern: prefix + "/openapi.json", handle: s.describe},
+		{method: "GET", pattern: prefix + "/alerts", role: identity.Viewer, handle: s.listAlerts},
+		{method: "GET", pattern: prefix + "/alerts/stream", role: identity.Viewer, handle: s.streamAlerts, stream: true},
+		{method: "GET", pattern: prefix + "/alerts/groups", role: identity.Viewer, handle: s.listGroups},
+		{method: "POST", pattern: prefix + "/alerts/triage", role: identity.Analyst, handle: s.triage, body: maxBody},
+		{method: "GET", pattern: prefix + "/alerts/{id}", role: identity.Viewer, handle: s.getAlert},
+		{method: "GET", pattern: prefix + "/alerts/{id}/packet", role: identity.Viewer, handle: s.getPacket},
+		{method: "GET", pattern: prefix + "/suppressions", role: identity.Viewer, handle: s.listSuppressions},
+		{method: "POST", pattern: prefix + "/suppressions", role: identity.Analyst, handle: s.addSuppression, body: maxBody},
+		{method: "DELETE", pattern: prefix + "/suppressions/{id}", role: identity.Analyst, handle: s.removeSuppression},
+		{method: "GET", pattern: prefix + "/verdicts", role: identity.Viewer, handle: s.listVerdicts},
+		{method: "POST", pattern: prefix + "/verdicts", role: identity.Responder, handle: s.addVerdict, body: maxBody},
+		{method: "POST", pattern: prefix + "/verdicts/preview", role: identity.Analyst, handle: s.previewVerdict, body: maxBody},
+		{method: "DELETE", pattern: prefix + "/verdicts/{id}", role: identity.Responder, handle: s.removeVerdict},
+		{method: "POST", pattern: prefix + "/verdicts/{id}/extend", role: identity.Responder, handle: s.extendVerdict, body: maxBody},
+		{method: "GET", pattern: prefix + "/verdicts/{id}/hits", role: identity.Viewer, handle: s.verdictHits},
+		{method: "GET", pattern: prefix + "/sensors", role: identity.Viewer, handle: s.listSensors},
+		{method: "GET", pattern: prefix + "/rules", role: identity.Viewer, handle: s.getRules},
+		{method: "PUT", pattern: prefix + "/rules", role: identity.RuleAdmin, handle: s.putRules, body: maxRulesBody},
+		{method: "GET", pattern: prefix + "/audit", role: identity.Analyst, handle: s.listAudit},
+		{method: "GET", pattern: prefix + "/stats/timeline", role: identity.Viewer, handle: s.timeline},
+		{method: "GET", pattern: prefix + "/stats/top", role: identity.Viewer, handle: s.top},
+		{method: "GET", pattern: prefix + "/stats/changes", role: identity.Viewer, handle: s.changes},
+		{method: "GET", pattern: prefix + "/stats/traffic", role: identity.Viewer, handle: s.traffic},
+		{method: "POST", pattern: prefix + "/verdicts/rollback", role: identity.Approver, handle: s.rollback, body: maxBody},
+		{method: "GET", pattern: prefix + "/incidents", role: identity.Viewer, handle: s.listIncidents},
+		{method: "GET", pattern: prefix + "/incidents/{id}", role: identity.Viewer, handle: s.getIncident},
+		{method: "PATCH", pattern: prefix + "/incidents/{id}", role: identity.Analyst, handle: s.changeIncident, body: maxBody},
+		{method: "GET", pattern: prefix + "/incidents/{id}/alerts", role: identity.Viewer, handle: s.incidentAlerts},
+		{method: "GET", pattern: prefix + "/incidents/{id}/report", role: identity.Viewer, handle: s.incidentReport},
+		{method: "GET", pattern: prefix + "/kill-switch", role: identity.Viewer, handle: s.getKillSwitch},
+		{method: "PUT", pattern: prefix + "/kill-switch", role: identity.Responder, handle: s.putKillSwitch, body: maxBody},
+		{method: "GET", pattern: prefix + "/never-block", role: identity.Viewer, handle: s.listNeverBlock},
+		{method: "POST", pattern: prefix + "/never-block", role: identity.Approver, handle: s.addNeverBlock, body: maxBody},
+		{method: "DELETE", pattern: prefix + "/never-block", role: identity.Approver, handle: s.removeNeverBlock},
+		{method: "GET", pattern: prefix + "/feeds", role: identity.Viewer, handle: s.listFeeds},
+		{method: "POST", pattern: prefix + "/feeds/{name}/accept", role: identity.Approver, handle: s.acceptFeed, body: maxBody, slow: true},
+		{method: "GET", pattern: prefix + "/policy", role: identity.Viewer, handle: s.getPolicy},
+		{method: "PUT", pattern: prefix + "/policy", role: identity.RuleAdmin, handle: s.putPolicy, body: maxBody},
+		{method: "GET", pattern: prefix + "/enrolment/tokens", role: identity.Admin, handle: s.listEnrolmentTokens},
+		{method: "POST", pattern: prefix + "/enrolment/tokens", role: identity.Admin, handle: s.addEnrolmentToken, body: maxBody},
+		{method: "DELETE", pattern: prefix + "/enrolment/tokens/{id}", role: identity.Admin, handle: s.removeEnrolmentToken},
+		{method: "GET", pattern: prefix + "/enrolment/sensors", role: identity.Admin, handle: s.listCredentials},
+		{method: "DELETE", pattern: prefix + "/enrolment/sensors/{sensor}", role: identity.Admin, handle: s.revokeSensor},
+		{method: "GET", pattern: prefix + "/session", role: anyone, handle: s.getSession},
+		{method: "POST", pattern: prefix + "/session", role: anyone, handle: s.signIn, body: maxBody},
+		{method: "DELETE", pattern: prefix + "/session", role: anyone, handle: s.signOut},
+		{method: "POST", pattern: prefix + "/session/invitation", role: anyone, handle: s.acceptInvitation, body: maxBody},
+		{method: "PUT", pattern: prefix + "/session/password", role: identity.Viewer, handle: s.changePassword, body: maxBody},
+		{method: "GET", pattern: prefix + "/sessions", role: identity.Viewer, handle: s.listSessions},
+		{method: "DELETE", pattern: prefix + "/sessions/{id}", role: identity.Viewer, handle: s.endSession},
+		{method: "GET", pattern: prefix + "/users", role: identity.Admin, handle: s.listUsers},
+		{method: "POST", pattern: prefix + "/users", role: identity.Admin, handle: s.addUser, body: maxBody},
+		{method: "PATCH", pattern: prefix + "/users/{name}", role: identity.Admin, handle: s.changeUser, body: maxBody},
+		{method: "DELETE", pattern: prefix + "/users/{name}", role: identity.Admin, handle: s.removeUser},
+		{method: "POST", pattern: prefix + "/users/{name}/invitation", role: identity.Admin, handle: s.inviteUser, body: maxBody},
+		{method: "GET", pattern: prefix + "/tokens", role: identity.Viewer, handle: s.listTokens},
+		{method: "POST", pattern: prefix + "/tokens", role: identity.Viewer, handle: s.addToken, body: maxBody},
+		{method: "DELETE", pattern: prefix + "/tokens/{id}", role: identity.Viewer, handle: s.removeToken},
+		{method: "GET", pattern: prefix + "/searches", role: identity.Viewer, handle: s.listSearches},
+		{method: "POST", pattern: prefix + "/searches", role: identity.Viewer, handle: s.saveSearch, body: maxBody},
+		{method: "DELETE", pattern: prefix + "/searches/{id}", role: identity.Viewer, handle: s.removeSearch},
+		{method: "GET", pattern: prefix + "/settings", role: identity.Viewer, handle: s.getSettings},
+		{method: "GET", pattern: prefix + "/openapi.json", role: anyone, handle: s.describe},
 	}
 }
 
@@ -66,7 +108,11 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle(prefix+"/", problems(api))
 	mux.HandleFunc("/healthz", s.health)
 	mux.HandleFunc("/readyz", s.ready)
-	mux.Handle("/metrics", telemetry.Handler(s.opt.Metrics))
+	mux.Handle("/metrics", s.guarded(identity.Viewer, telemetry.Handler(s.opt.Metrics)))
+	pages := s.pages()
+	for _, path := range []string{"/login", "/login/", "/invite", "/signin.css", "/report.css"} {
+		mux.Handle(path, pages)
+	}
 	if s.opt.Console != nil {
 		mux.Handle("/", s.opt.Console)
 	}
@@ -107,12 +153,20 @@ func (s *Server) endpoint(r route) http.Handler {
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		req.Body = http.MaxBytesReader(rec, req.Body, r.body)
 		if !r.stream {
-			ctx, cancel := context.WithTimeout(req.Context(), queryTimeout)
+			limit := queryTimeout
+			if r.slow {
+				limit = slowTimeout
+			}
+			ctx, cancel := context.WithTimeout(req.Context(), limit)
 			defer cancel()
 			req = req.WithContext(ctx)
-			http.NewResponseController(w).SetWriteDeadline(start.Add(answerTimeout))
+			http.NewResponseController(w).SetWriteDeadline(start.Add(limit + answerTimeout))
 		}
-		if err := r.handle(rec, req); err != nil {
+		admitted, err := s.admit(req, r.role)
+		if err == nil {
+			err = r.handle(rec, admitted)
+		}
+		if err != nil {
 			s.fail(rec, req, err)
 		}
 		if !r.stream {

@@ -8,12 +8,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weir-ips/weir/internal/collector/identity"
 )
 
 // Options is what a Server needs. The services, Metrics and User are required.
@@ -24,13 +27,23 @@ type Options struct {
 	Sensors  Sensors
 	Rules    Rules
 
+	Incidents Incidents
+	Steering  Steering
+	Feeds     Feeds
+	Enrolment Enrolment
+	Policies  Policies
+	Settings  func() Settings
+	Identity  *identity.Book
+
 	Console  http.Handler         // serves what is outside the API; nil: no console
 	Metrics  *prometheus.Registry // served at /metrics; the server registers its own counters there
 	Ready    func() error         // nil when the collector can do its work; the text is shown at /readyz
 	Log      *slog.Logger         // nil: slog.DiscardHandler
-	User     string               // recorded as the actor of every change, unless a client certificate names one
+	User     string               // recorded as the actor of changes while nobody needs to sign in
 	TLS      *tls.Config          // nil: plain HTTP
-	Insecure bool                 // answer on any address, by any host name, whoever calls
+	Insecure bool                 // plain HTTP on any address, by any host name
+	Open     bool                 // only this machine can ask: nobody needs to sign in until there is an account
+	Provider *identity.Provider   // signs people in, too; nil: none
 }
 
 // Server is the collector's HTTP side.
@@ -40,12 +53,19 @@ type Server struct {
 	history *history
 	streams chan struct{} // one token a stream
 	stop    chan struct{} // closed when the server ends: streams end with it
+
+	signin, reportPage *template.Template
 }
 
 // New makes a server; Serve runs it.
 func New(opt Options) (*Server, error) {
-	if opt.Alerts == nil || opt.Audit == nil || opt.Verdicts == nil || opt.Sensors == nil || opt.Rules == nil || opt.Metrics == nil || opt.User == "" {
-		return nil, errors.New("api: a service, the metrics registry or the user is missing")
+	for _, service := range []any{opt.Alerts, opt.Audit, opt.Verdicts, opt.Sensors, opt.Rules, opt.Incidents, opt.Steering, opt.Feeds, opt.Enrolment, opt.Policies} {
+		if service == nil {
+			return nil, errors.New("api: a service is missing")
+		}
+	}
+	if opt.Settings == nil || opt.Identity == nil || opt.Metrics == nil || opt.User == "" {
+		return nil, errors.New("api: the settings, the accounts, the metrics registry or the user is missing")
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -57,7 +77,14 @@ func New(opt Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	return &Server{opt: opt, metrics: m, history: newHistory(time.Now().UTC()), streams: make(chan struct{}, maxStreams), stop: make(chan struct{})}, nil
+	s := &Server{opt: opt, metrics: m, history: newHistory(time.Now().UTC()), streams: make(chan struct{}, maxStreams), stop: make(chan struct{})}
+	if s.signin, err = parseSignin(); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	if s.reportPage, err = parseReport(); err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	return s, nil
 }
 
 // Bounds of a request.
@@ -66,6 +93,7 @@ const (
 	bodyTimeout    = 30 * time.Second
 	answerTimeout  = 30 * time.Second
 	queryTimeout   = 10 * time.Second // of what an answer waits for
+	slowTimeout    = 2 * time.Minute  // where other machines are asked
 	idleTimeout    = 2 * time.Minute
 	shutdownGrace  = 5 * time.Second
 	maxHeaderBytes = 16 << 10
@@ -73,25 +101,17 @@ const (
 	maxRulesBody   = 64 << 20
 )
 
-// knowsCallers reports whether only holders of a client certificate are answered.
-func (s *Server) knowsCallers() bool {
-	return s.opt.TLS != nil && s.opt.TLS.ClientAuth == tls.RequireAndVerifyClientCert
-}
-
-// actor is who changes are recorded under: the client certificate's common name, else the configured user.
-func (s *Server) actor(r *http.Request) string {
-	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 && r.TLS.PeerCertificates[0].Subject.CommonName != "" {
-		return r.TLS.PeerCertificates[0].Subject.CommonName
-	}
-	return s.opt.User
-}
-
-// Serve answers on ln until ctx ends. Unless told to, it does not serve other machines without knowing who calls.
+// Serve answers on ln until ctx ends. It serves other machines only to who signs in, and unless told to not without TLS.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	if !s.opt.Insecure && !s.knowsCallers() && !isLoopback(ln.Addr().String()) {
+	loopback := isLoopback(ln.Addr().String())
+	if !s.opt.Insecure && s.opt.TLS == nil && !loopback {
 		ln.Close()
-		return fmt.Errorf("api: %s is not a loopback address: require client certificates (api.tls with client-ca), "+
-			"or let anybody in who can reach it with --insecure-http", ln.Addr())
+		return fmt.Errorf("api: %s is not a loopback address: passwords would cross the network for anybody to read. "+
+			"Give api.tls a certificate, or set api.tls.own-ca, or insist with --insecure-http", ln.Addr())
+	}
+	if s.opt.Open && !loopback {
+		ln.Close()
+		return fmt.Errorf("api: %s is not a loopback address: it must not be open", ln.Addr())
 	}
 	srv := &http.Server{
 		Handler:           s.Handler(),

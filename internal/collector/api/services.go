@@ -77,6 +77,40 @@ type Sensor struct {
 	Ruleset    string            `json:"ruleset"`
 	Verdicts   uint64            `json:"verdicts"`
 	Refusals   uint64            `json:"refusals"` // verdicts it would not carry out
+
+	Reason      string             `json:"reason"`              // why it is blind
+	Policy      string             `json:"policy"`              // observe, enforce
+	Group       string             `json:"group"`               // of scopes
+	StartedAt   time.Time          `json:"started_at,omitzero"` // the sensor
+	Rules       int                `json:"rules"`               // loaded
+	Bundle      string             `json:"bundle"`              // version of the collector's rules that are loaded
+	BundleError string             `json:"bundle_error"`        // why the version that the collector has is not
+	Killed      bool               `json:"killed"`              // the kill switch covers it: it drops nothing
+	Maps        map[string]MapFill `json:"maps"`                // how full its tables in the kernel are
+	Counters    map[string]uint64  `json:"counters"`            // other totals, by metric name
+	Refused     []Refusal          `json:"refused"`             // the latest verdicts it would not carry out, and why
+	Spool       Spool              `json:"spool"`               // alerts on their way here
+	ClockSkew   float64            `json:"clock_skew_seconds"`  // its clock less the collector's, when it reported
+}
+
+// MapFill is how full a table in the kernel is, in entries.
+type MapFill struct {
+	Used int `json:"used"`
+	Max  int `json:"max"`
+}
+
+// Refusal is a verdict that a sensor would not carry out.
+type Refusal struct {
+	ID     string `json:"id"`
+	Reason string `json:"reason"`
+}
+
+// Spool is what waits on a sensor to be sent.
+type Spool struct {
+	Events int64             `json:"events"`
+	Bytes  int64             `json:"bytes"`
+	Sent   uint64            `json:"sent"`
+	Shed   map[string]uint64 `json:"shed"` // given up for want of room, by severity
 }
 
 // Rules is the rule set that the collector hands to its sensors.

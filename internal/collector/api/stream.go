@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/weir-ips/weir/internal/collector/identity"
 	"github.com/weir-ips/weir/internal/collector/store"
 )
 
@@ -18,7 +19,10 @@ const (
 	streamEvery = 100 * time.Millisecond // at most ten batches a second
 	streamBatch = 200                    // alerts in a batch; the rest is skipped and counted
 	heartbeat   = 15 * time.Second
-	streamWrite = 10 * time.Second // a client that takes no bytes for so long is gone
+
+	incidentsEvery = time.Second
+	readmitEvery   = 5 * time.Second  // how soon a stream ends whose owner has signed out
+	streamWrite    = 10 * time.Second // a client that takes no bytes for so long is gone
 )
 
 var errBusy = fmt.Errorf("%d streams are open", maxStreams)
@@ -28,6 +32,11 @@ var errBusy = fmt.Errorf("%d streams are open", maxStreams)
 //	id: 4711
 //	event: alerts
 //	data: {"alerts":[…newest first…],"skipped":0}
+//
+// Incidents that have changed come beside them, as events of the type incidents, which have no id:
+//
+//	event: incidents
+//	data: {"incidents":[…latest changed first…]}
 //
 // The id is the order of arrival; a client that comes back with it in Last-Event-ID goes on from there. skipped counts the
 // alerts that match and were left out because there were too many to send; the least severe are left out first.
@@ -54,7 +63,7 @@ func (s *Server) streamAlerts(w http.ResponseWriter, r *http.Request) error {
 	if err := out.comment("Weir alerts"); err != nil {
 		return err
 	}
-	return s.follow(r.Context(), out, f, at)
+	return s.follow(r, out, f, at)
 }
 
 // streamStart is where the stream goes on: after the event the client had last, else after what there is now.
@@ -74,11 +83,28 @@ func (s *Server) streamStart(r *http.Request) (uint64, error) {
 	return min(at, last), nil // beyond the end: the store was emptied meanwhile
 }
 
-func (s *Server) follow(ctx context.Context, out *eventWriter, f store.Filter, at uint64) error {
+func (s *Server) follow(r *http.Request, out *eventWriter, f store.Filter, at uint64) error {
 	tick := time.NewTicker(streamEvery)
 	defer tick.Stop()
-	quiet := time.Now()
+	ctx := r.Context()
+	quiet, admitted, told := time.Now(), time.Now(), time.Now()
+	_, rev, err := s.opt.Incidents.Changed(ctx, 0, 0)
+	if err != nil {
+		return err
+	}
 	for {
+		if time.Since(admitted) > readmitEvery {
+			if _, err := s.admit(r, identity.Viewer); err != nil {
+				return nil // signed out, or the account was taken away
+			}
+			admitted = time.Now()
+		}
+		if time.Since(told) >= incidentsEvery {
+			if rev, err = s.sendIncidents(ctx, out, rev); err != nil {
+				return nil // the client went away
+			}
+			told = time.Now()
+		}
 		got, err := s.after(ctx, f, at)
 		if err != nil {
 			return err
@@ -103,6 +129,19 @@ func (s *Server) follow(ctx context.Context, out *eventWriter, f store.Filter, a
 			return nil
 		}
 	}
+}
+
+// sendIncidents sends those that have changed, the latest first.
+func (s *Server) sendIncidents(ctx context.Context, out *eventWriter, rev uint64) (uint64, error) {
+	changed, rev, err := s.opt.Incidents.Changed(ctx, rev, streamBatch)
+	if err != nil || len(changed) == 0 {
+		return rev, err
+	}
+	data, err := json.Marshal(map[string]any{"incidents": changed})
+	if err != nil {
+		return rev, err
+	}
+	return rev, out.send("event: incidents\ndata: %s\n\n", data)
 }
 
 // after also bounds what coming back after a long absence may cost: then everything missed counts as skipped.

@@ -59,10 +59,7 @@ func (s *Server) triage(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	if len(object) > maxParam {
-		object = object[:maxParam] + "…"
-	}
-	if err := s.record(r, "alerts.triage", object, map[string]any{"decision": q, "changed": changed}); err != nil {
+	if err := s.record(r, "alerts.triage", shorten(object), map[string]any{"decision": q, "changed": changed}); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, map[string]int{"changed": changed})

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weir-ips/weir/internal/collector/identity"
 	"github.com/weir-ips/weir/pkg/verdict"
 )
 
@@ -34,6 +35,9 @@ func (s *Server) addVerdict(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := mayDecide(r, &v); err != nil {
+		return err
+	}
 	added, err := s.opt.Verdicts.Add(r.Context(), v)
 	if err != nil {
 		return err
@@ -43,6 +47,16 @@ func (s *Server) addVerdict(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Location", prefix+"/verdicts/"+added.ID)
 	return writeJSON(w, http.StatusCreated, added)
+}
+
+// ResponderTTL is the longest that a responder may decide for; beyond it an approver must.
+const ResponderTTL = 24 * time.Hour
+
+func mayDecide(r *http.Request, v *verdict.Verdict) error {
+	if v.ExpiresAt.Sub(v.CreatedAt) > ResponderTTL && !caller(r).May(identity.Approver) {
+		return fmt.Errorf("%w: longer than %s needs the role %s", errMayNot, ResponderTTL, identity.Approver)
+	}
+	return nil
 }
 
 func (s *Server) previewVerdict(w http.ResponseWriter, r *http.Request) error {
@@ -102,6 +116,9 @@ func (s *Server) extendVerdict(w http.ResponseWriter, r *http.Request) error {
 	v.CreatedAt = s.now()
 	v.ExpiresAt = v.CreatedAt.Add(time.Duration(q.TTLSeconds) * time.Second)
 	v.CreatedBy, v.Origin, v.ApprovedBy, v.Reason = s.actor(r), verdict.OriginAnalyst, "", cmp.Or(strings.TrimSpace(q.Reason), v.Reason)
+	if err := mayDecide(r, &v); err != nil {
+		return err
+	}
 	added, err := s.opt.Verdicts.Add(r.Context(), v)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/big"
+	"net"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -147,23 +148,32 @@ func (ca *CA) TLS() *tls.Config {
 func (ca *CA) serverCertificate() (*tls.Certificate, error) {
 	ca.mu.Lock()
 	defer ca.mu.Unlock()
-	now := ca.now()
-	if ca.server != nil && now.Before(ca.server.Leaf.NotAfter.Add(-serverLife/3)) {
+	if ca.server != nil && ca.now().Before(ca.server.Leaf.NotAfter.Add(-serverLife/3)) {
 		return ca.server, nil
 	}
+	c, err := ca.serverFor([]string{wire.ServerName}, nil)
+	if err != nil {
+		return nil, err
+	}
+	ca.server = c
+	return c, nil
+}
+
+// serverFor makes a certificate for a server of these names, the first of which is its common name.
+func (ca *CA) serverFor(names []string, addrs []net.IP) (*tls.Certificate, error) {
 	secret, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
+	now := ca.now()
 	leaf, err := ca.sign(&x509.Certificate{
-		Subject: pkix.Name{CommonName: wire.ServerName}, DNSNames: []string{wire.ServerName},
+		Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, IPAddresses: addrs,
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(serverLife), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, secret.Public())
 	if err != nil {
 		return nil, fmt.Errorf("collector's certificate: %w", err)
 	}
-	ca.server = &tls.Certificate{Certificate: [][]byte{leaf.Raw, ca.Certificate.Raw}, PrivateKey: secret, Leaf: leaf}
-	return ca.server, nil
+	return &tls.Certificate{Certificate: [][]byte{leaf.Raw, ca.Certificate.Raw}, PrivateKey: secret, Leaf: leaf}, nil
 }
 
 // sensorCertificate certifies that the key belongs to sensor. It begins a little earlier than now, for clocks that are slow.

@@ -76,10 +76,13 @@ func OpenList(data string, ca *CA) (*List, error) {
 // ErrRefused is wrapped by errors that are the asker's fault.
 var ErrRefused = errors.New("refused")
 
+// ErrElsewhere says that the collector certifies nobody.
+var ErrElsewhere = errors.New("sensors bring certificates of another CA (bus.tls.client-ca): there is nothing to enrol for")
+
 // CreateToken remembers a new token that lets uses sensors in until ttl has passed.
 func (l *List) CreateToken(group string, uses int, ttl time.Duration) (wire.Token, error) {
 	if l.ca == nil {
-		return wire.Token{}, errors.New("sensors bring certificates of another CA (bus.tls.client-ca): there is nothing to enrol for")
+		return wire.Token{}, ErrElsewhere
 	}
 	t := wire.NewToken(l.ca.Certificate.Raw)
 	if group != "" {

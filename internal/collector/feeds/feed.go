@@ -108,6 +108,58 @@ type Feed struct {
 
 	mu   sync.Mutex
 	etag string
+
+	state struct {
+		sync.Mutex
+		Status
+	}
+}
+
+// Status is how a feed fares.
+type Status struct {
+	State   string // StateWaiting, StateOK, StateHeld, StateFailed
+	Error   string
+	Entries int       // in force
+	Tried   time.Time // last attempt
+	Renewed time.Time // last good one
+}
+
+// States of a feed.
+const (
+	StateWaiting = "waiting" // not fetched yet
+	StateOK      = "ok"
+	StateHeld    = "held" // has changed too much: a person must accept it
+	StateFailed  = "failed"
+)
+
+// Status is a snapshot.
+func (f *Feed) Status() Status {
+	f.state.Lock()
+	defer f.state.Unlock()
+	s := f.state.Status
+	if s.State == "" {
+		s.State = StateWaiting
+	}
+	return s
+}
+
+// note remembers how an attempt ended; entries is -1 if it changed nothing.
+func (f *Feed) note(entries int, err error) {
+	f.state.Lock()
+	defer f.state.Unlock()
+	s := &f.state.Status
+	s.Tried, s.State, s.Error = time.Now().UTC(), StateOK, ""
+	if entries >= 0 {
+		s.Entries = entries
+	}
+	switch {
+	case err == nil:
+		s.Renewed = s.Tried
+	case errors.Is(err, ErrHeld):
+		s.State, s.Error = StateHeld, err.Error()
+	default:
+		s.State, s.Error = StateFailed, err.Error()
+	}
 }
 
 // Run refreshes until ctx ends. A list that cannot be had leaves the last in force until it expires.
@@ -132,37 +184,44 @@ func (f *Feed) path(kind string) string { return filepath.Join(f.Dir, f.Name+kin
 func (f *Feed) Refresh(ctx context.Context, accept bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	entries, err := f.refresh(ctx, accept)
+	f.note(entries, err)
+	return err
+}
+
+// refresh returns how many entries are in force, -1 if the attempt changed nothing.
+func (f *Feed) refresh(ctx context.Context, accept bool) (entries int, err error) {
 	last, err := f.lastGood()
 	if err != nil {
-		return err
+		return -1, err
 	}
 	data, etag, err := f.fetch(ctx)
 	if errors.Is(err, errUnchanged) {
 		still, _ := Clean(last, f.Protected())
-		return f.Apply(ctx, &f.Config, still) // longer life
+		return len(still), f.Apply(ctx, &f.Config, still) // longer life
 	}
 	if err != nil {
-		return err
+		return -1, err
 	}
 	list, err := Parse(f.Format, data)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.URL, err)
+		return -1, fmt.Errorf("%s: %w", f.URL, err)
 	}
 	if len(list.Prefixes) > f.Entries {
-		return fmt.Errorf("%s: %d entries, at most %d are taken (entries)", f.URL, len(list.Prefixes), f.Entries)
+		return -1, fmt.Errorf("%s: %d entries, at most %d are taken (entries)", f.URL, len(list.Prefixes), f.Entries)
 	}
 	next, gone := Clean(list.Prefixes, f.Protected())
 	if err := Suspicious(last, next, f.Change); err != nil && !accept {
 		f.Report(f.Name, "feed.held", map[string]any{"why": err.Error()})
-		return fmt.Errorf("%w: %w", ErrHeld, err)
+		return -1, fmt.Errorf("%w: %w", ErrHeld, err)
 	}
 	if err := f.Apply(ctx, &f.Config, next); err != nil {
-		return err
+		return -1, err
 	}
 	f.Log.Info("feed", "feed", f.Name, "entries", len(next), "ignored", list.Ignored, "bogons", gone.Bogon, "protected", gone.Protected,
 		"too_wide", gone.Wide, "covered", gone.Covered)
 	f.etag = etag // of what is in force: a list that was refused is fetched again
-	return f.keep(next)
+	return len(next), f.keep(next)
 }
 
 // lastGood reads the copy of the list applied last.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,7 @@ const (
 
 // Engine turns alerts into verdicts. Make one by New.
 type Engine struct {
+	mu      sync.Mutex // guards rules and limits against Replace
 	rules   []Rule
 	limits  *limiter
 	decider Decider
@@ -75,8 +77,17 @@ func New(c Config, d Decider, log *slog.Logger, now func() time.Time) *Engine {
 	}
 }
 
-// Consider looks at alerts and never blocks. One goroutine calls it.
+// Replace puts another checked configuration into force. What was decided stays.
+func (e *Engine) Replace(c Config) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.rules, e.limits = c.Block, newLimiter(c.Limits)
+}
+
+// Consider looks at alerts and waits for nothing but Replace. One goroutine calls it.
 func (e *Engine) Consider(events []wire.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if len(e.rules) == 0 {
 		return
 	}

@@ -1,0 +1,178 @@
+package incident
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/weir-ips/weir/internal/collector/store"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// Options is where incidents are kept and when they end. Dir is required.
+type Options struct {
+	Dir       string
+	Quiet     time.Duration // an attack is over after so long without an alert; DefaultQuiet if 0
+	AutoClose time.Duration // an incident that nobody took up resolves itself after so long; DefaultAutoClose if 0
+	Keep      time.Duration // incidents are forgotten so long after their last alert; 30 days if 0
+	Log       *slog.Logger
+	Now       func() time.Time
+}
+
+// When incidents end unless configured otherwise.
+const (
+	DefaultQuiet     = time.Hour
+	DefaultAutoClose = 24 * time.Hour
+)
+
+const (
+	maxActive    = 10_000         // incidents that alerts can join
+	maxSpan      = 24 * time.Hour // then the same attacker's next alert begins another one
+	floodRest    = 10 * time.Minute
+	ownSources   = 5  // attackers of the same target by the same signature that have incidents of their own
+	ownIncidents = 32 // incidents that begin with the same signature before further ones are one
+	flushEvery   = time.Second
+	maxKinds     = 20_000
+	merging      = 10 * time.Minute // a flood takes over what its first packets set off within this time
+)
+
+// Tracker keeps incidents. Its methods may be called from many goroutines.
+type Tracker struct {
+	opt   Options
+	db    *sql.DB
+	kinds *lru.Cache[kindKey, *kind]
+
+	mu       sync.Mutex
+	active   map[string]*live
+	index    map[key]*live
+	begun    map[uint32]int // active incidents by the signature they began with
+	byTarget map[netip.Addr]map[*live]bool
+	rev      uint64 // counts changes
+	stats    counters
+}
+
+type counters struct {
+	considered, opened, joined, merged, crowded, unreadable, failures uint64
+}
+
+// Stats counts since the start.
+type Stats struct {
+	Considered uint64 // alerts
+	Opened     uint64 // incidents
+	Joined     uint64 // alerts that joined one
+	Merged     uint64 // incidents that turned out to be part of a flood
+	Crowded    uint64 // incidents ended early: more were active than can be kept
+	Unreadable uint64 // EVE records
+	Failures   uint64 // writes that failed; they are tried again
+	Active     int
+}
+
+// Open opens the incidents in opt.Dir, making the file if need be. Run keeps it.
+func Open(opt Options) (*Tracker, error) {
+	if opt.Quiet == 0 {
+		opt.Quiet = DefaultQuiet
+	}
+	if opt.AutoClose == 0 {
+		opt.AutoClose = DefaultAutoClose
+	}
+	if opt.Keep == 0 {
+		opt.Keep = 30 * 24 * time.Hour
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("incidents: %w", err)
+	}
+	db, err := store.OpenFile(filepath.Join(opt.Dir, "incidents.db"), schema, schemaVersion)
+	if err != nil {
+		return nil, fmt.Errorf("incidents: %w", err)
+	}
+	kinds, err := lru.New[kindKey, *kind](maxKinds)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tracker{
+		opt: opt, db: db, kinds: kinds, active: map[string]*live{}, index: map[key]*live{}, begun: map[uint32]int{},
+		byTarget: map[netip.Addr]map[*live]bool{},
+	}
+	if err := t.restore(); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("incidents: %w", err)
+	}
+	return t, nil
+}
+
+// Close writes what has changed and closes the file.
+func (t *Tracker) Close() error {
+	err := t.flush(context.Background())
+	if e := t.db.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// Run writes changes to disk and ends what is over, until ctx ends.
+func (t *Tracker) Run(ctx context.Context) error {
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return nil // Close writes the rest
+		case <-tick.C:
+		}
+		t.sweep()
+		if err := t.flush(ctx); err != nil && ctx.Err() == nil {
+			t.opt.Log.Error("incidents not written; will try again", "error", err)
+		}
+		if n%60 == 0 {
+			if err := t.retire(ctx); err != nil && ctx.Err() == nil {
+				t.opt.Log.Error("incidents not retired; will try again", "error", err)
+			}
+		}
+	}
+}
+
+// Consider puts alerts, which the store has just taken, into incidents. It does not wait for the disk.
+func (t *Tracker) Consider(events []wire.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.opt.Now().UTC()
+	for i := range events {
+		a := t.read(&events[i])
+		t.stats.considered++
+		in := t.place(&a)
+		if in == nil {
+			in = t.begin(&a)
+		} else {
+			t.stats.joined++
+		}
+		in.add(&a, now)
+		t.learn(in, &a)
+		t.touch(in)
+	}
+}
+
+// Stats is a snapshot.
+func (t *Tracker) Stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := &t.stats
+	return Stats{s.considered, s.opened, s.joined, s.merged, s.crowded, s.unreadable, s.failures, len(t.active)}
+}
+
+func newID() string { return "i-" + strings.ToLower(rand.Text()[:12]) }
