@@ -35,7 +35,6 @@ import (
 	"github.com/weir-ips/weir/internal/collector/policy"
 	"github.com/weir-ips/weir/internal/collector/store"
 	"github.com/weir-ips/weir/internal/telemetry"
-	"github.com/weir-ips/weir/pkg/wire"
 )
 
 // Options is what Run is given besides the configuration.

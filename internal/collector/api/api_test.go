@@ -3,10 +3,9 @@ package api
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +23,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/weir-ips/weir/internal/collector/identity"
+	"github.com/weir-ips/weir/internal/collector/incident"
 	"github.com/weir-ips/weir/internal/collector/store"
 	"github.com/weir-ips/weir/pkg/verdict"
 )
@@ -89,6 +90,9 @@ type fixture struct {
 	store    *store.Store
 	audit    *store.Audit
 	verdicts *registry
+	house    *house
+	people   *identity.Book
+	tracker  *incident.Tracker
 	api      *Server
 }
 
@@ -105,10 +109,12 @@ func start(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.Close() })
-	f := &fixture{store: s, audit: a, verdicts: &registry{}}
+	f := &fixture{store: s, audit: a, verdicts: &registry{}, house: newHouse(), people: openBook(t), tracker: openTracker(t)}
 	f.api, err = New(Options{
 		Alerts: s, Audit: a, Verdicts: f.verdicts, Sensors: fleet{{ID: "edge-1", State: "ok"}}, Rules: &book{set: RuleSet{Version: "0"}},
-		Metrics: prometheus.NewRegistry(), User: "ana", Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Incidents: f.tracker, Steering: f.house, Feeds: f.house, Enrolment: f.house, Policies: f.house, Identity: f.people, Open: true,
+		Settings: func() Settings { return Settings{Version: "test", Seq: 7} },
+		Metrics:  prometheus.NewRegistry(), User: "ana", Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Console: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "console") }),
 	})
 	if err != nil {
@@ -177,20 +183,25 @@ func (f *fixture) do(t *testing.T, method, path string, body any, header ...stri
 
 func TestOpenAPIListsEveryRoute(t *testing.T) {
 	var doc struct {
-		Paths map[string]map[string]any `json:"paths"`
+		Paths map[string]map[string]struct {
+			Role string `json:"x-weir-role"`
+		} `json:"paths"`
 	}
 	if err := json.Unmarshal(openapi, &doc); err != nil {
 		t.Fatal(err)
 	}
-	described := map[string]bool{}
+	described := map[string]string{}
 	for path, ops := range doc.Paths {
-		for method := range ops {
-			described[strings.ToUpper(method)+" "+path] = true
+		for method, op := range ops {
+			described[strings.ToUpper(method)+" "+path] = op.Role
 		}
 	}
 	for _, r := range start(t).api.routes() {
-		if !described[r.method+" "+r.pattern] {
+		role, ok := described[r.method+" "+r.pattern]
+		if !ok {
 			t.Errorf("%s %s is not described", r.method, r.pattern)
+		} else if want := cmp.Or(string(r.role), "anyone"); role != want {
+			t.Errorf("%s %s needs the role %s, described as %s", r.method, r.pattern, want, role)
 		}
 		delete(described, r.method+" "+r.pattern)
 	}
@@ -508,7 +519,7 @@ func FuzzReadVerdict(f *testing.F) {
 	f.Add([]byte(`{"match":{"src":"203.0.113.7/32"},"action":"drop","ttl_seconds":3600,"reason":"scan"}`))
 	f.Add([]byte(`{"match":{"flow":{"src":"1.2.3.4:5","dst":"[::1]:80","proto":6}},"action":"pass","ttl_seconds":1,"reason":"x"}`))
 	f.Add([]byte(`{"match":{"proto":"\u0000"},"ttl_seconds":-1}`))
-	s := &Server{opt: Options{User: "ana"}}
+	s := &Server{}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r := httptest.NewRequest("POST", "/", bytes.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
@@ -523,20 +534,20 @@ func FuzzReadVerdict(f *testing.F) {
 	})
 }
 
-func TestOtherMachinesNeedACertificate(t *testing.T) {
+func TestOtherMachinesNeedTLS(t *testing.T) {
 	for name, c := range map[string]struct {
-		tls      *tls.Config
-		insecure bool
-		refused  bool
+		tls            *tls.Config
+		insecure, open bool
+		refused        bool
 	}{
-		"plain":               {nil, false, true},
-		"plain, as told":      {nil, true, false},
-		"server certificate":  {&tls.Config{}, false, true},
-		"optional":            {&tls.Config{ClientAuth: tls.VerifyClientCertIfGiven}, false, true},
-		"client certificates": {&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}, false, false},
+		"plain":                  {nil, false, false, true},
+		"plain, as told":         {nil, true, false, false},
+		"server certificate":     {&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }}, false, false, false},
+		"open to other machines": {nil, true, true, true},
+		"open, though encrypted": {&tls.Config{}, false, true, true},
 	} {
 		s := start(t).api
-		s.opt.TLS, s.opt.Insecure = c.tls, c.insecure
+		s.opt.TLS, s.opt.Insecure, s.opt.Open = c.tls, c.insecure, c.open
 		ln, err := net.Listen("tcp", "0.0.0.0:0")
 		if err != nil {
 			t.Fatal(err)
@@ -546,23 +557,5 @@ func TestOtherMachinesNeedACertificate(t *testing.T) {
 			t.Errorf("%s: %v, want refused %v", name, err, c.refused)
 		}
 		cancel()
-	}
-}
-
-func TestActorIsTheCertificatesName(t *testing.T) {
-	s := &Server{opt: Options{User: "local"}}
-	cert := &x509.Certificate{Subject: pkix.Name{CommonName: "ana"}}
-	r := httptest.NewRequest("GET", "/", nil)
-	for _, c := range []struct {
-		state *tls.ConnectionState
-		want  string
-	}{
-		{nil, "local"},
-		{&tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}}, "local"}, // not verified
-		{&tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}, VerifiedChains: [][]*x509.Certificate{{cert}}}, "ana"},
-	} {
-		if r.TLS = c.state; s.actor(r) != c.want {
-			t.Errorf("%+v: %s, want %s", c.state, s.actor(r), c.want)
-		}
 	}
 }

@@ -1,0 +1,145 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/weir-ips/weir/internal/collector/identity"
+	"github.com/weir-ips/weir/internal/collector/incident"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// house is the services that the collector itself provides, in memory.
+type house struct {
+	kill      KillSwitch
+	protected []Protected
+	policy    Policy
+	tokens    []EnrolmentToken
+	sensors   []SensorCredential
+	feed      Feed
+}
+
+func newHouse() *house {
+	return &house{
+		policy:  Policy{Limits: PolicyLimits{600, 120, 120}},
+		sensors: []SensorCredential{{Sensor: "edge-1", Kind: "certificate", Serials: []string{"x"}, Since: time.Now().UTC()}},
+		feed:    Feed{Name: "drop", URL: "https://lists.example/drop", Format: "text", Action: "observe", Scope: "all", State: "held", Error: "held: changed"},
+	}
+}
+
+func (h *house) KillSwitch() KillSwitch { return h.kill }
+
+func (h *house) Kill(_ context.Context, scopes []string, by string) error {
+	if slices.Contains(scopes, "no such scope") {
+		return invalid("scopes", "not a name")
+	}
+	h.kill = KillSwitch{scopes, by, time.Now().UTC()}
+	return nil
+}
+
+func (h *house) NeverBlock() []Protected { return h.protected }
+
+func (h *house) Protect(_ context.Context, p Protected) (int, error) {
+	h.protected = append(h.protected, p)
+	return 3, nil
+}
+
+func (h *house) Unprotect(_ context.Context, prefix netip.Prefix, _ string) error {
+	n := len(h.protected)
+	h.protected = slices.DeleteFunc(h.protected, func(p Protected) bool { return p.Prefix == prefix })
+	if len(h.protected) == n {
+		return ErrNotFound
+	}
+	return nil
+}
+
+func (h *house) Rollback(_ context.Context, to uint64, _ string) (RolledBack, error) {
+	if to > 100 {
+		return RolledBack{}, &Refused{"the log does not reach this position"}
+	}
+	return RolledBack{Removed: 2, Seq: 7}, nil
+}
+
+func (h *house) Position() (uint64, uint64) { return 1, 7 }
+
+func (h *house) List() []Feed { return []Feed{h.feed} }
+
+func (h *house) Accept(_ context.Context, name, _ string) error {
+	if name != h.feed.Name {
+		return ErrNotFound
+	}
+	h.feed.State, h.feed.Error, h.feed.Entries = "ok", "", 12
+	return nil
+}
+
+func (h *house) Policy() Policy { return h.policy }
+
+func (h *house) SetPolicy(_ context.Context, p Policy, by string) (Policy, error) {
+	if p.Limits.PerMinute < 1 {
+		return p, invalid("limits.per_minute", "not in 1-100000")
+	}
+	p.Changed, p.ChangedBy, p.ChangedAt = true, by, time.Now().UTC()
+	h.policy = p
+	return p, nil
+}
+
+func (h *house) Tokens() []EnrolmentToken { return h.tokens }
+
+func (h *house) CreateToken(group string, uses int, life time.Duration) (string, string, error) {
+	id := fmt.Sprint("t", len(h.tokens)+1)
+	h.tokens = append(h.tokens, EnrolmentToken{id, group, uses, time.Now().UTC(), time.Now().UTC().Add(life)})
+	return id + ".secret", id, nil
+}
+
+func (h *house) RemoveToken(id string) error {
+	n := len(h.tokens)
+	h.tokens = slices.DeleteFunc(h.tokens, func(t EnrolmentToken) bool { return t.ID == id })
+	if len(h.tokens) == n {
+		return ErrNotFound
+	}
+	return nil
+}
+
+func (h *house) Credentials() []SensorCredential { return h.sensors }
+
+func (h *house) Revoke(sensor string) error {
+	n := len(h.sensors)
+	h.sensors = slices.DeleteFunc(h.sensors, func(s SensorCredential) bool { return s.Sensor == sensor })
+	if len(h.sensors) == n {
+		return ErrNotFound
+	}
+	return nil
+}
+
+func openTracker(t *testing.T) *incident.Tracker {
+	t.Helper()
+	tr, err := incident.Open(incident.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tr.Close() })
+	return tr
+}
+
+func openBook(t *testing.T) *identity.Book {
+	t.Helper()
+	b, err := identity.Open(identity.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// scan is what a sensor tells of one alert.
+func scan(n int, sid uint32, src string) wire.Event {
+	return wire.Event{
+		ID: fmt.Sprintf("edge-1:b:%d", n), Sensor: "edge-1", Time: time.Now().UTC(), SID: sid, Severity: 2, Proto: 6, Handshake: true, Category: "Attempted Information Leak",
+		Src: netip.AddrPortFrom(netip.MustParseAddr(src), 4711), Dst: netip.MustParseAddrPort("10.0.0.5:80"),
+		EVE: fmt.Appendf(nil, `{"alert":{"signature":"SCAN <img src=x onerror=alert(1)> %d"}}`, sid),
+	}
+}
