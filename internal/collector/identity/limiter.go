@@ -14,7 +14,9 @@ type Limited struct {
 	Wait time.Duration // until it is worth trying again
 }
 
-func (l *Limited) Error() string { return fmt.Sprintf("too many attempts; try again in %s", l.Wait.Round(time.Second)) }
+func (l *Limited) Error() string {
+	return fmt.Sprintf("too many attempts; try again in %s", l.Wait.Round(time.Second))
+}
 
 // pace is how often something may be tried: burst at once, then one every refill.
 type pace struct {
