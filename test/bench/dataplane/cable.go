@@ -21,6 +21,11 @@ type cable struct {
 }
 
 func newCable(name string, keep *closers) (*cable, error) {
+	return newCableTo(name, lab.End{Sink: true}, keep)
+}
+
+// newCableTo says what becomes of frames that arrive at the near end.
+func newCableTo(name string, near lab.End, keep *closers) (*cable, error) {
 	l, err := lab.New(name)
 	if err != nil {
 		return nil, err
@@ -36,8 +41,9 @@ func newCable(name string, keep *closers) (*cable, error) {
 			return nil, err
 		}
 	}
+	near.NS, near.Name, near.MTU, near.Addrs = ends[0], "eth0", 2000, []netip.Prefix{netip.MustParsePrefix("10.77.9.1/24")}
 	c.near, c.far, err = l.Cable(
-		lab.End{NS: ends[0], Name: "eth0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.9.1/24")}, MTU: 2000, Sink: true},
+		near,
 		lab.End{NS: ends[1], Name: "eth0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.9.10/24")}, MTU: 2000})
 	if err != nil {
 		return nil, err

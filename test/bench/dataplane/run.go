@@ -12,7 +12,7 @@ import (
 func Run(w io.Writer, runs int) error {
 	b := &bench{runs: runs}
 	var errs []error
-	for _, area := range []func() error{b.programs, b.floods, b.inline, b.swaps} {
+	for _, area := range []func() error{b.programs, b.floods, b.inline, b.latency, b.swaps} {
 		errs = append(errs, area())
 	}
 	b.print(w)
