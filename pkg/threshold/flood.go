@@ -172,6 +172,7 @@ func (f *Floods) Add(dst decode.Addr, class FloodClass, n uint64, now int64) (Fl
 	if w.crowd() {
 		return FloodEvent{}, false
 	}
+	w.by = by
 	f.begin(key, w, now, max(rate, fast))
 	return f.event(FloodStart, key, w, now, rate, span, by), true
 }
@@ -184,7 +185,7 @@ func (f *Floods) begin(key target, w *window, now int64, peak uint64) {
 	} else {
 		w.pulses, w.hold = 0, holdDown
 	}
-	w.on, w.since, w.lowFrom, w.told, w.total, w.peak = true, now, 0, now, w.sum(slots), peak
+	w.on, w.since, w.lowFrom, w.total, w.peak = true, now, 0, w.sum(slots), peak
 	f.active[key] = w
 	if f.cfg.Baselines != nil {
 		f.cfg.Baselines.freeze(key.dst, key.class, true)
@@ -203,8 +204,7 @@ func (f *Floods) Spare(dst decode.Addr, class FloodClass, n uint64, now int64) {
 	w.spared += n
 }
 
-// Tick ends floods whose rate has stayed below half the threshold, and tells once a minute of those that go on; call it every
-// 100 ms or so.
+// Tick ends floods whose rate has stayed below half the threshold; call it every 100 ms or so.
 func (f *Floods) Tick(now int64) []FloodEvent {
 	var out []FloodEvent
 	for key, w := range f.active {
@@ -218,11 +218,6 @@ func (f *Floods) Tick(now int64) []FloodEvent {
 		case now-w.lowFrom >= w.hold:
 			f.end(key, w, now)
 			out = append(out, f.event(FloodEnd, key, w, now, rate, slots*slot, SlowRate))
-			continue
-		}
-		if now-w.told >= updateEvery {
-			w.told = now
-			out = append(out, f.event(FloodUpdate, key, w, now, rate, slots*slot, SlowRate))
 		}
 	}
 	return out
@@ -240,17 +235,14 @@ func (f *Floods) end(key target, w *window, now int64) {
 // Active returns how many floods are on.
 func (f *Floods) Active() int { return len(f.active) }
 
-// Usual returns what is usual to dst, as far as it is known: learned, or merely the average of the minute before.
-func (f *Floods) Usual(dst decode.Addr, class FloodClass) (rate uint64, learned bool) {
+// State returns how a flood that is on stands, as an update; ok is false if none is.
+func (f *Floods) State(dst decode.Addr, class FloodClass, now int64) (e FloodEvent, ok bool) {
 	key := target{dst, class}
 	w := f.active[key]
 	if w == nil {
-		w, _ = f.targets.Peek(key)
+		return e, false
 	}
-	if w == nil {
-		return 0, false
-	}
-	return w.usual.rate, w.usual.learned
+	return f.event(FloodUpdate, key, w, now, w.sum(slots), slots*slot, w.by), true
 }
 
 func (f *Floods) window(key target) *window {

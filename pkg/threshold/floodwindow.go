@@ -18,7 +18,7 @@ type window struct {
 	on      bool
 	since   int64
 	lowFrom int64 // when the rate fell below half the threshold; 0 while it has not
-	told    int64
+	by      FloodStatistic
 	ended   int64 // when the last flood ended; 0: there was none
 	hold    int64 // ns that it must be low to end
 	pulses  uint32

@@ -188,7 +188,7 @@ func TestASYNFloodIsHeldWhileTheClientIsServed(t *testing.T) {
 	}
 	var dropped uint64
 	eventually(t, "the kernel's counter is read back", func() bool {
-		dropped, err = s.Host.Drops("flood-syn")
+		dropped, err = s.Host.FloodDrops()
 		return err == nil && dropped > 0
 	})
 	t.Logf("%d SYNs sent, %d dropped in XDP", sent, dropped)

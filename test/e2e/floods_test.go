@@ -29,14 +29,14 @@ func (s *scene) pour(f lab.Flood) uint64 {
 }
 
 // held checks that the sensor's kernel dropped most of the flood and says why.
-func (s *scene) held(sensor *fleet.Sensor, reason string, before, sent uint64) {
+func (s *scene) held(sensor *fleet.Sensor, before, sent uint64) {
 	s.t.Helper()
-	now, err := sensor.Drops(reason)
+	now, err := sensor.FloodDrops()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	if dropped := now - before; dropped < sent*7/10 {
-		s.t.Errorf("%s: %d of %d dropped for %s", sensor.ID, dropped, sent, reason)
+		s.t.Errorf("%s: %d of %d dropped", sensor.ID, dropped, sent)
 	}
 	st, err := sensor.Status()
 	if err != nil {
@@ -44,6 +44,14 @@ func (s *scene) held(sensor *fleet.Sensor, reason string, before, sent uint64) {
 	}
 	if len(st.Floods) != 1 || !strings.Contains(st.Floods[0], "; the ") {
 		s.t.Errorf("%s explains %q", sensor.ID, st.Floods)
+	}
+	for _, a := range st.Attacks {
+		if len(a.Measures) == 0 || len(a.Samples) == 0 || a.Value == 0 || a.ID == "" {
+			s.t.Errorf("%s tells %+v", sensor.ID, a)
+		}
+		for _, m := range a.Measures {
+			s.t.Logf("%s: %s: %s (%s): %d dropped", sensor.ID, m.Step, m.What, m.Why, m.Dropped)
+		}
 	}
 }
 
@@ -82,12 +90,11 @@ func TestFloodsAreHeld(t *testing.T) {
 		kind   lab.FloodKind
 		from   uint16 // source port; 0: any
 		port   uint16
-		reason string
 		vector string
 	}{
-		{"SYN", lab.SYNFlood, 0, 80, "flood-syn", "syn-flood"},
-		{"UDP", lab.UDPFlood, 0, 9, "flood-udp", "udp-flood"},
-		{"ICMP", lab.ICMPFlood, 0, 0, "flood-icmp", "icmp-flood"},
+		{"SYN", lab.SYNFlood, 0, 80, "syn-flood"},
+		{"UDP", lab.UDPFlood, 0, 9, "udp-flood"},
+		{"ICMP", lab.ICMPFlood, 0, 0, "icmp-flood"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(t, "fl"+strings.ToLower(c.name))
@@ -95,13 +102,13 @@ func TestFloodsAreHeld(t *testing.T) {
 				sensor *fleet.Sensor
 				victim *lab.HTTPServer
 			}{{s.Host, s.proxy}, {s.Inline, s.server}} {
-				before, err := side.sensor.Drops(c.reason)
+				before, err := side.sensor.FloodDrops()
 				if err != nil {
 					t.Fatal(err)
 				}
 				dst := netip.AddrPortFrom(side.victim.Addr.Addr(), c.port)
 				sent := s.pour(lab.Flood{Kind: c.kind, Dst: dst, Src: anybody, SrcPort: c.from, Rate: 40_000, Payload: 64})
-				s.held(side.sensor, c.reason, before, sent)
+				s.held(side.sensor, before, sent)
 				eventually(t, "an alert of "+side.sensor.ID, func() bool { return len(s.started(side.sensor)) > 0 })
 				if got := s.started(side.sensor); len(got) != 1 || got[0] != c.vector {
 					t.Errorf("%s records the start of %v, want one %s", side.sensor.ID, got, c.vector)
@@ -116,7 +123,7 @@ func TestFloodsAreHeld(t *testing.T) {
 // UDP would be.
 func TestAmplificationIsHeld(t *testing.T) {
 	s := newScene(t, "amplify")
-	before, err := s.Inline.Drops("flood-udp")
+	before, err := s.Inline.FloodDrops()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +133,7 @@ func TestAmplificationIsHeld(t *testing.T) {
 	if got := s.started(s.Inline); len(got) != 1 || got[0] != "udp-amplification" {
 		t.Errorf("the start of %v is recorded, want one udp-amplification", got)
 	}
-	after, err := s.Inline.Drops("flood-udp")
+	after, err := s.Inline.FloodDrops()
 	if err != nil {
 		t.Fatal(err)
 	}

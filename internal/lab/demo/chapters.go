@@ -68,7 +68,7 @@ func (s *story) spread() error {
 func (s *story) flood() error {
 	s.title("3. A spoofed SYN flood against the proxy")
 	before := s.toProxy.Stats()
-	dropped, err := s.Host.Drops("flood-syn")
+	dropped, err := s.Host.FloodDrops()
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (s *story) flood() error {
 		s.note("why: %s", st.Floods[0])
 	}
 	total := <-sent
-	now, err := s.Host.Drops("flood-syn")
+	now, err := s.Host.FloodDrops()
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (s *story) verdictOn(addr netip.Addr, timeout time.Duration) (v api.Verdict
 
 func (s *story) waitDrops(before uint64, timeout time.Duration) bool {
 	return poll(timeout, func() bool {
-		now, err := s.Host.Drops("flood-syn")
+		now, err := s.Host.FloodDrops()
 		return err == nil && now > before
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -120,6 +121,17 @@ func (s *Sensor) Drops(reason string) (uint64, error) {
 		all += n
 	}
 	return all, nil
+}
+
+// FloodDrops is how many packets the kernel dropped because they were part of a flood, for whatever reason of those.
+func (s *Sensor) FloodDrops() (n uint64, err error) {
+	st, err := s.Status()
+	for reason, dropped := range st.Drops {
+		if strings.HasPrefix(reason, "flood-") || reason == "fingerprint" || reason == "unasked" {
+			n += dropped
+		}
+	}
+	return n, err
 }
 
 // Records returns the sensor's EVE file.

@@ -269,6 +269,7 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 		start(w.run)
 	}
 	start(d.watch)
+	start(d.watchSights)
 	start(func(ctx context.Context) error { return sdnotify.Watchdog(ctx, d.alive) })
 	start(d.awaitUpgrade)
 	start(d.watchAllowances)

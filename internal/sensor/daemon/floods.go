@@ -60,6 +60,15 @@ func (d *Daemon) publishAttack(a *threshold.Detection) {
 	path.RecordDetection(&l, a)
 }
 
+// watchSights follows what the kernel shows of packets to some destinations.
+func (d *Daemon) watchSights(ctx context.Context) error {
+	s, err := d.enforcer.OpenSightings()
+	if err != nil {
+		return err
+	}
+	return d.floods.Watch(ctx, s)
+}
+
 // watch is the sensor's control loop: it shows the kernel that the sensor lives, ends what has expired, and looks for floods.
 func (d *Daemon) watch(ctx context.Context) error {
 	tick := time.NewTicker(config.HeartbeatEvery)

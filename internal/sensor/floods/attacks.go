@@ -26,8 +26,11 @@ type attack struct {
 	reports             map[int]*threshold.Detection // what each worker has told last, while the attack is on for it
 	counted             bool                         // the kernel's counters show it
 	lapsed              int64                        // Unix ns since when nobody but the measures' counters shows it; 0: somebody does
-	since               time.Time                    // on this sensor
+	told                int64                        // Unix ns of the last record
+	changed             bool                         // a measure has begun since
 	measures            []threshold.Measure
+	seen                seen
+	ladder              ladder
 }
 
 // lapse is how long after the last that saw it an attack is over, unless what is dropped shows that it goes on.
@@ -55,13 +58,34 @@ func detectionOf(e *threshold.FloodEvent, v threshold.Vector) threshold.Detectio
 
 var phases = [...]threshold.Phase{threshold.FloodStart: threshold.Start, threshold.FloodUpdate: threshold.Update, threshold.FloodEnd: threshold.End}
 
+// refresh takes over how the floods stand that the kernel counts.
+func (c *Control) refresh(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range c.attacks {
+		if !a.counted {
+			continue
+		}
+		detector, class := c.detector, slices.Index(vectors[:], a.Vector)
+		if a.Vector == threshold.Carpet {
+			detector, class = c.carpets, int(threshold.FloodSYN)
+		}
+		if e, ok := detector.State(a.Dst, threshold.FloodClass(class), now.UnixNano()); ok {
+			d := detectionOf(&e, a.Vector)
+			a.merge(&d)
+		}
+	}
+}
+
 func (c *Control) counted(d *threshold.Detection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.attack(d)
 	a.counted = d.Phase != threshold.End
 	a.merge(d)
-	c.tell(a, d.Phase)
+	if d.Phase != threshold.Update {
+		c.tell(a, d.Phase)
+	}
 }
 
 // Reporter returns what a worker's detector reports to: see path.Hooks.
@@ -87,8 +111,8 @@ func (c *Control) report(worker int, d *threshold.Detection) {
 	}
 	a.merge(d)
 	switch {
-	case d.Phase == threshold.Start && !known, d.Phase == threshold.Update && !a.counted:
-		c.tell(a, d.Phase)
+	case d.Phase == threshold.Start && !known:
+		c.tell(a, threshold.Start)
 	case d.Phase == threshold.End && len(a.reports) == 0 && !a.counted:
 		if len(a.measures) == 0 {
 			c.tell(a, threshold.End)
@@ -103,7 +127,7 @@ func (c *Control) attack(d *threshold.Detection) *attack {
 	k := keyOf(d)
 	a := c.attacks[k]
 	if a == nil {
-		a = &attack{Detection: *d, reports: map[int]*threshold.Detection{}, since: time.Unix(0, d.Time)}
+		a = &attack{Detection: *d, reports: map[int]*threshold.Detection{}}
 		a.ID = threshold.AttackID(d)
 		c.attacks[k] = a
 	}
@@ -131,12 +155,13 @@ func (a *attack) merge(d *threshold.Detection) {
 
 // tell writes the record of an attack's phase, and forgets it with its end.
 func (c *Control) tell(a *attack, phase threshold.Phase) {
-	a.Phase = phase
+	a.Phase, a.told, a.changed = phase, a.Time, false
 	a.Measures = slices.Clone(a.measures)
 	level := c.o.Log.Warn
 	if phase == threshold.End {
 		level = c.o.Log.Info
 		delete(c.attacks, keyOf(&a.Detection))
+		c.lift(a)
 	}
 	level("attack", "id", a.ID, "vector", a.Vector.String(), "phase", phase.String(), "src", a.Src.IP(), "dst", a.Dst.IP(), "why", a.Explain())
 	c.o.Publish(&a.Detection)
@@ -150,8 +175,8 @@ func (c *Control) settle(now time.Time) {
 		if a.lapsed == 0 || a.counted || len(a.reports) > 0 {
 			continue
 		}
-		if rate := c.arriving(a); rate >= a.Threshold/2 && a.Unit == "" {
-			a.lapsed, a.Value = now.UnixNano(), rate
+		if rate := uint64(a.ladder.arriving); rate >= c.packetsOf(a)/2 {
+			a.lapsed = now.UnixNano()
 			continue
 		}
 		if now.UnixNano()-a.lapsed >= int64(lapse) {
@@ -161,15 +186,31 @@ func (c *Control) settle(now time.Time) {
 	}
 }
 
-// arriving is how many packets of an attack's classes come a second, by the kernel's counters: also those that are dropped there.
-func (c *Control) arriving(a *attack) (rate uint64) {
-	for dst := range c.directed(&a.Detection) {
-		g := c.counters.grown[dst]
-		for _, class := range armedClasses(a.Vector) {
-			rate += g[class] * uint64(time.Second/lookEvery)
+// packetsOf is the threshold in packets a second, where it may be one of bytes.
+func (c *Control) packetsOf(a *attack) uint64 {
+	if a.Unit != "" {
+		return uint64(c.o.Limits.Amplification)
+	}
+	return a.Threshold
+}
+
+// When an attack that goes on is told of again.
+const (
+	updateEvery = time.Minute
+	updateAfter = time.Second // once what is done about it has changed
+)
+
+// update tells of attacks that go on.
+func (c *Control) update(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range c.attacks {
+		quiet := time.Duration(now.UnixNano() - a.told)
+		if quiet >= updateEvery || a.changed && quiet >= updateAfter {
+			a.Time = now.UnixNano()
+			c.tell(a, threshold.Update)
 		}
 	}
-	return rate
 }
 
 // lookEvery is how often Look is called.

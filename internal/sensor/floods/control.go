@@ -22,8 +22,15 @@ import (
 // Kernel counts packets by destination and limits those to armed ones; *enforce.Enforcer is one.
 type Kernel interface {
 	Destinations() iter.Seq[enforce.Destination]
+	Counters() (bpf.Counters, error)
 	Arm(dst netip.Addr, class bpf.Class, rate uint32, life time.Duration) error
 	Disarm(dst netip.Addr, class bpf.Class)
+	DropLike(dst netip.Addr, f bpf.Fingerprint, life time.Duration) error
+	LiftLike(dst netip.Addr, f bpf.Fingerprint)
+	DropUnasked(dst netip.Addr, ports []uint16, life time.Duration) error
+	TakeStep(dst netip.Addr, step bpf.Step, life time.Duration) error
+	EndStep(dst netip.Addr, step bpf.Step)
+	Filter(dst netip.Addr) (f bpf.Filter, ok bool)
 	MarkGood(src netip.Addr)
 }
 
@@ -56,12 +63,15 @@ type Control struct {
 	mu        sync.Mutex
 	attacks   map[attackKey]*attack
 	reporters int
-	limits    map[armKey]uint32 // in force
+	normals   normals
+	wanted    wanted        // in force
+	dropped   *bpf.Counters // at the last look
 }
 
 // New returns a control that has seen nothing but what earlier runs have learned. A file that cannot be used is put aside, and said so.
 func New(o Options, now time.Time) *Control {
-	c := &Control{o: o, attacks: map[attackKey]*attack{}, counters: newCounters(), saved: now, refusals: telemetry.Throttle{Every: time.Second}}
+	c := &Control{o: o, attacks: map[attackKey]*attack{}, normals: normals{known: map[normalKey]*normal{}},
+		wanted: newWanted(), counters: newCounters(), saved: now, refusals: telemetry.Throttle{Every: time.Second}}
 	if o.Learn {
 		c.baselines = c.load(now)
 	}
@@ -91,8 +101,10 @@ func (c *Control) Look(now time.Time) {
 		c.floodTells(&e)
 	}
 	c.lookAtNetworks(now)
+	c.refresh(now)
 	c.settle(now)
 	c.renew(now)
+	c.update(now)
 	if now.Sub(c.saved) >= saveEvery {
 		c.saved = now
 		c.save(now)

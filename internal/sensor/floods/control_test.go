@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,13 +20,18 @@ import (
 
 // kernel counts what a test says, and notes what is armed.
 type kernel struct {
-	dests map[netip.Addr]*enforce.Destination
-	armed map[armKey]uint32
-	good  map[netip.Addr]bool
+	dests  map[netip.Addr]*enforce.Destination
+	armed  map[armKey]uint32
+	good   map[netip.Addr]bool
+	steps  map[netip.Addr]map[bpf.Step]bool
+	prints map[netip.Addr][]bpf.Fingerprint
+	filter map[netip.Addr]bpf.Filter
+	total  bpf.Counters
 }
 
 func newKernel() *kernel {
-	return &kernel{dests: map[netip.Addr]*enforce.Destination{}, armed: map[armKey]uint32{}, good: map[netip.Addr]bool{}}
+	return &kernel{dests: map[netip.Addr]*enforce.Destination{}, armed: map[armKey]uint32{}, good: map[netip.Addr]bool{},
+		steps: map[netip.Addr]map[bpf.Step]bool{}, prints: map[netip.Addr][]bpf.Fingerprint{}, filter: map[netip.Addr]bpf.Filter{}}
 }
 
 func (k *kernel) count(dst netip.Addr, class bpf.Class, n uint32) {
@@ -54,6 +60,45 @@ func (k *kernel) Arm(dst netip.Addr, class bpf.Class, rate uint32, _ time.Durati
 
 func (k *kernel) Disarm(dst netip.Addr, class bpf.Class) { delete(k.armed, armKey{dst, class}) }
 func (k *kernel) MarkGood(src netip.Addr)                { k.good[src] = true }
+func (k *kernel) Counters() (bpf.Counters, error)        { return k.total, nil }
+
+func (k *kernel) TakeStep(dst netip.Addr, s bpf.Step, _ time.Duration) error {
+	if k.steps[dst] == nil {
+		k.steps[dst] = map[bpf.Step]bool{}
+	}
+	k.steps[dst][s] = true
+	return nil
+}
+
+func (k *kernel) EndStep(dst netip.Addr, s bpf.Step) { delete(k.steps[dst], s) }
+
+func (k *kernel) DropUnasked(dst netip.Addr, ports []uint16, _ time.Duration) error {
+	f := k.filter[dst]
+	copy(f.Ports[:], ports)
+	k.filter[dst] = f
+	return k.TakeStep(dst, bpf.StepUnasked, 0)
+}
+
+func (k *kernel) DropLike(dst netip.Addr, f bpf.Fingerprint, _ time.Duration) error {
+	for i := range k.prints[dst] {
+		if p := &k.prints[dst][i]; p.Value == f.Value && p.Mask == f.Mask {
+			p.Flags = f.Flags
+			return nil
+		}
+	}
+	k.prints[dst] = append(k.prints[dst], f)
+	return nil
+}
+
+func (k *kernel) LiftLike(dst netip.Addr, f bpf.Fingerprint) {
+	k.prints[dst] = slices.DeleteFunc(k.prints[dst], func(p bpf.Fingerprint) bool { return p.Value == f.Value && p.Mask == f.Mask })
+}
+
+func (k *kernel) Filter(dst netip.Addr) (bpf.Filter, bool) {
+	f := k.filter[dst]
+	copy(f.Prints[:], k.prints[dst])
+	return f, true
+}
 
 // scene is a Control whose time and kernel a test moves.
 type scene struct {
@@ -90,11 +135,13 @@ func (s *scene) pass(d time.Duration, class bpf.Class, n uint32, dsts ...netip.A
 	}
 }
 
-// phases lists what was told.
+// phases lists what was told, updates aside.
 func (s *scene) phases() string {
 	var out []string
 	for _, d := range s.told {
-		out = append(out, d.Vector.String()+" "+d.Phase.String())
+		if d.Phase != threshold.Update {
+			out = append(out, d.Vector.String()+" "+d.Phase.String())
+		}
 	}
 	return strings.Join(out, ", ")
 }
@@ -109,7 +156,8 @@ func TestAFloodIsToldArmedAndDisarmed(t *testing.T) {
 	if s.phases() != "syn-flood start, syn-flood end" || len(s.armed) != 0 {
 		t.Fatalf("%s; armed %v", s.phases(), s.armed)
 	}
-	if s.told[0].ID == "" || s.told[0].ID != s.told[1].ID || s.told[1].Packets < 18_000 || s.told[0].Method == "" {
+	last := s.told[len(s.told)-1]
+	if s.told[0].ID == "" || s.told[0].ID != last.ID || last.Packets < 18_000 || s.told[0].Method == "" || len(last.Measures) != 2 {
 		t.Errorf("%+v", s.told)
 	}
 }
@@ -186,20 +234,33 @@ func TestWorkersTellOneStory(t *testing.T) {
 	}
 }
 
+// answer has the kernel drop answers that nobody asked for.
+func (s *scene) answer(d time.Duration, n uint64) {
+	for end := s.now.Add(d); s.now.Before(end); {
+		f := s.filter[victim]
+		f.Unasked += n
+		s.filter[victim] = f
+		s.pass(lookEvery, bpf.ClassUDP, uint32(n), victim)
+	}
+}
+
 // TestWhatIsDroppedIsStillOn lets inspection see nothing of an attack because the kernel drops it.
 func TestWhatIsDroppedIsStillOn(t *testing.T) {
 	s := newScene(t, nil)
 	report := s.Reporter()
 	report(amplification(threshold.Start, s.now, 2000))
-	s.pass(2*time.Second, bpf.ClassUDP, 200, victim)
+	s.answer(2*time.Second, 200)
 	report(amplification(threshold.End, s.now, 2000))
-	s.pass(30*time.Second, bpf.ClassUDP, 200, victim)
-	if len(s.Attacks()) != 1 || len(s.armed) == 0 {
-		t.Fatalf("the attack goes on: %s, armed %v", s.phases(), s.armed)
+	s.answer(30*time.Second, 200)
+	if a := s.Attacks(); len(a) != 1 || !s.steps[victim][bpf.StepUnasked] || s.filter[victim].Ports[0] != 53 || a[0].Measures[0].Dropped < 6000 {
+		t.Fatalf("the attack goes on: %s, steps %v, %+v", s.phases(), s.steps, a)
 	}
-	s.pass(20*time.Second, bpf.ClassUDP, 1, victim)
-	if s.phases() != "udp-amplification start, udp-amplification end" || len(s.armed) != 0 {
-		t.Errorf("%s, armed %v", s.phases(), s.armed)
+	if len(s.armed) != 0 {
+		t.Errorf("all UDP is limited: %v", s.armed)
+	}
+	s.pass(20*time.Second, bpf.ClassUDP, 1000, victim) // which was asked for
+	if s.phases() != "udp-amplification start, udp-amplification end" || s.steps[victim][bpf.StepUnasked] {
+		t.Errorf("%s, steps %v", s.phases(), s.steps)
 	}
 }
 

@@ -1,9 +1,9 @@
 package floods
 
 import (
-	"fmt"
 	"iter"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/weir-ips/weir/bpf"
@@ -20,17 +20,44 @@ type armKey struct {
 	class bpf.Class
 }
 
-// armedClasses are the classes that a vector's packets belong to. Vectors without any are reported and not limited here.
-func armedClasses(v threshold.Vector) []bpf.Class {
+// wanted are the measures that running attacks want; of several limits for one destination the strictest holds.
+type wanted struct {
+	limits map[armKey]uint32
+	ports  map[netip.Addr][]uint16   // source ports of amplifiers
+	steps  map[netip.Addr][]bpf.Step // others
+}
+
+func newWanted() wanted {
+	return wanted{map[armKey]uint32{}, map[netip.Addr][]uint16{}, map[netip.Addr][]bpf.Step{}}
+}
+
+func (w *wanted) limit(k armKey, rate uint32) {
+	if old, ok := w.limits[k]; !ok || rate < old {
+		w.limits[k] = rate
+	}
+}
+
+func (w *wanted) step(dst netip.Addr, s bpf.Step) {
+	if !slices.Contains(w.steps[dst], s) {
+		w.steps[dst] = append(w.steps[dst], s)
+	}
+}
+
+func (w *wanted) port(dst netip.Addr, port uint16) {
+	if list := w.ports[dst]; !slices.Contains(list, port) && len(list) < bpf.FilterPorts {
+		w.ports[dst] = append(list, port)
+	}
+}
+
+// limitedClasses are the classes that are limited as a whole for a vector. Vectors without any are held by other steps, or reported.
+func limitedClasses(v threshold.Vector) []bpf.Class {
 	switch v {
 	case threshold.SYNFlood:
 		return []bpf.Class{bpf.ClassSYN}
 	case threshold.ICMPFlood:
 		return []bpf.Class{bpf.ClassICMP}
-	case threshold.Amplification, threshold.UDPFlood:
+	case threshold.UDPFlood:
 		return []bpf.Class{bpf.ClassUDP}
-	case threshold.Reflection:
-		return []bpf.Class{bpf.ClassSYNACK}
 	case threshold.FragmentFlood:
 		return []bpf.Class{bpf.ClassFragment}
 	case threshold.Carpet:
@@ -39,77 +66,107 @@ func armedClasses(v threshold.Vector) []bpf.Class {
 	return nil
 }
 
+// seenClasses are the classes that a vector's packets belong to.
+func seenClasses(v threshold.Vector) []bpf.Class {
+	switch v {
+	case threshold.Amplification:
+		return []bpf.Class{bpf.ClassUDP}
+	case threshold.Reflection:
+		return []bpf.Class{bpf.ClassSYNACK}
+	case threshold.ACKFlood:
+		return []bpf.Class{bpf.ClassTCP}
+	case threshold.Carpet:
+		return append(limitedClasses(v), bpf.ClassFragment)
+	}
+	return limitedClasses(v)
+}
+
 // carpetRate is what each address of a network under carpet bombing still gets a second of each class, known sources aside.
 const carpetRate = 300
 
-// renew puts the measures of running attacks off, begins those of new ones, and ends those whose attacks are over. What is above
-// a limit is dropped; sources that have shown to be real come first and are not counted. A destination for which the kernel has
-// no room is not armed, which is no reason to stop.
+// renew puts the measures of running attacks off, begins those of new ones, and ends those whose attacks are over. A destination for
+// which the kernel has no room is not armed, which is no reason to stop.
 func (c *Control) renew(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	limits := map[armKey]uint32{}
+	w := newWanted()
+	drops := c.drops()
 	for _, a := range c.attacks {
-		c.limit(a, limits, now)
+		c.climb(a, &w, drops, now)
 	}
-	for k, rate := range limits {
-		if err := c.o.Kernel.Arm(k.dst, k.class, rate, armFor); err != nil {
-			if ok, skipped := c.refusals.Allow(now); ok {
-				c.o.Log.Warn("destination under attack not armed", "error", err, "similar", skipped)
-			}
+	var err error
+	for k, rate := range w.limits {
+		err = firstOf(err, c.o.Kernel.Arm(k.dst, k.class, rate, armFor))
+	}
+	for dst, ports := range w.ports {
+		err = firstOf(err, c.o.Kernel.DropUnasked(dst, ports, armFor))
+	}
+	for dst, steps := range w.steps {
+		for _, step := range steps {
+			err = firstOf(err, c.o.Kernel.TakeStep(dst, step, armFor))
 		}
 	}
-	for k := range c.limits {
-		if _, still := limits[k]; !still {
+	if err != nil {
+		if ok, skipped := c.refusals.Allow(now); ok {
+			c.o.Log.Warn("destination under attack not armed", "error", err, "similar", skipped)
+		}
+	}
+	c.end(&w)
+	c.wanted = w
+	c.learn(now)
+}
+
+func firstOf(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// end ends the measures that are wanted no more.
+func (c *Control) end(w *wanted) {
+	for k := range c.wanted.limits {
+		if _, still := w.limits[k]; !still {
 			c.o.Kernel.Disarm(k.dst, k.class)
 		}
 	}
-	c.limits = limits
-}
-
-// limit adds an attack's limits; of several reasons the strictest holds. Where one side of conversations is seen nothing is armed
-// for what inspection found: it cannot tell answers that were asked for.
-func (c *Control) limit(a *attack, limits map[armKey]uint32, now time.Time) {
-	if c.o.OneSide && !a.counted {
-		return
-	}
-	rate := uint32(a.Threshold)
-	set := false
-	switch {
-	case a.Vector == threshold.Carpet:
-		rate = carpetRate
-	case a.Unit != "": // the threshold is one of bytes
-		rate = c.o.Limits.Amplification
-	}
-	for _, class := range armedClasses(a.Vector) {
-		for dst := range c.directed(&a.Detection) {
-			set = true
-			k := armKey{dst, class}
-			if old, ok := limits[k]; !ok || rate < old {
-				limits[k] = rate
-			}
+	for dst := range c.wanted.ports {
+		if len(w.ports[dst]) == 0 {
+			c.o.Kernel.EndStep(dst, bpf.StepUnasked)
 		}
 	}
-	if set {
-		a.note(stepLimit, fmt.Sprintf("more than %d a second to each address; sources known to be real come first and are not counted", rate), now)
+	for dst, steps := range c.wanted.steps {
+		for _, step := range steps {
+			if !slices.Contains(w.steps[dst], step) {
+				c.o.Kernel.EndStep(dst, step)
+			}
+		}
 	}
 }
 
 // The steps of what is done about an attack, from the most selective to the least.
 const (
+	stepPrint     = "fingerprint"
+	stepUnasked   = "unrequested answers"
 	stepChallenge = "challenge"
 	stepLimit     = "rate limit"
 )
 
-// note begins or renews a measure.
-func (a *attack) note(step, what string, now time.Time) {
-	for i := range a.measures {
-		if m := &a.measures[i]; m.Step == step && m.What == what {
-			m.Expires = now.Add(armFor).UnixNano()
-			return
-		}
+// note begins or renews a measure, and adds to its count.
+func (a *attack) note(step, what, why string, dropped uint64, enforced bool, now time.Time) {
+	i := slices.IndexFunc(a.measures, func(m threshold.Measure) bool { return m.Step == step && m.What == what })
+	if i < 0 {
+		i = len(a.measures)
+		a.measures = append(a.measures, threshold.Measure{Step: step, What: what, Why: why, Since: now.UnixNano()})
+		a.changed = true
 	}
-	a.measures = append(a.measures, threshold.Measure{Step: step, What: what, Why: a.Explain(), Since: now.UnixNano(), Expires: now.Add(armFor).UnixNano()})
+	m := &a.measures[i]
+	m.Expires = now.Add(armFor).UnixNano()
+	if enforced {
+		m.Dropped += dropped
+	} else {
+		m.Would += dropped
+	}
 }
 
 // directed iterates over the addresses that an attack is directed at: for a network, those that get packets now.
@@ -130,4 +187,39 @@ func (c *Control) directed(d *threshold.Detection) iter.Seq[netip.Addr] {
 			}
 		}
 	}
+}
+
+// drops returns how many packets each destination lost to its limits since the last look: the kernel counts them by class, and
+// each armed destination has its share by what came there.
+func (c *Control) drops() map[armKey]uint64 {
+	out := map[armKey]uint64{}
+	now, err := c.o.Kernel.Counters()
+	if err != nil {
+		return out
+	}
+	was := c.dropped
+	c.dropped = &now
+	if was == nil {
+		return out
+	}
+	var arrived [bpf.Classes]uint64
+	for k := range c.wanted.limits {
+		arrived[k.class] += c.counters.grown[k.dst][k.class]
+	}
+	for k := range c.wanted.limits {
+		r := bpf.FloodReason(k.class)
+		grown := now.Drops[r] - was.Drops[r] + now.Would[r] - was.Would[r]
+		if arrived[k.class] > 0 {
+			out[k] = grown * c.counters.grown[k.dst][k.class] / arrived[k.class]
+		}
+	}
+	return out
+}
+
+// rateOf is the limit of an attack's classes to one address, packets a second.
+func rateOf(a *attack) uint32 {
+	if a.Vector == threshold.Carpet {
+		return carpetRate
+	}
+	return uint32(min(a.Threshold, 1<<32-1))
 }

@@ -104,7 +104,7 @@ func onsets(w io.Writer, f *fleet.Fleet, n int) error {
 }
 
 func onset(f *fleet.Fleet, dst netip.AddrPort) (time.Duration, error) {
-	before, err := f.Inline.Drops("flood-syn")
+	before, err := f.Inline.FloodDrops()
 	if err != nil {
 		return 0, err
 	}
@@ -117,7 +117,7 @@ func onset(f *fleet.Fleet, dst netip.AddrPort) (time.Duration, error) {
 		done <- err
 	}()
 	for ctx.Err() == nil {
-		now, err := f.Inline.Drops("flood-syn")
+		now, err := f.Inline.FloodDrops()
 		if err != nil {
 			return 0, err
 		}
