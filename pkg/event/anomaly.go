@@ -26,6 +26,7 @@ func (l *Logger) StreamAnomaly(s *Subject, name string) {
 
 func (l *Logger) packetAnomaly(o *Output, s *Subject, kind, prefix, name string) {
 	e := l.begin(o, Anomaly, s, ofPacket)
+	l.state(o, e, s.Flow, nil)
 	if o.Anomaly.PacketHeader && s.Packet != nil {
 		e.packet(s.Packet)
 	}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/weir-ips/weir/pkg/signatures"
@@ -25,5 +26,18 @@ func TestDatasetContext(t *testing.T) {
 	}
 	if v := rec.Metadata.Pktvars; len(v) != 1 || v[0]["word"] != "x" {
 		t.Errorf("pktvars %v in %s", v, got[0])
+	}
+}
+
+// TestCaptured: what rules have captured of a packet is a record of its own, for the outputs that ask for it.
+func TestCaptured(t *testing.T) {
+	var with, without lines
+	o := DefaultOptions()
+	o.Types |= Set(Metadata)
+	a := sampleAlert()
+	l := Logger{Outputs: []*Output{{Options: o, Sink: &with}, {Options: DefaultOptions(), Sink: &without}}}
+	l.Captured(&a.Subject, []signatures.Var{{Name: "uid", Value: []byte("0")}})
+	if len(with) != 1 || len(without) != 0 || !strings.Contains(with[0], `"event_type":"metadata"`) || !strings.Contains(with[0], `"metadata":{"pktvars":[{"uid":"0"}]}`) {
+		t.Errorf("with %v, without %v", with, without)
 	}
 }

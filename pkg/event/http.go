@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"github.com/weir-ips/weir/pkg/flow"
@@ -36,13 +37,8 @@ func (e *encoder) http(opt *HTTPOptions, alert *AlertOptions, t *http1.Tx, inAle
 	if opt.Extended || inAlert {
 		e.httpExtended(t)
 	}
-	e.customHeaders(opt, t)
-	if opt.DumpRequest {
-		e.headers("request_headers", req.Headers)
-	}
-	if opt.DumpResponse {
-		e.headers("response_headers", res.Headers)
-	}
+	e.headers("request_headers", req.Headers, opt.DumpRequest, opt.Custom)
+	e.headers("response_headers", res.Headers, opt.DumpResponse, opt.Custom)
 	if inAlert {
 		e.bodies(alert, t)
 	}
@@ -67,30 +63,6 @@ func (e *encoder) httpExtended(t *http1.Tx) {
 	e.num("length", res.Body.Wire)
 }
 
-// customHeaders are request headers unless only the response has them; names become members with '_' for '-'.
-func (e *encoder) customHeaders(opt *HTTPOptions, t *http1.Tx) {
-	for _, name := range opt.Custom {
-		v, ok := t.Request.Get(name)
-		if !ok {
-			v, ok = t.Response.Get(name)
-		}
-		if ok && name != "content-range" {
-			e.text(memberName(name), v)
-		}
-	}
-}
-
-// memberName turns a header's name into a member's.
-func memberName(header string) string {
-	b := []byte(header)
-	for i, c := range b {
-		if c == '-' {
-			b[i] = '_'
-		}
-	}
-	return string(b)
-}
-
 // contentRange writes {"raw": …, "start", "end", "size"} of "bytes 0-99/200".
 func (e *encoder) contentRange(v []byte) {
 	e.open("content_range")
@@ -110,15 +82,24 @@ func (e *encoder) contentRange(v []byte) {
 	e.close()
 }
 
-func (e *encoder) headers(name string, headers []http1.Header) {
+// headers writes all fields, or those that the output names.
+func (e *encoder) headers(name string, headers []http1.Header, all bool, named []string) {
+	if !all && len(named) == 0 {
+		return
+	}
+	mark := e.mark()
 	e.list(name)
 	for i := range headers {
+		h := &headers[i]
+		if !all && !slices.ContainsFunc(named, func(n string) bool { return bytes.EqualFold([]byte(n), h.Name) }) {
+			continue
+		}
 		e.item()
-		e.text("name", headers[i].Name)
-		e.text("value", headers[i].Value)
+		e.text("name", h.Name)
+		e.text("value", h.Value)
 		e.close()
 	}
-	e.end()
+	e.closeOrDrop(mark, ']')
 }
 
 // bodies writes the start of the bodies, when the output asks for them.

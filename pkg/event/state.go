@@ -27,6 +27,17 @@ func (l *Logger) state(o *Output, e *encoder, f *flow.Flow, h *signatures.Hit) {
 	e.metadata(&v, h)
 }
 
+// Captured writes what rules captured of a packet, whether they alert or not.
+func (l *Logger) Captured(s *Subject, vars []signatures.Var) {
+	for _, o := range l.Outputs {
+		if o.Types.Has(Metadata) {
+			e := l.begin(o, Metadata, s, ofPacket)
+			l.state(o, e, s.Flow, &signatures.Hit{Vars: vars})
+			l.put(o, Metadata)
+		}
+	}
+}
+
 func (e *encoder) traffic(bits []string) {
 	mark := e.mark()
 	e.open("traffic")

@@ -24,13 +24,14 @@ const (
 	ARP
 	PacketRecord // a packet that a tag keyword asked for
 	Frame        // a part of a stream that a protocol's parser has marked
+	Metadata     // what rules captured of a packet
 	Stats
 	NumTypes
 )
 
 var typeNames = [NumTypes]string{
 	"alert", "drop", "anomaly", "flow", "netflow", "http", "dns", "tls", "quic", "ssh", "smtp", "ftp", "ftp_data", "smb",
-	"dcerpc", "fileinfo", "arp", "packet", "frame", "stats",
+	"dcerpc", "fileinfo", "arp", "packet", "frame", "metadata", "stats",
 }
 
 // String returns EVE's event_type.

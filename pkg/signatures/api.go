@@ -56,7 +56,7 @@ type Hit struct {
 	FirstFile int
 	// Frame is the frame that the rule matched in; its ID is 0 for rules that are not about frames.
 	Frame app.Frame
-	// Vars are captured by pcre for EVE's metadata.flowvars/pktvars; nil mostly.
+	// Vars are captured by pcre for EVE's metadata.pktvars; nil mostly. What is captured for the flow is not among them.
 	Vars []Var
 }
 
@@ -81,6 +81,7 @@ type Decision struct {
 	// Tagged says that a tag rule of this flow or host asks for this packet to be logged; TagSig is the rule.
 	Tagged bool
 	TagSig *keyword.Signature
+	Vars   []Var // captured by all rules that matched, also those that write no alert
 }
 
 // Inspector is what the path needs of an Engine.

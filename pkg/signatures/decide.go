@@ -11,7 +11,7 @@ import (
 
 // decide turns the packet's matches into hits and a decision: in the order of the rules, thresholds first, then actions.
 func (e *Engine) decide(st *flowState) Decision {
-	var d Decision
+	d := Decision{Vars: e.vars}
 	if len(e.matches) == 0 {
 		return d
 	}

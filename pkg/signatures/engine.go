@@ -42,6 +42,7 @@ type Engine struct {
 	chunk   chunk // raw stream bytes that are due with the packet
 	matches []match
 	hits    []Hit
+	vars    []Var // captured by rules about the packet, whether they alert or not
 	free    []*flowState
 	freeTx  []*txState
 	frames  []*frameState // to be used again
@@ -118,7 +119,7 @@ func (e *Engine) Inspect(p *decode.Packet, f *flow.Flow, r flow.Result) Decision
 	}
 	x := &e.ctx
 	x.Begin(p, f, r)
-	e.matches, e.hits = e.matches[:0], e.hits[:0]
+	e.matches, e.hits, e.vars = e.matches[:0], e.hits[:0], e.vars[:0]
 	st := e.state(f)
 	if st != nil {
 		x.State = &st.rules
@@ -228,16 +229,17 @@ func (e *Engine) inOrder() []uint32 {
 func (e *Engine) fire(s *keyword.Signature, where Where, tx app.Tx) {
 	x := &e.ctx
 	s.Apply(x)
+	var vars []Var
+	if len(x.Captured) > 0 {
+		vars = captured(x)
+		e.vars = append(e.vars, vars...)
+	}
 	if s.NoAlert && s.Action == keyword.Alert {
-		x.Captured = x.Captured[:0]
 		return // nothing more will come of it
 	}
-	m := match{sig: s, where: where, dir: x.Dir, tx: tx}
+	m := match{sig: s, where: where, dir: x.Dir, tx: tx, vars: vars}
 	if s.TestsFiles && tx != nil {
 		m.files = x.FirstFile
-	}
-	if len(x.Captured) > 0 {
-		m.vars = captured(x)
 	}
 	e.matches = append(e.matches, m)
 }
@@ -251,8 +253,9 @@ func captured(x *keyword.Context) []Var {
 		if c.Scope != keyword.CaptureContext {
 			v = slices.Clone(v)
 		}
-		vars = append(vars, Var{Name: c.Name, Value: v, JSON: c.Scope == keyword.CaptureContext})
-		if s := x.State; s != nil && c.Scope == keyword.CaptureFlow {
+		if c.Scope != keyword.CaptureFlow {
+			vars = append(vars, Var{Name: c.Name, Value: v, JSON: c.Scope == keyword.CaptureContext})
+		} else if s := x.State; s != nil {
 			s.SetVar(c.Name, v)
 		}
 	}

@@ -66,6 +66,9 @@ func (p *Path) inspect(pk, outer *decode.Packet, r *flow.Result) {
 	v := p.verdict(&d, r)
 	p.decide(f, &d, &v)
 	p.alerts(&d, v)
+	if len(d.Vars) > 0 {
+		p.log.Captured(&p.subject, d.Vars)
+	}
 	if v.Drop {
 		p.drop(&d, r, v)
 	}

@@ -56,6 +56,7 @@ type probe func(dir app.Direction, data []byte, srcPort, dstPort uint16) app.Mat
 
 // Protocols lists the protocols in the order in which they are asked about a flow's first bytes. It uses a copy of p.
 func (p Parsers) Protocols() []flow.Protocol {
+	p.Files.Ranges = app.NewRanges()
 	p.HTTP.Files, p.SMTP.Mail.Files, p.FTP.Files, p.SMB.Files = p.Files, p.Files, p.Files, p.Files
 	second := http2.Config{RequestBodyLimit: p.HTTP.RequestBodyLimit, ResponseBodyLimit: p.HTTP.ResponseBodyLimit,
 		DecompressLayers: p.HTTP.DecompressLayers, BombLimit: p.HTTP.BombLimit, Files: p.Files}

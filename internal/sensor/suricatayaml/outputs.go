@@ -174,7 +174,7 @@ func (s *Settings) recordType(r *reader, o *Output, name, path string, n *node) 
 // plain are the records without options of their own.
 func plain(r *reader, o *Output, name, path string, n *node) {
 	types := map[string]event.Type{"netflow": event.Netflow, "ssh": event.SSH, "ftp": event.FTP, "dcerpc": event.DCERPC, "arp": event.ARP,
-		"frame": event.Frame}
+		"frame": event.Frame, "metadata": event.Metadata}
 	t, ok := types[name]
 	if !ok {
 		r.warn(n, path, "records of type %q are not written here", name)

@@ -16,6 +16,8 @@ type FileConfig struct {
 	MaxFiles          int  // files kept in one transaction; 0 means DefaultMaxFiles
 	MaxName           int  // bytes kept of a name; 0 means DefaultMaxName
 
+	// Ranges joins the pieces of files; nil: they are files of their own only.
+	Ranges *Ranges
 	// Unread says that nobody looks into files: their bytes are counted and hashed, and not kept.
 	Unread bool
 }

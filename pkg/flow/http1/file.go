@@ -41,35 +41,12 @@ func (p *Parser) openFile(s *side, name []byte) *app.File {
 	return s.tx.NewFile(&p.cfg.Files, name, s.dir)
 }
 
-// fileRange notes which part of a file a 206 response holds: "bytes 0-99/1000".
+// fileRange notes which part of a file a 206 response holds.
 func (p *Parser) fileRange(t *Tx, f *app.File) {
 	v, ok := t.Response.Get("content-range")
-	if !ok {
-		return
-	}
-	unit, rest := word(trimLeft(v))
-	start, rest, ok1 := leadingNumber(trimLeft(rest))
-	if !ok1 || !equalFold(unit, "bytes") || len(rest) == 0 || rest[0] != '-' {
+	if ok && !f.SetRange(v) {
 		t.Event("http.range_invalid")
-		return
 	}
-	end, rest, ok2 := leadingNumber(rest[1:])
-	if !ok2 || end < start || len(rest) == 0 || rest[0] != '/' {
-		t.Event("http.range_invalid")
-		return
-	}
-	f.Start, f.End = start, end
-	if total, _, ok := leadingNumber(rest[1:]); ok {
-		f.Total = total
-	}
-}
-
-func leadingNumber(b []byte) (n uint64, rest []byte, ok bool) {
-	i := 0
-	for ; i < len(b) && i < 18 && '0' <= b[i] && b[i] <= '9'; i++ {
-		n = n*10 + uint64(b[i]-'0')
-	}
-	return n, b[i:], i > 0
 }
 
 // parameter returns the value of a field's parameter: `name=value`, `name="value"`; nil when there is none.

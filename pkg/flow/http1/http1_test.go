@@ -278,14 +278,40 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// TestRanges holds that the pieces of a file come together over connections, and that those of a coded file do not.
+func TestRanges(t *testing.T) {
+	for head, want := range map[string]string{"": "abcdef", "Content-Encoding: identity\r\n": ""} {
+		c := DefaultConfig()
+		c.Files.Ranges = app.NewRanges()
+		joined := ""
+		for _, piece := range []string{"3-5/6 def", "0-2/6 abc"} {
+			span, data, _ := strings.Cut(piece, " ")
+			p := New(c)
+			apptest.Feed(t, p, apptest.C("GET /f?x HTTP/1.1\r\nHost: a\r\n\r\n"),
+				apptest.S("HTTP/1.1 206 Partial\r\n"+head+"Content-Length: 3\r\nContent-Range: bytes "+span+"\r\n\r\n"+data))
+			for _, f := range p.Txs()[0].Base().Files[1:] {
+				joined += string(f.Data)
+			}
+		}
+		if joined != want {
+			t.Errorf("%q: joined %q, want %q", head, joined, want)
+		}
+	}
+	if tx := run(t, apptest.C(get), apptest.S("HTTP/1.1 206 Partial\r\nContent-Length: 3\r\nContent-Range: bytes 5-2/6\r\n\r\nabc"))[0]; !slices.Contains(tx.Events, "http.range_invalid") {
+		t.Errorf("a range that ends before it begins: events %v", tx.Events)
+	}
+}
+
 func FuzzParser(f *testing.F) {
+	f.Add(apptest.Encode(apptest.C(get), apptest.S("HTTP/1.1 206 P\r\nContent-Range: bytes 0-2/6\r\nContent-Length: 3\r\n\r\nabc"), apptest.C(get),
+		apptest.S("HTTP/1.1 206 P\r\nContent-Range: bytes 3-5/6\r\nContent-Length: 3\r\n\r\ndef")))
 	f.Add(apptest.Encode(apptest.C(get), apptest.S("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")))
 	f.Add(apptest.Encode(apptest.C(get+get), apptest.S("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 30\r\n\r\n"+gzipped("hello hello"))))
 	f.Add(apptest.Encode(apptest.C("POST / HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: 70\r\n\r\n--B\r\nContent-Disposition: form-data; filename=x\r\n\r\ndata\r\n--B--")))
 	f.Add(apptest.Encode(apptest.C("CONNECT a HTTP/1.1\r\n\r\n"), apptest.S("HTTP/1.1 200 OK\r\n\r\n")))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c := DefaultConfig()
-		c.MaxTx, c.RequestBodyLimit, c.ResponseBodyLimit = 8, 1000, 1000
+		c.MaxTx, c.RequestBodyLimit, c.ResponseBodyLimit, c.Files.Ranges = 8, 1000, 1000, app.NewRanges()
 		apptest.Drive(t, New(c), data)
 	})
 }

@@ -12,6 +12,7 @@ type bodyReader struct {
 	chain   *coding.Chain
 	file    *app.File
 	opened  bool
+	piece   *app.Piece // the body is a part of a file
 	parts   *multipart
 	held    int  // decoded bytes within the body limit
 	stopped bool // the body limit is reached: what follows is not even decoded
@@ -103,6 +104,19 @@ func (p *Parser) limit(dir app.Direction) int {
 	return p.cfg.ResponseBodyLimit
 }
 
+// open starts the file that the body is.
+func (b *bodyReader) open(p *Parser, s *side) {
+	b.opened = true
+	b.file = p.openBody(s)
+	if b.file == nil || b.file.Total == 0 {
+		return
+	}
+	if _, coded := s.tx.Response.Get("content-encoding"); coded { // the range counts bytes of the coded file
+		return
+	}
+	b.piece = p.cfg.Files.Ranges.Open(&p.cfg.Files, app.RangeKey(s.tx.Request.Host, b.file.Name), b.file.Name, s.dir, b.file.Start, b.file.Total, p.now)
+}
+
 // toFile feeds the file that the body is or holds.
 func (b *bodyReader) toFile(p *Parser, s *side, data []byte) {
 	if len(data) == 0 {
@@ -113,9 +127,9 @@ func (b *bodyReader) toFile(p *Parser, s *side, data []byte) {
 		return
 	}
 	if !b.opened {
-		b.opened = true
-		b.file = p.openBody(s)
+		b.open(p, s)
 	}
+	b.piece.Write(data)
 	if body := &s.tx.Of(s.dir).Body; body.Limited || p.cfg.Files.Unread { // the body does not hold it all
 		b.file.Append(data, !s.tx.Touched[s.dir])
 	} else {
@@ -129,10 +143,10 @@ func (b *bodyReader) gap(p *Parser, s *side, n int) {
 	body.Wire += uint64(n)
 	body.Size += uint64(n)
 	if !b.opened && b.parts == nil {
-		b.opened = true
-		b.file = p.openBody(s)
+		b.open(p, s)
 	}
 	b.file.Gap(n)
+	b.piece.Gap()
 	if b.parts != nil {
 		b.parts.file.Gap(n)
 	}
@@ -152,5 +166,6 @@ func (b *bodyReader) end(p *Parser, s *side, whole bool) {
 	} else {
 		b.file.Truncate()
 	}
+	b.piece.Close(s.tx.Base())
 	s.tx.Touch(s.dir)
 }

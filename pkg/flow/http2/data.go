@@ -75,6 +75,10 @@ func (p *Parser) sink(st *stream, dir app.Direction, data []byte) bool {
 	}
 	if st.file[dir] == nil && m.BodySize == 0 {
 		st.file[dir] = st.tx.NewFile(&p.cfg.Files, p.fileName(st.tx, m), dir)
+		p.fileRange(st, dir, m)
+	}
+	if dir == app.ToClient {
+		st.piece.Write(data)
 	}
 	m.BodySize += uint64(len(data))
 	st.file[dir].Append(data, !st.tx.Touched[dir])
@@ -86,6 +90,29 @@ func (p *Parser) sink(st *stream, dir app.Direction, data []byte) bool {
 	}
 	m.Body = append(m.Body, data...)
 	return true
+}
+
+// fileRange notes which part of a file a 206 response holds.
+func (p *Parser) fileRange(st *stream, dir app.Direction, m *Message) {
+	f := st.file[dir]
+	v, ok := m.Get("content-range")
+	if f == nil || !ok || dir == app.ToServer || string(st.tx.Status) != "206" {
+		return
+	}
+	if !f.SetRange(v) {
+		st.tx.Event("http2.range_invalid")
+		return
+	}
+	if _, coded := m.Get("content-encoding"); !coded { // else the range counts bytes of the coded file
+		st.piece = p.cfg.Files.Ranges.Open(&p.cfg.Files, app.RangeKey(st.tx.Host, f.Name), f.Name, dir, f.Start, f.Total, p.now)
+	}
+}
+
+// gap ends the piece of a file that a body is.
+func (st *stream) gap(dir app.Direction) {
+	if dir == app.ToClient {
+		st.piece.Gap()
+	}
 }
 
 // fileName is the name in Content-Disposition, else the path.

@@ -87,6 +87,21 @@ func TestReset(t *testing.T) {
 	}
 }
 
+// TestRanges holds that pieces of a file come together over streams.
+func TestRanges(t *testing.T) {
+	c := DefaultConfig()
+	c.Files.Ranges = app.NewRanges()
+	p := New(c)
+	head := func(span string) string { return "\x4a\x03206" + "\x0f\x0f" + string(rune(len(span))) + span }
+	apptest.Feed(t, p, apptest.C(preface+frame(frameHeaders, flagEndHeaders|flagEndStream, 1, request)+frame(frameHeaders, flagEndHeaders|flagEndStream, 3, request)),
+		apptest.S(frame(frameHeaders, flagEndHeaders, 1, head("bytes 3-5/6"))+frame(frameData, flagEndStream, 1, "def")),
+		apptest.S(frame(frameHeaders, flagEndHeaders, 3, head("bytes 0-2/6"))+frame(frameData, flagEndStream, 3, "abc")))
+	first, second := p.Txs()[0].Base().Files, p.Txs()[1].Base().Files
+	if len(first) != 1 || len(second) != 2 || string(second[1].Data) != "abcdef" || second[1].State != app.FileClosed {
+		t.Errorf("files %v and %v", first, second)
+	}
+}
+
 // TestInherit follows RFC 7540 §3.2.
 func TestInherit(t *testing.T) {
 	r := &app.Request{Method: []byte("GET"), Target: []byte("/robots.txt"), Fields: []app.Field{

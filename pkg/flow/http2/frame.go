@@ -248,6 +248,9 @@ func (p *Parser) endStream(st *stream, dir app.Direction, whole bool) {
 	} else {
 		st.file[dir].Truncate()
 	}
+	if dir == app.ToClient {
+		st.piece.Close(st.tx.Base())
+	}
 	p.message(st, dir)
 	st.tx.Of(dir).Done = true
 	st.tx.Advance(dir, Complete)

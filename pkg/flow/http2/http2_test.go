@@ -177,7 +177,7 @@ func FuzzParser(f *testing.F) {
 	f.Add(apptest.Encode(conversation()...))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c := DefaultConfig()
-		c.RequestBodyLimit, c.ResponseBodyLimit = 1000, 1000
+		c.RequestBodyLimit, c.ResponseBodyLimit, c.Files.Ranges = 1000, 1000, app.NewRanges()
 		apptest.Drive(t, New(c), data)
 	})
 }

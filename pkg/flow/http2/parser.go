@@ -95,8 +95,9 @@ type stream struct {
 	tx    *Tx
 	chain [2]*coding.Chain
 	file  [2]*app.File
-	seen  [2]bool // headers were seen
-	doh   [2]bool // the direction's body is a DNS message
+	piece *app.Piece // the answer's body is a part of a file
+	seen  [2]bool    // headers were seen
+	doh   [2]bool    // the direction's body is a DNS message
 }
 
 // New returns a parser of one connection.
@@ -324,6 +325,7 @@ func (p *Parser) Gap(dir app.Direction, n int) {
 		s.skip -= n
 		if s.data != nil {
 			s.data.file[dir].Gap(n)
+			s.data.gap(dir)
 			s.data.tx.Of(dir).BodySize += uint64(n)
 			s.data.chain[dir].Drop()
 			if s.skip == 0 {
