@@ -82,7 +82,7 @@ func (p *Parser) sink(st *stream, dir app.Direction, data []byte) bool {
 	}
 	m.BodySize += uint64(len(data))
 	st.file[dir].Append(data, !st.tx.Touched[dir])
-	if p.cfg.Files.Unread {
+	if p.cfg.Files.Unread && !st.doh[dir] {
 		return true
 	}
 	if limit > 0 {

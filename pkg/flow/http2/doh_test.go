@@ -37,7 +37,9 @@ func TestDNS(t *testing.T) {
 		"cut short":      {[]apptest.Say{get("/dns-query?dns=AAABAAAB", accept)}, app.DOH2, false, 0, "dns.malformed_data"},
 		"answered alone": {[]apptest.Say{reply}, app.DOH2, false, 1, ""},
 	} {
-		p := New(DefaultConfig())
+		cfg := DefaultConfig()
+		cfg.Files.Unread = true // DNS is read although nobody looks into bodies
+		p := New(cfg)
 		apptest.Feed(t, p, c.says...)
 		tx := p.Txs()[0].(*Tx)
 		q, a := tx.DNS[app.ToServer], tx.DNS[app.ToClient]
