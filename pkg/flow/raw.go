@@ -11,8 +11,8 @@ import (
 // when there are none, or too few to bother yet. Call it again after Advance: behind a gap there may be more.
 //
 // When inspection is inline the bytes reach back over what was inspected before (a sliding window of Config.ChunkSize);
-// otherwise each byte is returned once, in chunks of at least Config.ChunkSize unless a transaction, a gap or the end of the
-// flow asks for less. The bytes are valid until the next call of the Tracker.
+// otherwise each byte is returned once, in chunks of at least Config.ChunkSize unless a transaction, a gap, a close by both
+// sides or the end of the flow asks for less. The bytes are valid until the next call of the Tracker.
 func (s *Session) Inspectable(dir app.Direction) (data []byte, offset uint64) {
 	st := &s.stream[dir]
 	if st.flags&streamNoRaw != 0 {
@@ -31,7 +31,7 @@ func (s *Session) Inspectable(dir app.Direction) (data []byte, offset uint64) {
 		if back := uint64(s.cfg.ChunkSize[dir]); to-from < back {
 			from = max(b.start+uint64(b.skip), to-min(to, back))
 		}
-	} else if to-from < uint64(s.cfg.ChunkSize[dir]) && st.flags&(streamTrigger|streamEOF) == 0 && !st.gapAt(to, s.acked(dir)) {
+	} else if to-from < uint64(s.cfg.ChunkSize[dir]) && st.flags&(streamTrigger|streamEOF) == 0 && s.State <= TCPTimeWait && !st.gapAt(to, s.acked(dir)) {
 		return nil, 0
 	}
 	st.seen = to

@@ -32,11 +32,11 @@ func TestAcknowledgedInspection(t *testing.T) {
 		t.Errorf("after both FINs: closed %v, state %v", r.Closed, r.Flow.TCP.State)
 	}
 	b.want("client end", "server end")
-	b.wait(61 * time.Second)
-	b.want("flush client (stream (flow timeout))", "flush server (stream (flow timeout))", "over: timeout closed")
-	if b.raw[0].String() != "request" || b.raw[1].String() != "answer" {
+	if b.raw[0].String() != "request" || b.raw[1].String() != "answer" { // however little it is: both sides have closed
 		t.Errorf("rules saw %q and %q", b.raw[0].String(), b.raw[1].String())
 	}
+	b.wait(61 * time.Second)
+	b.want("over: timeout closed")
 	f := b.ended[0]
 	if f.Packets != [2]uint64{6, 4} || f.App != app.HTTP1 || f.State != flow.Closed {
 		t.Errorf("flow: packets %v app %v state %v", f.Packets, f.App, f.State)

@@ -166,10 +166,11 @@ func (d *Daemon) bridge() ([]capture.Bundle, error) {
 
 func (d *Daemon) pathConfig(shared *signatures.Shared) path.Config {
 	rs := d.shared.get()
+	parsers := path.DefaultParsers()
 	c := path.Config{
-		Flow: d.flowConfig(), Decoder: d.decoder(), Rules: rs.Ruleset, Shared: shared, Outputs: d.outputs(),
+		Flow: d.flowConfig(parsers), Hashes: parsers.Files.Rules, Decoder: d.decoder(), Rules: rs.Ruleset, Shared: shared, Outputs: d.outputs(),
 		IPS: inline(d.cfg), InnerOnly: d.cfg.Mode == config.GWLB || d.cfg.Mode == config.Mirror, Iface: d.cfg.Interfaces[0], Sensor: d.cfg.ID,
-		Block: blocks(d.cfg), HASSH: path.WantHASSH(rs.Ruleset),
+		Block: blocks(d.cfg),
 		Hooks: path.Hooks{Alert: d.onAlert, Decided: d.onDecided},
 	}
 	if d.flows != nil {
@@ -192,10 +193,8 @@ func (d *Daemon) decoder() *decode.Decoder {
 
 // flowConfig fits flow tracking to what the mode sees. On a host's own interface XDP sees what arrives and not what is sent,
 // so sessions are followed from one side and data is inspected when it comes instead of when it is acknowledged.
-func (d *Daemon) flowConfig() *flow.Config {
+func (d *Daemon) flowConfig(parsers path.Parsers) *flow.Config {
 	c := flow.NewConfig()
-	parsers := path.DefaultParsers()
-	parsers.Want(d.shared.get().Ruleset)
 	c.Protocols = parsers.Protocols()
 	c.IPS = inline(d.cfg)
 	c.Inline = d.cfg.Mode != config.Mirror

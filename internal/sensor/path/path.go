@@ -33,7 +33,11 @@ type Config struct {
 	// balancer, VXLAN from a mirror. Frames without a tunnel are still inspected.
 	InnerOnly bool
 
-	// HASSH lets ssh records wait for the key exchange, so that they have fingerprints; without it they come with the banners.
+	// Hashes are those that parsers compute because rules ask for them: Parsers.Files.Rules of the parsers in Flow. Rulesets add to it;
+	// nil: they do not.
+	Hashes *app.HashSet
+	// HASSH lets ssh records wait for the key exchange, so that they have fingerprints; without it they come with the banners. Rules that
+	// look at fingerprints turn it on.
 	HASSH bool
 
 	Iface   string // in_iface of records
@@ -134,8 +138,20 @@ func New(c Config) *Path {
 		p.wants.frame = p.wants.frame || o.Types.Has(event.Frame)
 		p.wants.drop = p.wants.drop || o.Types.Has(event.Drop)
 	}
-	p.wantFrames(c.Rules)
+	p.adopt()
 	return p
+}
+
+// adopt makes parsers compute and mark what the ruleset in use looks at.
+func (p *Path) adopt() {
+	p.wantFrames(p.rules)
+	if p.rules == nil {
+		return
+	}
+	p.cfg.HASSH = p.cfg.HASSH || wantsHASSH(p.rules)
+	if p.cfg.Hashes != nil {
+		p.cfg.Hashes.Add(p.rules.Hashes())
+	}
 }
 
 // Process takes one frame through the path. Frames come in order of time.
@@ -143,7 +159,7 @@ func (p *Path) Process(f decode.Frame) Outcome {
 	p.out = Outcome{}
 	if rs := p.next.Load(); rs != nil && rs != p.rules {
 		p.rules, p.url = rs, rs.ReferenceURL
-		p.wantFrames(rs)
+		p.adopt()
 	}
 	if p.start == 0 {
 		p.start = f.Time

@@ -3,6 +3,7 @@ package path
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/weir-ips/weir/pkg/decode"
@@ -27,6 +28,7 @@ type record struct {
 	Alert  struct{ Action string }
 	Drop   struct{ Reason string }
 	HTTP   struct{ URL string }
+	File   struct{ MD5 string }    `json:"fileinfo"`
 	Reason struct{ Reason string } `json:"flow"`
 }
 
@@ -230,6 +232,33 @@ func TestSwap(t *testing.T) {
 	}
 	if out := s.exchange(40002, fine, ethernet); !out[3].Drop {
 		t.Error("the new rules do not drop")
+	}
+}
+
+// TestNewRulesHaveTheirHashes swaps in a rule that asks for a file's hash, which parsers did not compute before.
+func TestNewRulesHaveTheirHashes(t *testing.T) {
+	s := newScene(t, dropEvil, false, func(c *Config) {
+		p := DefaultParsers()
+		c.Flow.Protocols, c.Hashes = p.Protocols(), p.Files.Rules
+	})
+	s.exchange(40000, fine, ethernet)
+	list := func(string) ([]byte, error) { return []byte("444bcb3a3fcf8389296c49467f27e1d6\n"), nil } // of "ok"
+	rs, problems := signatures.Load([]signatures.Source{{Name: "new.rules", Text: `alert http any any -> any any (msg:"file"; filemd5:list; sid:4;)`}},
+		signatures.Options{ReadFile: list})
+	if len(problems) > 0 {
+		t.Fatal(&problems[0].Error)
+	}
+	s.Swap(rs)
+	s.exchange(40001, fine, ethernet)
+	s.Close()
+	var sums []string
+	for _, r := range s.records.list {
+		if r.Type == "fileinfo" {
+			sums = append(sums, r.File.MD5)
+		}
+	}
+	if s.records.count("alert") != 1 || !slices.Equal(sums, []string{"", "444bcb3a3fcf8389296c49467f27e1d6"}) {
+		t.Errorf("%d alerts, MD5 sums %q", s.records.count("alert"), sums)
 	}
 }
 

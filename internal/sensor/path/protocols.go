@@ -34,20 +34,12 @@ type Parsers struct {
 
 // DefaultParsers returns Suricata's defaults.
 func DefaultParsers() Parsers {
-	return Parsers{HTTP: http1.DefaultConfig(), TLS: tls.Config{JA3: true, JA4: true}, SSH: ssh.Config{HASSH: true},
+	return Parsers{Files: app.FileConfig{Rules: &app.HashSet{}}, HTTP: http1.DefaultConfig(), TLS: tls.Config{JA3: true, JA4: true}, SSH: ssh.Config{HASSH: true},
 		SMTP: smtp.DefaultConfig(), SMB: smb.DefaultConfig(), Disabled: map[string]bool{}}
 }
 
-// Want makes the parsers compute what the rules look at: hashes of files.
-func (p *Parsers) Want(rs *signatures.Ruleset) {
-	md5, sha1, sha256 := rs.Hashes()
-	p.Files.MD5 = p.Files.MD5 || md5
-	p.Files.SHA1 = p.Files.SHA1 || sha1
-	p.Files.SHA256 = p.Files.SHA256 || sha256
-}
-
-// WantHASSH reports whether rules look at SSH's fingerprints.
-func WantHASSH(rs *signatures.Ruleset) bool {
+// wantsHASSH reports whether rules look at SSH's fingerprints.
+func wantsHASSH(rs *signatures.Ruleset) bool {
 	return slices.ContainsFunc(rs.Signatures(), func(s *keyword.Signature) bool { return strings.Contains(s.Raw, "hassh") })
 }
 

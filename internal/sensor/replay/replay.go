@@ -56,10 +56,6 @@ type Replay struct {
 func Run(ctx context.Context, o Options) (s Summary, err error) {
 	r := &Replay{opts: o, flow: o.Settings.Flow, alerts: newTally()}
 	o.Settings.Parsers.Files.Unread = o.Rules == nil && !o.Settings.FileStore.Enabled
-	if o.Rules != nil {
-		o.Settings.Parsers.Want(o.Rules)
-		o.Settings.HASSH = o.Settings.HASSH || path.WantHASSH(o.Rules)
-	}
 	r.flow.Protocols = o.Settings.Parsers.Protocols()
 	if err := r.open(); err != nil {
 		return s, err
@@ -171,6 +167,6 @@ func (r *Replay) config(name string, shared *signatures.Shared) path.Config {
 	return path.Config{
 		Flow: r.flow, Decoder: s.Decoder, Rules: r.opts.Rules, Shared: shared, Outputs: r.outputs,
 		IPS: s.IPS, Capture: name, Block: r.opts.Block, Stats: path.Stats{Policies: s.Stats.Policies, Loaded: r.opts.Loaded.UnixNano()},
-		HASSH: s.HASSH, Detect: r.opts.Detect, Store: r.store, Hooks: path.Hooks{Alert: r.alerts.add},
+		Hashes: s.Parsers.Files.Rules, HASSH: s.HASSH, Detect: r.opts.Detect, Store: r.store, Hooks: path.Hooks{Alert: r.alerts.add},
 	}
 }

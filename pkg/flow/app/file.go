@@ -6,15 +6,17 @@ import (
 	"crypto/sha256"
 	"hash"
 	"slices"
+	"sync/atomic"
 )
 
 // FileConfig bounds what is kept of files and says what is computed of them. The zero value keeps DefaultFileWindow
 // bytes and computes no hash.
 type FileConfig struct {
-	Window            int  // bytes kept for inspection; 0 means DefaultFileWindow
-	MD5, SHA1, SHA256 bool // hashes to compute of every file (force-hash, or because a rule asks)
-	MaxFiles          int  // files kept in one transaction; 0 means DefaultMaxFiles
-	MaxName           int  // bytes kept of a name; 0 means DefaultMaxName
+	Window            int      // bytes kept for inspection; 0 means DefaultFileWindow
+	MD5, SHA1, SHA256 bool     // hashes to compute of every file (force-hash)
+	Rules             *HashSet // hashes to compute because rules ask for them; nil: none
+	MaxFiles          int      // files kept in one transaction; 0 means DefaultMaxFiles
+	MaxName           int      // bytes kept of a name; 0 means DefaultMaxName
 
 	// Ranges joins the pieces of files; nil: they are files of their own only.
 	Ranges *Ranges
@@ -35,6 +37,34 @@ type fileHash struct {
 	md5, sha1, sha256 hash.Hash
 }
 
+// HashSet says which hashes are computed of files. It may grow while parsers run, in another goroutine: files that begin after that
+// have the new ones. It must not be copied.
+type HashSet struct{ bits atomic.Uint32 }
+
+const (
+	hashMD5 = 1 << iota
+	hashSHA1
+	hashSHA256
+)
+
+// Add asks for hashes besides those that are asked for already.
+func (s *HashSet) Add(md5, sha1, sha256 bool) {
+	var bits uint32
+	for i, on := range [...]bool{md5, sha1, sha256} {
+		if on {
+			bits |= 1 << i
+		}
+	}
+	s.bits.Or(bits)
+}
+
+func (s *HashSet) get() uint32 {
+	if s == nil {
+		return 0
+	}
+	return s.bits.Load()
+}
+
 // NewFile starts a file in tx, or returns nil when the transaction has its fill of files.
 func (b *TxBase) NewFile(c *FileConfig, name []byte, dir Direction) *File {
 	limit := c.MaxFiles
@@ -49,13 +79,14 @@ func (b *TxBase) NewFile(c *FileConfig, name []byte, dir Direction) *File {
 		maxName = DefaultMaxName
 	}
 	f := &File{ID: uint64(len(b.Files)), Dir: dir, Name: append([]byte(nil), name[:min(len(name), maxName)]...), config: c}
-	if c.MD5 {
+	rules := c.Rules.get()
+	if c.MD5 || rules&hashMD5 != 0 {
 		f.hash.md5 = md5.New()
 	}
-	if c.SHA1 {
+	if c.SHA1 || rules&hashSHA1 != 0 {
 		f.hash.sha1 = sha1.New()
 	}
-	if c.SHA256 {
+	if c.SHA256 || rules&hashSHA256 != 0 {
 		f.hash.sha256 = sha256.New()
 	}
 	b.Files = append(b.Files, f)

@@ -140,6 +140,9 @@ func (p *Parser) openMail() {
 func (p *Parser) body(data []byte) {
 	if p.mail != nil {
 		p.mail.Write(data)
+		if p.mail.Message().Status != mime.Header {
+			p.tx.Advance(app.ToServer, Header)
+		}
 	}
 	p.raw.Append(data, !p.tx.Touched[app.ToServer])
 	p.tx.Touch(app.ToServer)

@@ -5,9 +5,10 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/app/mime"
 )
 
-// Steps of a direction's progress: a mail is there or it is not.
+// Steps of a direction's progress: commands, the mail's header has been read, all of the mail has.
 const (
 	Started uint8 = iota
+	Header
 	Complete
 	MaxProgress = Complete
 )

@@ -71,7 +71,7 @@ func smtpSource(step uint8, get func(x *Context, t *smtp.Tx) []byte) []Source {
 }
 
 func mailField(name string) []Source {
-	return smtpSource(smtp.Complete, func(_ *Context, t *smtp.Tx) []byte {
+	return smtpSource(smtp.Header, func(_ *Context, t *smtp.Tx) []byte {
 		if t.Mail == nil {
 			return nil
 		}
@@ -97,7 +97,7 @@ var (
 		}
 		return nth(t.Mail.URLs, i)
 	})}}
-	emailReceived = &Buffer{Name: "email.received", Multi: true, Sources: []Source{each(app.SMTP, app.ToServer, smtp.Complete, func(_ *Context, t *smtp.Tx, i int) ([]byte, bool) {
+	emailReceived = &Buffer{Name: "email.received", Multi: true, Sources: []Source{each(app.SMTP, app.ToServer, smtp.Header, func(_ *Context, t *smtp.Tx, i int) ([]byte, bool) {
 		if t.Mail == nil {
 			return nil, false
 		}

@@ -1,6 +1,9 @@
 package mime
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // bodyLine decodes one line of a part.
 func (p *Parser) bodyLine(line []byte) {
@@ -106,9 +109,10 @@ func (p *Parser) links(text []byte) []byte {
 	}
 }
 
+// addLink puts the latest link first, where Suricata's records have it.
 func (p *Parser) addLink(link []byte) {
 	if len(link) > 0 && len(p.msg.URLs) < maxURLs {
-		p.msg.URLs = append(p.msg.URLs, bytes.Clone(link))
+		p.msg.URLs = slices.Insert(p.msg.URLs, 0, bytes.Clone(link))
 	}
 }
 

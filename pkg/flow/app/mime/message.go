@@ -6,7 +6,7 @@ package mime
 type Message struct {
 	Fields      []Field // header of the mail itself, in order
 	Attachments [][]byte
-	URLs        [][]byte // links found in text parts, without duplicates of one part
+	URLs        [][]byte // links found in text parts, the latest first
 	BodyMD5     []byte   // of the body's bytes as sent, without header; nil when not asked for
 	Status      Status
 }

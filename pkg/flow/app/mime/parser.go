@@ -121,7 +121,7 @@ func (p *Parser) Write(data []byte) {
 
 // Stuffed says that a dot was left out before the line that comes next: the body's MD5 is of the bytes as sent.
 func (p *Parser) Stuffed() {
-	if p.state != inHeader {
+	if p.msg.Status != Header {
 		p.hashBody([]byte{'.'})
 	}
 }
@@ -166,11 +166,13 @@ func (p *Parser) takeLine(line []byte) {
 	if len(chomp(line)) > maxLine {
 		p.event("long_line")
 	}
+	if p.msg.Status != Header { // the headers of parts belong to the body
+		p.hashBody(line)
+	}
 	if p.state == inHeader {
 		p.headerLine(chomp(line))
 		return
 	}
-	p.hashBody(line)
 	if !p.cont && p.boundary(chomp(line)) {
 		return
 	}
