@@ -205,17 +205,6 @@ func (e *Engine) begin() {
 	}
 }
 
-// scan adds the rules whose fast patterns are in data.
-func (e *Engine) scan(set *scanSet, data []byte) {
-	if set == nil || len(data) == 0 {
-		return
-	}
-	e.found = set.matcher.Scan(data, &e.scratch, e.found[:0])
-	for _, p := range e.found {
-		e.candidates(set.rules[p])
-	}
-}
-
 // inOrder returns the rules that are due in the order of evaluation.
 func (e *Engine) inOrder() []uint32 {
 	if len(e.due) > 1 {

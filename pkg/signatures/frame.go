@@ -52,10 +52,7 @@ func (b *builder) finishFrames() {
 				b.rs.groups.frames = new([app.NumFrameTypes][2]frameGroup)
 			}
 			g := &b.rs.groups.frames[t][d]
-			g.set, g.always = from.set.build(), from.always
-			for _, p := range from.set.patterns {
-				g.longest = max(g.longest, len(p.Bytes))
-			}
+			g.set, g.always, g.longest = from.set.build(), from.always, from.set.longest
 		}
 	}
 }
@@ -125,21 +122,21 @@ func (e *Engine) inspectFrame(f *flow.Flow, fr *app.Frame, g *frameGroup, ended 
 		at = from + uint64(len(data))
 		end, known := fr.End()
 		e.ctx.Forget()
-		e.frameCandidates(g, st, data, from)
+		e.frameCandidates(g, st, data, from, int(from-fr.Offset))
 		e.evaluateFrame(f, fr, st, data, int(from-fr.Offset), known && at >= end || !known && ended)
 	}
 	st.scanned = max(st.scanned, f.Frames.End(fr.Dir))
 }
 
-// frameCandidates adds the rules whose fast pattern is in what is new of a run of bytes.
-func (e *Engine) frameCandidates(g *frameGroup, st *frameState, data []byte, from uint64) {
+// frameCandidates adds the rules whose fast pattern is in what is new of a run of bytes, which begins at base of the frame.
+func (e *Engine) frameCandidates(g *frameGroup, st *frameState, data []byte, from uint64, base int) {
 	e.begin()
 	e.candidates(g.always)
 	fresh := data
 	if edge := st.scanned - min(st.scanned, uint64(g.longest)); edge > from {
 		fresh = data[min(edge-from, uint64(len(data))):]
 	}
-	e.scan(g.set, fresh)
+	e.scan(g.set, fresh, base+len(data)-len(fresh))
 	for _, o := range e.inOrder() {
 		if at, there := slices.BinarySearch(st.pending, o); !there && len(st.pending) < maxPending && !slices.Contains(st.fired, o) {
 			st.pending = slices.Insert(st.pending, at, o)

@@ -1,14 +1,10 @@
 package signatures
 
 import (
-	"bytes"
-	"slices"
-
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/signatures/keyword"
-	"github.com/weir-ips/weir/pkg/signatures/prefilter"
 )
 
 // transport is a class of packets that have rules of their own.
@@ -60,50 +56,6 @@ type groups struct {
 	frames     *[app.NumFrameTypes][2]frameGroup // nil when no rule looks at frames
 }
 
-// scanSet is a matcher with the rules that each of its patterns makes candidates.
-type scanSet struct {
-	matcher *prefilter.Matcher
-	rules   [][]uint32
-}
-
-// setBuilder collects patterns; equal ones are kept once.
-type setBuilder struct {
-	index    map[string]int
-	patterns []prefilter.Pattern
-	rules    [][]uint32
-}
-
-func (b *setBuilder) add(f *keyword.Fast, order uint32) {
-	key := string(f.Pattern)
-	if f.NoCase {
-		key = "\x00" + key
-	}
-	if b.index == nil {
-		b.index = map[string]int{}
-	}
-	i, ok := b.index[key]
-	if !ok {
-		i = len(b.patterns)
-		b.index[key] = i
-		b.patterns = append(b.patterns, prefilter.Pattern{Bytes: f.Pattern, NoCase: f.NoCase})
-		b.rules = append(b.rules, nil)
-	}
-	b.rules[i] = append(b.rules[i], order)
-}
-
-// equal reports whether both hold the same patterns of the same rules, in the same order.
-func (b *setBuilder) equal(o *setBuilder) bool {
-	return slices.EqualFunc(b.patterns, o.patterns, func(x, y prefilter.Pattern) bool { return x.NoCase == y.NoCase && bytes.Equal(x.Bytes, y.Bytes) }) &&
-		slices.EqualFunc(b.rules, o.rules, slices.Equal[[]uint32])
-}
-
-func (b *setBuilder) build() *scanSet {
-	if b == nil || len(b.patterns) == 0 {
-		return nil
-	}
-	return &scanSet{matcher: prefilter.Build(b.patterns), rules: b.rules}
-}
-
 // build sorts the rules into their groups.
 func (rs *Ruleset) build() {
 	b := builder{rs: rs}
@@ -121,6 +73,7 @@ type builder struct {
 	txs               [app.NumProtos][2]txBuilder
 	frames            [app.NumFrameTypes][2]frameBuilder
 	ip                []*keyword.Signature
+	scopes            scopes
 }
 
 func (b *builder) add(s *keyword.Signature) {
@@ -216,12 +169,12 @@ func (b *builder) finish() {
 	g := &b.rs.groups
 	for t := range b.packets {
 		for side := range b.packets[t] {
-			g.packets[t][side] = b.packets[t][side].build()
+			g.packets[t][side] = b.packets[t][side].build(&b.scopes)
 		}
 	}
 	for d := range b.streams {
-		g.segments[d] = b.segments[d].build()
-		g.streams[d] = b.streams[d].build()
+		g.segments[d] = b.segments[d].build(&b.scopes)
+		g.streams[d] = b.streams[d].build(&b.scopes)
 	}
 	shared := sharedSets{}
 	for p := range b.txs {

@@ -62,7 +62,7 @@ func (e *Engine) byPacket(st *flowState) {
 	if t == overTCP && f != nil && x.Result.InStream { // most rules look for the same bytes in the stream
 		sets = &e.rules.segments[side]
 	}
-	e.scanPorts(sets, p, payload)
+	e.scanPorts(sets, p, payload, 0)
 	e.chunk = chunk{}
 	if f != nil && f.TCP != nil {
 		e.nextChunk(f)
@@ -90,7 +90,7 @@ func (e *Engine) nextChunk(f *flow.Flow) {
 		return
 	}
 	e.byPort(&e.rules.streamsAll[d], e.ctx.Packet)
-	e.scanPorts(&e.rules.streams[d], e.ctx.Packet, data)
+	e.scanPorts(&e.rules.streams[d], e.ctx.Packet, data, int(base))
 }
 
 // events adds the rules about what is wrong with the packet or its session.
@@ -114,13 +114,13 @@ func (e *Engine) byPort(l *portLists, p *decode.Packet) {
 	e.candidates(l.narrow.get(p.DstPort, true))
 }
 
-func (e *Engine) scanPorts(s *portSets, p *decode.Packet, data []byte) {
+func (e *Engine) scanPorts(s *portSets, p *decode.Packet, data []byte, base int) {
 	if len(data) == 0 {
 		return
 	}
-	e.scan(s.any, data)
-	e.scan(s.narrow.get(p.SrcPort, false), data)
-	e.scan(s.narrow.get(p.DstPort, true), data)
+	e.scanScopes(s.any, data, base)
+	e.scanScopes(s.narrow.get(p.SrcPort, false), data, base)
+	e.scanScopes(s.narrow.get(p.DstPort, true), data, base)
 }
 
 // evaluate matches the candidates against the packet, its payload and the stream's chunk.

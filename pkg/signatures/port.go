@@ -88,40 +88,37 @@ func (l *portLists) add(s *keyword.Signature) {
 	}
 }
 
-// portSets are scan sets by port: a packet is scanned with the one of any port, and those of its own ports.
+// portSets are scan sets by port: a packet is scanned with those of any port, and those of its own ports.
 type portSets struct {
-	any    *scanSet
-	narrow byPort[*scanSet]
+	any    []scopedSet
+	narrow byPort[[]scopedSet]
 }
 
-// portBuilder collects portSets.
+// portBuilder collects the rules of portSets.
 type portBuilder struct {
-	any    setBuilder
-	narrow map[portKey]*setBuilder
+	any    []*keyword.Signature
+	narrow map[portKey][]*keyword.Signature
 }
 
 func (b *portBuilder) add(s *keyword.Signature) {
 	ports, dst := narrow(s)
 	if ports == nil {
-		b.any.add(&s.Fast, s.Order)
+		b.any = append(b.any, s)
 		return
 	}
 	if b.narrow == nil {
-		b.narrow = map[portKey]*setBuilder{}
+		b.narrow = map[portKey][]*keyword.Signature{}
 	}
 	for _, p := range ports {
 		k := portKey{p, dst}
-		if b.narrow[k] == nil {
-			b.narrow[k] = &setBuilder{}
-		}
-		b.narrow[k].add(&s.Fast, s.Order)
+		b.narrow[k] = append(b.narrow[k], s)
 	}
 }
 
-func (b *portBuilder) build() portSets {
-	s := portSets{any: b.any.build()}
-	for k, nb := range b.narrow {
-		s.narrow.set(k, nb.build())
+func (b *portBuilder) build(x *scopes) portSets {
+	s := portSets{any: x.build(b.any)}
+	for k, sigs := range b.narrow {
+		s.narrow.set(k, x.build(sigs))
 	}
 	return s
 }

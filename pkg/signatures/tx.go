@@ -173,12 +173,12 @@ func (e *Engine) scanBuffer(en *txEngine, scanned *int, tx app.Tx, d app.Directi
 		if buf.Wait {
 			continue
 		}
-		data := buf.Data
+		data, base := buf.Data, buf.Base
 		if k == 0 && *scanned > 0 { // a growing body: what is new, and what a pattern across the edge needs
-			skip := *scanned - buf.Base - en.longest
-			data = data[min(max(skip, 0), len(data)):]
+			skip := min(max(*scanned-base-en.longest, 0), len(data))
+			data, base = data[skip:], base+skip
 		}
-		e.scan(en.set, data)
+		e.scan(en.set, data, base)
 		if k == 0 && !whole && len(en.group.Transforms) == 0 {
 			*scanned = buf.Base + len(buf.Data)
 		}

@@ -94,11 +94,7 @@ func (t *txBuilder) build(built sharedSets) txGroup {
 	g := txGroup{always: t.always, events: t.events}
 	for i := range t.engines {
 		e := &t.engines[i]
-		longest := 0
-		for _, p := range e.set.patterns {
-			longest = max(longest, len(p.Bytes))
-		}
-		g.engines = append(g.engines, txEngine{group: e.group, source: e.source, set: built.build(e.group.Key, &e.set), longest: longest})
+		g.engines = append(g.engines, txEngine{group: e.group, source: e.source, set: built.build(e.group.Key, &e.set), longest: e.set.longest})
 	}
 	slices.SortStableFunc(g.engines, func(a, b txEngine) int { return int(a.source.Progress) - int(b.source.Progress) })
 	return g

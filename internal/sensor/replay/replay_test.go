@@ -45,7 +45,7 @@ func queries(n int) [][]byte {
 	return frames
 }
 
-func settings(t *testing.T) *suricatayaml.Settings {
+func settings(t testing.TB) *suricatayaml.Settings {
 	t.Helper()
 	s, _, err := suricatayaml.Load("", nil, false)
 	if err != nil {

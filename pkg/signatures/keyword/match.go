@@ -22,6 +22,11 @@ func (s *Signature) addresses(c *Context, src, dst U128, srcPort, dstPort uint16
 	return s.Src.Has(src) && s.Dst.Has(dst)
 }
 
+// Between reports whether the packet goes from src to dst, in the direction under inspection; nil stands for every address.
+func (c *Context) Between(src, dst *AddrSet) bool {
+	return (src == nil || src.Has(c.src)) && (dst == nil || dst.Has(c.dst))
+}
+
 func hasPorts(proto uint8) bool { return proto == protoTCP || proto == protoUDP || proto == protoSCTP }
 
 // Tests reports whether all tests of packet, flow and state hold.

@@ -44,6 +44,19 @@ func (t compare) holds(v uint64) bool {
 	return ordered(t.op, v, t.a, t.b)
 }
 
+// top returns the largest number that holds, and whether there is one.
+func (t compare) top() (uint64, bool) {
+	switch t.op {
+	case opEqual, opLessEqual:
+		return t.a, true
+	case opLess:
+		return max(t.a, 1) - 1, true
+	case opBetween:
+		return t.b - 1, true
+	}
+	return 0, false
+}
+
 // ordered is every comparison that does not look at single bits.
 func ordered[T cmp.Ordered](op compareOp, v, a, b T) bool {
 	switch op {

@@ -137,6 +137,7 @@ type Signature struct {
 	Packets         []*Group // buffers of the packet: headers
 	Groups          []*Group // buffers of transactions, earliest first
 	Fast            Fast
+	MaxPayload      int // bytes that dsize allows at most; 0 when it sets no bound
 	DecodeEvents    []decode.Event
 	DecodeAny       bool // decode-event:any, or a broken protocol
 	StreamEvents    []flow.StreamEvent
@@ -190,12 +191,3 @@ const (
 	mustNotExist
 	mayBeAbsent
 )
-
-// Fast is the pattern that must be found before the rule is evaluated at all.
-type Fast struct {
-	Pattern []byte // nil when the rule has none; lower case when NoCase
-	NoCase  bool
-	Group   int // index in Groups; -1 for the payload
-	// Whole says that the rule is fulfilled in its buffer by the pattern alone.
-	Offset, Depth int // where the pattern may begin and must end; Depth 0 for anywhere
-}

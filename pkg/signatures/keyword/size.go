@@ -12,19 +12,6 @@ type size struct{ compare }
 
 func (s *size) match(in *Inspection) bool { return s.holds(uint64(in.base + len(in.buf))) }
 
-// top returns the largest length that holds, and whether there is one.
-func (s *size) top() (uint64, bool) {
-	switch s.op {
-	case opEqual, opLessEqual:
-		return s.a, true
-	case opLess:
-		return max(s.a, 1) - 1, true
-	case opBetween:
-		return s.b - 1, true
-	}
-	return 0, false
-}
-
 var bsize = Keyword{
 	Name: "bsize", Family: FamilyContent, Arg: uintShape, Doc: "length of the buffer",
 	setup: func(c *compiler, o *syntax.Option) error {
@@ -74,6 +61,9 @@ var dsize = Keyword{
 			return err
 		}
 		c.props([]prop{ofPacket})
+		if top, bounded := t.top(); bounded {
+			c.sig.MaxPayload = int(top)
+		}
 		c.test(func(x *Context) bool {
 			n := len(x.Packet.Payload)
 			return x.Packet.L4 != nil && t.holds(uint64(n)) && (n > 0 || t.op != opNot && t.op != opNotBetween) // as Suricata: "not" needs a payload
