@@ -52,3 +52,19 @@ func TestDispatch(t *testing.T) {
 		})
 	}
 }
+
+// TestRulesCheckVariables holds that a variable that is not defined keeps a rule from loading, and that --set defines it.
+func TestRulesCheckVariables(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.rules")
+	if err := os.WriteFile(file, []byte("alert tcp $LAB any -> !$INTERNAL_NETWORK $LAB_PORTS (sid:1;)\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, _ := run("rules", "check", file)
+	if code != 1 || !strings.Contains(out, "variable $LAB is not defined: give it a value") || !strings.Contains(out, "1 rules: 0 loaded, 0 disabled, 1 failed") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	code, out, errs := run("rules", "check", "--set", "vars.address-groups.LAB=[10.1.0.0/16]", "--set", "vars.port-groups.LAB_PORTS=[80,443]", file)
+	if code != 0 || !strings.Contains(out, "1 rules: 1 loaded") {
+		t.Errorf("with values: exit %d: %s%s", code, out, errs)
+	}
+}

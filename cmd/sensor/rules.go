@@ -36,6 +36,8 @@ func rulesCheck(_ context.Context, args []string, stdout, stderr io.Writer) int 
 		fs.PrintDefaults()
 	}
 	yaml := fs.String("suricata-yaml", "", "Suricata configuration `file` to take variables from")
+	var sets []string
+	fs.Func("set", "change a setting by Suricata's `key=value`, such as vars.address-groups.HOME_NET=[10.0.0.0/8]; repeatable", appendTo(&sets))
 	warn := fs.Bool("warnings", true, "print warnings too")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -46,7 +48,7 @@ func rulesCheck(_ context.Context, args []string, stdout, stderr io.Writer) int 
 		fs.Usage()
 		return 2
 	}
-	s, warnings, err := suricatayaml.Load(*yaml, nil, false)
+	s, warnings, err := suricatayaml.Load(*yaml, sets, false)
 	for _, w := range warnings {
 		fmt.Fprintln(stderr, "warning:", w)
 	}

@@ -97,6 +97,9 @@ func compileChunk(c syntax.Chunk, env *keyword.Env) []compiled {
 		one := compiled{pos: r.Pos, disabled: r.Disabled}
 		if !r.Disabled {
 			one.sig, one.warnings, one.err = keyword.Compile(r, env)
+			if r.Unfinished {
+				one.warnings = append(one.warnings, syntax.ErrNoFinal)
+			}
 		}
 		out = append(out, one)
 	}

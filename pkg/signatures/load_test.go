@@ -28,13 +28,13 @@ alert ip any any -> any any (requires:version >= 99; sid:4;)
 alert ip any any -> any any (sid:5)
 alert tcp any any -> any any (classtype:none; sid:6;)
 `, Options{})
-	if want := (Counts{Rules: 8, Loaded: 2, Disabled: 1, Failed: 3, Skipped: 2}); rs.Counts() != want {
+	if want := (Counts{Rules: 8, Loaded: 3, Disabled: 1, Failed: 2, Skipped: 2}); rs.Counts() != want {
 		t.Errorf("%+v, want %+v", rs.Counts(), want)
 	}
 	want := []string{
-		"r:7:30: no semicolon after the last option",
 		"r:4:1: sid 1 rev 2 is a duplicate of r:3",
 		"r:5:30: nonsense: unknown keyword",
+		"r:7:1: no semicolon after the last option",
 		`r:8:1: classtype: "none" is not in classification.config: the rule gets priority 3`,
 	}
 	if strings.Join(problems, "\n") != strings.Join(want, "\n") {
@@ -54,7 +54,7 @@ func TestLoadConfiguration(t *testing.T) {
 	want := []string{
 		`c:2:1: "nonsense" is not config classification: name,description,priority`,
 		`t:1:1: sig_id "" is not a number`,
-		"t:2:1: ip $NOWHERE: variable $NOWHERE is not defined",
+		"t:2:1: ip $NOWHERE: variable $NOWHERE is not defined: give it a value (variables.NOWHERE in sensor.yaml, vars in suricata.yaml, or --set)",
 	}
 	if strings.Join(problems, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(problems, "\n"), strings.Join(want, "\n"))

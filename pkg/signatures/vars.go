@@ -13,6 +13,7 @@ func defaultVariables() map[string]string {
 		"DNP3_CLIENT", "MODBUS_CLIENT", "MODBUS_SERVER", "ENIP_CLIENT", "ENIP_SERVER"} {
 		v[name] = "$HOME_NET"
 	}
+	v["INTERNAL_NETWORK"] = "$HOME_NET" // Suricata does not have it: Quadrant's rules call the home network so
 	return v
 }
 

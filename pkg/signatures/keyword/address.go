@@ -140,7 +140,7 @@ func parseGroup[T any](text string, vars map[string]string, depth int, all T, el
 	case text[0] == '$':
 		value, ok := vars[text[1:]]
 		if !ok {
-			return g, false, fmt.Errorf("variable %s is not defined", text)
+			return g, false, fmt.Errorf("variable %s is not defined: give it a value (variables.%s in sensor.yaml, vars in suricata.yaml, or --set)", text, text[1:])
 		}
 		return parseGroup(value, vars, depth+1, all, element, complement)
 	case text[0] == '[':

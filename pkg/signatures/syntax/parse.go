@@ -196,7 +196,7 @@ func (l *line) rule() (*Rule, *Error) {
 	if l.text[len(l.text)-1] != ')' || len(l.text)-1 <= open {
 		return nil, &Error{Pos: l.place(len(l.text) - 1), Err: ErrUnclosed}
 	}
-	r.Options, err = l.options(open+1, len(l.text)-1)
+	r.Options, r.Unfinished, err = l.options(open+1, len(l.text)-1)
 	if err != nil {
 		return nil, err
 	}
@@ -262,31 +262,32 @@ func word(s string, i int) (int, bool) {
 	return i, depth == 0
 }
 
-// options splits text[from:to] at semicolons that no backslash precedes. Quotes do not protect a semicolon.
-func (l *line) options(from, to int) ([]Option, *Error) {
-	options := make([]Option, 0, strings.Count(l.text[from:to], ";"))
+// options splits text[from:to] at semicolons that no backslash precedes. Quotes do not protect a semicolon. The last option may lack
+// its semicolon: unfinished.
+func (l *line) options(from, to int) (options []Option, unfinished bool, err *Error) {
+	options = make([]Option, 0, strings.Count(l.text[from:to], ";")+1)
 	for {
 		from = skipSpace(l.text[:to], from)
 		if from == to {
-			return options, nil
+			return options, unfinished, nil
 		}
 		end := semicolon(l.text[:to], from)
 		if end < 0 {
-			return nil, &Error{Pos: l.place(from), Err: ErrNoFinal}
+			end, unfinished = to, true
 		}
 		text := l.text[from:end]
 		name, value, hasArg := strings.Cut(text, ":")
 		name = strings.TrimRight(name, " \t")
 		if name == "" {
-			return nil, &Error{Pos: l.place(from), Err: ErrEmpty}
+			return nil, false, &Error{Pos: l.place(from), Err: ErrEmpty}
 		}
 		if i := strings.IndexFunc(name, notInName); i >= 0 {
-			return nil, &Error{Pos: l.place(from + i), Err: ErrName}
+			return nil, false, &Error{Pos: l.place(from + i), Err: ErrName}
 		}
 		options = append(options, Option{
 			Pos: l.place(from), Name: name, Value: strings.Trim(value, " \t"), HasArg: hasArg,
 		})
-		from = end + 1
+		from = min(end+1, to)
 	}
 }
 

@@ -38,7 +38,6 @@ func TestParseErrors(t *testing.T) {
 		{"alert tcp any any <- any any (sid:1;)", "f:1:19", ErrDirection},
 		{"alert tcp any any -> any (sid:1;)", "f:1:26", ErrHeader},
 		{"alert tcp any any -> any any (sid:1;", "f:1:36", ErrUnclosed},
-		{"alert tcp any any -> any any (sid:1)", "f:1:31", ErrNoFinal},
 		{"alert tcp any any -> any any (sid:1; ;)", "f:1:38", ErrEmpty},
 		{"alert tcp any any -> any any (:1;)", "f:1:31", ErrEmpty},
 		{"alert tcp [1.1.1.1 any -> any any (sid:1;)", "f:1:11", ErrUnbalanced},
@@ -78,6 +77,17 @@ func TestParseFile(t *testing.T) {
 	}
 	if at := rules[1].Options[1].Pos.String(); at != "f:6:3" {
 		t.Errorf("rev on a continued line is at %s, want f:6:3", at)
+	}
+}
+
+// TestParseUnfinished holds that a rule whose last option lacks its semicolon is read, and says so.
+func TestParseUnfinished(t *testing.T) {
+	rules, errs := Parse("f", "alert ip any any -> any any (msg:\"a\"; sid:1 )\nalert ip any any -> any any (sid:2;)\n")
+	if errs != nil || len(rules) != 2 {
+		t.Fatalf("%d rules, %v", len(rules), errs)
+	}
+	if r := rules[0]; !r.Unfinished || rules[1].Unfinished || r.String() != `alert ip any any -> any any (msg:"a"; sid:1;)` {
+		t.Errorf("unfinished %v, %s", r.Unfinished, r)
 	}
 }
 

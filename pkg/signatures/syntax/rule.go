@@ -75,8 +75,10 @@ type Rule struct {
 	Pos      Pos
 	Header   Header
 	Options  []Option
-	Disabled bool   // the rule is commented out
-	Raw      string // the rule as written, comment mark and line continuations removed
+	Disabled bool // the rule is commented out
+	// Unfinished says that the last option lacks its semicolon. What is meant is plain; Suricata refuses the rule.
+	Unfinished bool
+	Raw        string // the rule as written, comment mark and line continuations removed
 }
 
 // Option returns the value of the first option called name.
