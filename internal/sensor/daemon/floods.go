@@ -46,7 +46,7 @@ func (d *Daemon) limits() threshold.Limits {
 func (d *Daemon) detect(c *path.Config) {
 	limits := d.limits()
 	c.Detect = &limits
-	c.Hooks.Detected = d.floods.Reporter()
+	c.Hooks.Detected = d.floods.Report
 	if d.cfg.Mode == config.Host {
 		return
 	}

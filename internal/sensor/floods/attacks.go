@@ -22,16 +22,19 @@ func keyOf(d *threshold.Detection) attackKey {
 
 // attack is one that is on.
 type attack struct {
-	threshold.Detection                              // as it stands
-	reports             map[int]*threshold.Detection // what each worker has told last, while the attack is on for it
-	counted             bool                         // the kernel's counters show it
-	lapsed              int64                        // Unix ns since when nobody but the measures' counters shows it; 0: somebody does
-	told                int64                        // Unix ns of the last record
-	changed             bool                         // a measure has begun since
+	threshold.Detection       // as it stands
+	reported            int64 // Unix ns of inspection's last word on it; 0: inspection does not see it, or no more
+	counted             bool  // the kernel's counters show it
+	lapsed              int64 // Unix ns since when nobody but the measures' counters shows it; 0: somebody does
+	told                int64 // Unix ns of the last record
+	changed             bool  // a measure has begun since
 	measures            []threshold.Measure
 	seen                seen
 	ladder              ladder
 }
+
+// silence is how long inspection may say nothing of an attack that it sees: it does every minute, unless it was started anew.
+const silence = 3 * time.Minute
 
 // lapse is how long after the last that saw it an attack is over, unless what is dropped shows that it goes on.
 const lapse = 10 * time.Second
@@ -88,36 +91,26 @@ func (c *Control) counted(d *threshold.Detection) {
 	}
 }
 
-// Reporter returns what a worker's detector reports to: see path.Hooks.
-func (c *Control) Reporter() func(*threshold.Detection) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	worker := c.reporters
-	c.reporters++
-	return func(d *threshold.Detection) { c.report(worker, d) }
-}
-
-func (c *Control) report(worker int, d *threshold.Detection) {
+// Report takes an event of inspection's detector: see path.Hooks. d is lent.
+func (c *Control) Report(d *threshold.Detection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.attack(d)
-	known := len(a.reports) > 0 || a.counted || a.lapsed != 0
-	if d.Phase == threshold.End {
-		delete(a.reports, worker)
-	} else {
-		copied := *d
-		a.reports[worker] = &copied
-		a.lapsed = 0
-	}
+	known := a.told != 0
 	a.merge(d)
-	switch {
-	case d.Phase == threshold.Start && !known:
-		c.tell(a, threshold.Start)
-	case d.Phase == threshold.End && len(a.reports) == 0 && !a.counted:
-		if len(a.measures) == 0 {
-			c.tell(a, threshold.End)
-			return
+	if d.Phase != threshold.End {
+		a.reported, a.lapsed = d.Time, 0
+		if !known {
+			c.tell(a, threshold.Start)
 		}
+		return
+	}
+	a.reported = 0
+	switch {
+	case a.counted:
+	case len(a.measures) == 0:
+		c.tell(a, threshold.End)
+	default:
 		a.lapsed = d.Time // what is dropped is not inspected: the counters decide
 	}
 }
@@ -127,14 +120,14 @@ func (c *Control) attack(d *threshold.Detection) *attack {
 	k := keyOf(d)
 	a := c.attacks[k]
 	if a == nil {
-		a = &attack{Detection: *d, reports: map[int]*threshold.Detection{}}
+		a = &attack{Detection: *d}
 		a.ID = threshold.AttackID(d)
 		c.attacks[k] = a
 	}
 	return a
 }
 
-// merge takes over what is told of an attack. Workers see different packets of it, so their figures add up.
+// merge takes over what is told of an attack.
 func (a *attack) merge(d *threshold.Detection) {
 	a.Time, a.Value, a.Window, a.Threshold = d.Time, d.Value, d.Window, d.Threshold
 	a.Peak, a.Packets, a.Bytes, a.Sources = max(a.Peak, d.Peak), max(a.Packets, d.Packets), max(a.Bytes, d.Bytes), max(a.Sources, d.Sources)
@@ -142,15 +135,6 @@ func (a *attack) merge(d *threshold.Detection) {
 	if len(a.Samples) == 0 {
 		a.Samples = slices.Clone(d.Samples)
 	}
-	if len(a.reports) < 2 {
-		return
-	}
-	var sum threshold.Detection
-	for _, r := range a.reports {
-		sum.Value, sum.Peak, sum.Packets, sum.Bytes = sum.Value+r.Value, sum.Peak+r.Peak, sum.Packets+r.Packets, sum.Bytes+r.Bytes
-	}
-	a.Value, a.Peak = sum.Value, max(a.Peak, sum.Peak)
-	a.Packets, a.Bytes = max(a.Packets, sum.Packets), max(a.Bytes, sum.Bytes)
 }
 
 // tell writes the record of an attack's phase, and forgets it with its end.
@@ -167,12 +151,15 @@ func (c *Control) tell(a *attack, phase threshold.Phase) {
 	c.o.Publish(&a.Detection)
 }
 
-// settle ends attacks that workers no longer see, unless the kernel still counts enough of their packets.
+// settle ends attacks that inspection no longer sees, unless the kernel still counts enough of their packets.
 func (c *Control) settle(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, a := range c.attacks {
-		if a.lapsed == 0 || a.counted || len(a.reports) > 0 {
+		if a.reported != 0 && now.UnixNano()-a.reported > int64(silence) {
+			a.reported, a.lapsed = 0, now.UnixNano()
+		}
+		if a.lapsed == 0 || a.counted || a.reported != 0 {
 			continue
 		}
 		if rate := uint64(a.ladder.arriving); rate >= c.packetsOf(a)/2 {

@@ -1,7 +1,7 @@
 // Package floods is the sensor's control loop against attacks that are a matter of how often: it reads the kernel's counters of
 // destinations, takes what inspection reports, decides what is an attack and what is done about it, and explains both.
 //
-// An attack has one name from its start to its end, however many workers see it. What is done about it are measures on packets
+// An attack has one name from its start to its end, whoever sees it. What is done about it are measures on packets
 // to its destination, each with an end that is put off while the attack lasts, so that a dead sensor's measures lapse.
 package floods
 
@@ -60,12 +60,11 @@ type Control struct {
 	handshakes handshakes
 	refusals   telemetry.Throttle
 
-	mu        sync.Mutex
-	attacks   map[attackKey]*attack
-	reporters int
-	normals   normals
-	wanted    wanted        // in force
-	dropped   *bpf.Counters // at the last look
+	mu      sync.Mutex
+	attacks map[attackKey]*attack
+	normals normals
+	wanted  wanted        // in force
+	dropped *bpf.Counters // at the last look
 }
 
 // New returns a control that has seen nothing but what earlier runs have learned. A file that cannot be used is put aside, and said so.
