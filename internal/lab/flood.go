@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,22 +19,32 @@ type FloodKind uint8
 
 // The floods.
 const (
-	SYNFlood  FloodKind = iota // TCP SYN
-	UDPFlood                   // UDP datagrams of Payload bytes
-	ICMPFlood                  // echo requests of Payload bytes
+	SYNFlood      FloodKind = iota // TCP SYN with a maximum segment size
+	UDPFlood                       // UDP datagrams of Payload bytes
+	ICMPFlood                      // echo requests of Payload bytes
+	BareSYNFlood                   // TCP SYN without options and with a window of 512, as tools send them
+	SYNACKFlood                    // TCP SYN-ACK from port SrcPort: a reflection
+	ACKFlood                       // TCP ACK of no conversation
+	FragmentFlood                  // later fragments of UDP datagrams, of Payload bytes
+	GREFlood                       // GRE (IP protocol 47) with Payload bytes
 )
 
-func (k FloodKind) String() string { return [...]string{"SYN", "UDP", "ICMP"}[k] }
+func (k FloodKind) String() string {
+	return [...]string{"SYN", "UDP", "ICMP", "bare SYN", "SYN-ACK", "ACK", "fragment", "GRE"}[k]
+}
 
-// Flood sends packets as fast as told, from one source or from random ones.
+// Flood sends packets as fast as told, from one source or from random ones. A reflection is a UDPFlood with the service's SrcPort
+// and a Src of some reflectors; a carpet is one with Spread; a low-rate attack one with a low Rate; Mixed sends several at once.
 type Flood struct {
 	Kind    FloodKind
 	From    *Host          // where it is sent from, out of eth0
-	Dst     netip.AddrPort // IPv4 or IPv6; the port is without meaning for ICMP
+	Dst     netip.AddrPort // IPv4 or IPv6; the port is without meaning where there are none
+	Spread  netip.Prefix   // if valid, destinations are random within it instead of Dst's address
 	Src     netip.Prefix   // sources are random within it; invalid: the host's own address
 	SrcPort uint16         // of TCP and UDP; 0: random
 	Rate    int            // packets a second; 0: as fast as it can
-	Payload int            // bytes of UDP or ICMP payload, up to 1400
+	On, Off time.Duration  // pulses: it sends for On, pauses for Off, and so on; 0: without a pause
+	Payload int            // bytes of UDP, ICMP, GRE or fragment payload, up to 1400
 	Seed    uint64         // the same seed sends the same packets
 }
 
@@ -43,18 +55,8 @@ func (f Flood) Run(ctx context.Context, duration time.Duration) (sent uint64, er
 		ctx, cancel = context.WithTimeout(ctx, duration)
 		defer cancel()
 	}
-	if f.Payload < 0 || f.Payload > 1400 {
-		return 0, fmt.Errorf("lab: %v flood: %d bytes of payload; 0 to 1400 expected", f.Kind, f.Payload)
-	}
-	if !f.Src.IsValid() {
-		own := f.From.Addr
-		if f.Dst.Addr().Is6() {
-			own = f.From.Addr6
-		}
-		f.Src = netip.PrefixFrom(own, own.BitLen())
-	}
-	if f.Src.Addr().Is4() != f.Dst.Addr().Is4() {
-		return 0, fmt.Errorf("lab: %v flood: source %s and destination %s are of different IP versions", f.Kind, f.Src, f.Dst)
+	if err := f.check(); err != nil {
+		return 0, err
 	}
 	s, err := openFrames(f.From.Namespace, "eth0", 0)
 	if err != nil {
@@ -62,6 +64,48 @@ func (f Flood) Run(ctx context.Context, duration time.Duration) (sent uint64, er
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	rng := rand.New(rand.NewPCG(f.Seed, 0x77656972))
+	for ctx.Err() == nil {
+		n, err := f.pulse(ctx, s, rng)
+		sent += n
+		if err != nil {
+			return sent, err
+		}
+		pause(ctx, f.Off)
+	}
+	return sent, nil
+}
+
+// check fills in what follows from the rest.
+func (f *Flood) check() error {
+	if f.Payload < 0 || f.Payload > 1400 {
+		return fmt.Errorf("lab: %v flood: %d bytes of payload; 0 to 1400 expected", f.Kind, f.Payload)
+	}
+	if f.On < 0 || f.Off < 0 || f.Off > 0 && f.On == 0 {
+		return fmt.Errorf("lab: %v flood: pulses of %v and pauses of %v; a pause needs a pulse", f.Kind, f.On, f.Off)
+	}
+	if !f.Spread.IsValid() {
+		f.Spread = netip.PrefixFrom(f.Dst.Addr(), f.Dst.Addr().BitLen())
+	}
+	if !f.Src.IsValid() {
+		own := f.From.Addr
+		if f.Spread.Addr().Is6() {
+			own = f.From.Addr6
+		}
+		f.Src = netip.PrefixFrom(own, own.BitLen())
+	}
+	if f.Src.Addr().Is4() != f.Spread.Addr().Is4() {
+		return fmt.Errorf("lab: %v flood: source %s and destination %s are of different IP versions", f.Kind, f.Src, f.Spread)
+	}
+	return nil
+}
+
+// pulse sends until ctx ends or, with pulses, for one of them.
+func (f *Flood) pulse(ctx context.Context, s *frameSocket, rng *rand.Rand) (sent uint64, err error) {
+	if f.On > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.On)
+		defer cancel()
+	}
 	pace := newPacer(f.Rate)
 	for {
 		n := pace.wait(ctx)
@@ -83,9 +127,25 @@ func (f Flood) Run(ctx context.Context, duration time.Duration) (sent uint64, er
 	}
 }
 
+// Mixed sends several floods at once, as multi-vector attacks are.
+func Mixed(ctx context.Context, duration time.Duration, floods ...Flood) (sent uint64, err error) {
+	var total atomic.Uint64
+	errs := make([]error, len(floods))
+	var all sync.WaitGroup
+	for i, f := range floods {
+		all.Go(func() {
+			n, err := f.Run(ctx, duration)
+			total.Add(n)
+			errs[i] = err
+		})
+	}
+	all.Wait()
+	return total.Load(), errors.Join(errs...)
+}
+
 // put writes one frame and returns its length.
 func (f *Flood) put(b []byte, rng *rand.Rand) int {
-	h := ipHeader{src: within(f.Src, rng), dst: f.Dst.Addr(), ttl: uint8(48 + rng.UintN(16)), id: uint16(rng.Uint32())}
+	h := ipHeader{src: within(f.Src, rng), dst: within(f.Spread, rng), ttl: uint8(48 + rng.UintN(16)), id: uint16(rng.Uint32())}
 	rest := putEthernet(b, f.From.RouterMAC, f.From.MAC, h.etherType())
 	random := rng.Uint64()
 	sport := 1024 + uint16(random%(65536-1024))
@@ -95,9 +155,26 @@ func (f *Flood) put(b []byte, rng *rand.Rand) int {
 	var size, sumAt int
 	l4 := rest[h.len():]
 	switch f.Kind {
+	case FragmentFlood:
+		return f.putFragment(rest, h, random) + ethLen
+	case GREFlood:
+		h.proto = 47
+		h.put(rest, 4+f.Payload)
+		fill(l4[4:4+f.Payload], random)
+		copy(l4, []byte{0, 0, 0x88, 0xb5}) // RFC 2784: no checksum; within is what nobody knows
+		return ethLen + h.len() + 4 + f.Payload
 	case SYNFlood:
 		h.proto, size, sumAt = unix.IPPROTO_TCP, tcpLen+4, 16
 		putSYN(l4, sport, f.Dst.Port(), uint32(random>>16))
+	case BareSYNFlood:
+		h.proto, size, sumAt = unix.IPPROTO_TCP, tcpLen, 16
+		putTCP(l4, sport, f.Dst.Port(), random, 0x02, 512)
+	case SYNACKFlood:
+		h.proto, size, sumAt = unix.IPPROTO_TCP, tcpLen, 16
+		putTCP(l4, sport, f.Dst.Port(), random, 0x12, 65535)
+	case ACKFlood:
+		h.proto, size, sumAt = unix.IPPROTO_TCP, tcpLen, 16
+		putTCP(l4, sport, f.Dst.Port(), random, 0x10, 512)
 	case UDPFlood:
 		h.proto, size, sumAt = unix.IPPROTO_UDP, udpLen+f.Payload, 6
 		fill(putUDP(l4, sport, f.Dst.Port(), f.Payload)[:f.Payload], random)
@@ -116,6 +193,40 @@ func (f *Flood) put(b []byte, rng *rand.Rand) int {
 		binary.BigEndian.PutUint16(segment[sumAt:], h.checksum(segment))
 	}
 	return ethLen + h.len() + size
+}
+
+// putFragment writes the second fragment of a datagram whose first nobody will see, and returns the length of the IP packet.
+func (f *Flood) putFragment(b []byte, h ipHeader, random uint64) int {
+	size := max(f.Payload, 8)
+	if h.src.Is4() {
+		h.proto = unix.IPPROTO_UDP
+		fill(h.put(b, size)[:size], random)
+		binary.BigEndian.PutUint16(b[6:], 185) // in units of 8 bytes: 1480
+		b[10], b[11] = 0, 0
+		binary.BigEndian.PutUint16(b[10:], fold(sum(b[:ipv4Len])))
+		return ipv4Len + size
+	}
+	h.proto = unix.IPPROTO_FRAGMENT
+	rest := h.put(b, 8+size)
+	rest[0], rest[1] = unix.IPPROTO_UDP, 0
+	binary.BigEndian.PutUint16(rest[2:], 185<<3)
+	binary.BigEndian.PutUint32(rest[4:], uint32(random))
+	fill(rest[8:8+size], random)
+	return ipv6Len + 8 + size
+}
+
+// putTCP writes a TCP header without options and with a zero checksum.
+func putTCP(b []byte, sport, dport uint16, random uint64, flags byte, window uint16) {
+	binary.BigEndian.PutUint16(b, sport)
+	binary.BigEndian.PutUint16(b[2:], dport)
+	binary.BigEndian.PutUint32(b[4:], uint32(random>>16))
+	binary.BigEndian.PutUint32(b[8:], 0)
+	if flags&0x10 != 0 {
+		binary.BigEndian.PutUint32(b[8:], uint32(random>>32))
+	}
+	b[12], b[13] = 5<<4, flags
+	binary.BigEndian.PutUint16(b[14:], window)
+	binary.BigEndian.PutUint32(b[16:], 0)
 }
 
 // putSYN writes a TCP header with one option, the maximum segment size, and a zero checksum.
