@@ -11,6 +11,7 @@ func commands() []subcommand.Command {
 		{Name: "status", Summary: "say how the running sensor is", Run: statusCommand},
 		{Name: "verdicts", Summary: "list, add and remove what the running sensor blocks", Run: verdictsCommand},
 		{Name: "floods", Summary: "list attacks that are on and what is done about them; export and import what is usual", Run: floodsCommand},
+		{Name: "upgrade", Summary: "have the running sensor become the installed program, and wait until it is healthy", Run: upgradeCommand},
 		{Name: "detach", Summary: "take a stopped sensor's program and verdicts out of the kernel", Run: detachCommand},
 		{Name: "replay", Summary: "run capture files through the rules and write what they hold", Run: replayCommand},
 		{Name: "rules", Summary: "check rule files", Run: rulesCommand},

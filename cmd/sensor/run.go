@@ -19,15 +19,24 @@ const defaultConfig = "/etc/weir/sensor.yaml"
 
 // runCommand is the daemon.
 func runCommand(ctx context.Context, args []string, _, stderr io.Writer) int {
-	var check bool
-	cfg, code := configured("sensor run", args, stderr, func(fs *flag.FlagSet) {
+	left, err := daemon.Inherit()
+	if err != nil {
+		return failed(stderr, "sensor run", err)
+	}
+	load := config.Load
+	if left != nil && left.Refused != "" { // the file may be for the program that did not start
+		load = func(path string) (*config.Config, error) { return config.Parse(path, left.Config) }
+	}
+	var check, kernel bool
+	cfg, code := configuredBy(load, "sensor run", args, stderr, func(fs *flag.FlagSet) {
 		fs.BoolVar(&check, "check", false, "check configuration and rules, and do nothing")
+		fs.BoolVar(&kernel, "load", false, "with --check: load the XDP program into the kernel, attached to nothing, too")
 	})
 	if cfg == nil {
 		return code
 	}
 	if check {
-		if err := daemon.Check(cfg); err != nil {
+		if err := daemon.Check(cfg, kernel); err != nil {
 			return failed(stderr, "sensor run", err)
 		}
 		return 0
@@ -39,9 +48,10 @@ func runCommand(ctx context.Context, args []string, _, stderr io.Writer) int {
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
-	err = daemon.Run(ctx, cfg, version(), log, reload)
-	if errors.Is(err, daemon.ErrUpgrade) {
-		err = daemon.Become()
+	err = daemon.Run(ctx, cfg, version(), log, reload, left)
+	var next *daemon.Succession
+	if errors.As(err, &next) {
+		err = next.Become()
 	}
 	if err != nil {
 		return failed(stderr, "sensor run", err)
@@ -63,6 +73,10 @@ func detachCommand(_ context.Context, args []string, _, stderr io.Writer) int {
 
 // configured reads --config; nil and an exit status when there is nothing to go on with.
 func configured(name string, args []string, stderr io.Writer, more ...func(*flag.FlagSet)) (*config.Config, int) {
+	return configuredBy(config.Load, name, args, stderr, more...)
+}
+
+func configuredBy(load func(path string) (*config.Config, error), name string, args []string, stderr io.Writer, more ...func(*flag.FlagSet)) (*config.Config, int) {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	path := fs.String("config", defaultConfig, "configuration `file`")
@@ -79,7 +93,7 @@ func configured(name string, args []string, stderr io.Writer, more ...func(*flag
 		fmt.Fprintf(stderr, "%s: unexpected argument %q\n", name, fs.Arg(0))
 		return nil, 2
 	}
-	cfg, err := config.Load(*path)
+	cfg, err := load(*path)
 	if err != nil {
 		return nil, failed(stderr, name, err)
 	}

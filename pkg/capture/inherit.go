@@ -18,7 +18,7 @@ type Inherited struct {
 	ZeroCopy                         bool
 	Free                             []uint64 // spare buffers that are not on their way
 
-	taken bool
+	taken bool // or closed
 }
 
 // Heir is a Source that can be left to the next process.
@@ -70,12 +70,29 @@ func bequeath[S Source](members []S) (all []Inherited, err error) {
 // Forsake closes those of the inherited sockets that nobody took over.
 func Forsake(all []Inherited) error {
 	var errs []error
-	for _, i := range all {
-		if !i.taken {
+	for n := range all {
+		if i := &all[n]; !i.taken {
+			i.taken = true
 			errs = append(errs, unix.Close(i.FD), unix.Close(i.Memory))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Untaken returns those of the inherited sockets that nobody took over, to be left to yet another process.
+func Untaken(all []Inherited) (untaken []Inherited, err error) {
+	for _, i := range all {
+		if i.taken {
+			continue
+		}
+		untaken = append(untaken, i)
+		for _, fd := range []int{i.FD, i.Memory} {
+			if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
+				return untaken, os.NewSyscallError("fcntl", err)
+			}
+		}
+	}
+	return untaken, nil
 }
 
 // left finds the socket of the queue among the inherited ones.

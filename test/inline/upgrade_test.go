@@ -1,13 +1,16 @@
 package inline
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,6 +52,88 @@ func TestUpgradeLosesNothing(t *testing.T) {
 			}
 			dropsInline(t, topology)
 		})
+	}
+}
+
+// upgrade runs the command and returns its exit status and what it says.
+func (s *sensor) upgrade() (code int, said string) {
+	s.t.Helper()
+	out, err := exec.Command(program, "upgrade", "--control", strings.Replace(s.config, "sensor.yaml", "sock", 1)).CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode(), string(out)
+	}
+	check(s.t, err)
+	return 0, string(out)
+}
+
+// TestUpgradeCommand upgrades under load: to what fits, to what its rules do not fit, and to what fits and then does not start, because
+// another program has taken its port. Connections, and what was decided about them, outlive all three.
+func TestUpgradeCommand(t *testing.T) {
+	topology, err := lab.GWLBTopology(newLab(t), lab.Options{})
+	check(t, err)
+	s := startSensor(t, topology.Sensor.Namespace, dropRules, "mode: gwlb\ninterfaces: [eth0]\nworkers: 2\nfloods: {udp-per-second: 1000000}\n")
+	started := func() time.Time { st, err := s.Status(); check(t, err); return st.Started }
+	near, far := connect(t, topology.Client, topology.Server, topology.Server.Addr)
+	doomed, end := connect(t, topology.Client, topology.Server, topology.Server.Addr)
+	silent(t, doomed, end, "an evil-payload")
+	stop := stream(t, topology, 3000)
+
+	was := started()
+	if code, said := s.upgrade(); code != 0 || !strings.Contains(said, "has taken over") || started().Equal(was) {
+		t.Errorf("status %d: %s", code, said)
+	}
+	says(t, near, far, "still here")
+	silent(t, doomed, end, "nothing bad")
+
+	rules := strings.Replace(s.config, "sensor.yaml", "t.rules", 1)
+	check(t, os.WriteFile(rules, []byte("drop nonsense\n"), 0o600))
+	was = started()
+	if code, said := s.upgrade(); code != 1 || !strings.Contains(said, "t.rules:1") || !strings.Contains(said, "goes on") || !started().Equal(was) {
+		t.Errorf("with bad rules: status %d: %s", code, said)
+	}
+	check(t, os.WriteFile(rules, []byte(dropRules), 0o600))
+
+	taken, err := topology.Sensor.Listen("tcp", netip.AddrPortFrom(topology.Sensor.Addr, 0).String())
+	check(t, err)
+	defer taken.Close()
+	text, err := os.ReadFile(s.config)
+	check(t, err)
+	text = bytes.Replace(text, []byte(`metrics: {listen: ""}`), []byte("metrics: {listen: "+taken.Addr().String()+"}"), 1)
+	check(t, os.WriteFile(s.config, text, 0o600))
+	if code, said := s.upgrade(); code != 1 || !strings.Contains(said, "did not start: metrics.listen") || !strings.Contains(said, "goes on") {
+		t.Errorf("with a port that is taken: status %d: %s", code, said)
+	}
+	if st, err := s.Status(); err != nil || !st.Healthy || st.UpgradeRefused == "" || st.Traffic.Lost > 0 {
+		t.Errorf("%+v, %v", st, err)
+	}
+	says(t, near, far, "here yet")
+	if sent, got := stop(); sent == 0 || got != sent {
+		t.Errorf("of %d packets %d arrived", sent, got)
+	}
+	silent(t, near, far, "an evil-payload")
+}
+
+// says sends a text that must arrive.
+func says(t *testing.T, near, far net.Conn, text string) {
+	t.Helper()
+	_, err := near.Write([]byte(text))
+	check(t, err)
+	far.SetReadDeadline(time.Now().Add(5 * time.Second))
+	got := make([]byte, len(text))
+	if _, err := io.ReadFull(far, got); err != nil || string(got) != text {
+		t.Errorf("%q arrived as %q: %v", text, got, err)
+	}
+}
+
+// silent sends a text that must not arrive.
+func silent(t *testing.T, near, far net.Conn, text string) {
+	t.Helper()
+	_, err := near.Write([]byte(text))
+	check(t, err)
+	far.SetReadDeadline(time.Now().Add(700 * time.Millisecond))
+	if n, err := far.Read(make([]byte, 100)); err == nil {
+		t.Errorf("%d bytes arrived of %q", n, text)
 	}
 }
 

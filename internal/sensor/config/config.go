@@ -47,7 +47,12 @@ type Config struct {
 	Control    string            `yaml:"control"`
 	State      string            `yaml:"state"`
 	BPFFS      string            `yaml:"bpffs"`
+
+	text []byte // that it was read from
 }
+
+// Text is what the configuration was read from.
+func (c *Config) Text() []byte { return c.text }
 
 // Block turns alerts into drops without touching the rules: an alert that meets every condition given drops its flow.
 // It never touches rules marked noalert: those only set flowbits for others.
@@ -134,8 +139,18 @@ func (c *Config) Enforcing() bool { return c.Policy == "enforce" }
 
 // Load reads and checks the file at path. The error names file, line, column and key.
 func Load(path string) (*Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, text)
+}
+
+// Parse reads and checks a configuration's text; name is for errors.
+func Parse(name string, text []byte) (*Config, error) {
 	c := Default()
-	doc, err := strictyaml.Load(path, &c)
+	c.text = text
+	doc, err := strictyaml.Parse(name, text, &c)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/weir-ips/weir/pkg/verdict"
@@ -75,6 +76,50 @@ func (c *Client) SetBaselines(text json.RawMessage) error {
 
 // Reload reads the rules again.
 func (c *Client) Reload() error { return c.call(http.MethodPost, "/reload", nil, nil) }
+
+// Upgraded says what an upgrade has done.
+type Upgraded struct {
+	From string        `json:"from"` // version
+	To   string        `json:"to"`
+	Took time.Duration `json:"took_ns"` // from the last answer of the one to the first of the other
+	Now  Status        `json:"now"`
+}
+
+// checkWait is how long the sensor may take to find out whether the installed program fits.
+const checkWait = 4 * time.Minute
+
+// Upgrade has the installed program take over and waits until that is healthy.
+func (c *Client) Upgrade(wait time.Duration) (u Upgraded, err error) {
+	before, err := c.Status()
+	if err != nil {
+		return u, err
+	}
+	u.From = before.Version
+	patient := *c
+	patient.http.Timeout = checkWait
+	if err := patient.call(http.MethodPost, "/upgrade", nil, &u.To); err != nil {
+		return u, fmt.Errorf("%w; version %s goes on", err, before.Version)
+	}
+	start := time.Now()
+	for ; time.Since(start) < wait; time.Sleep(20 * time.Millisecond) {
+		if u.Now, err = c.Status(); err != nil || u.Now.Started.Equal(before.Started) {
+			continue
+		}
+		if u.Took == 0 {
+			u.Took = time.Since(start)
+		}
+		if u.Now.UpgradeRefused != "" {
+			return u, fmt.Errorf("version %s did not start: %s; version %s goes on", u.To, u.Now.UpgradeRefused, u.Now.Version)
+		}
+		if u.Now.Healthy {
+			return u, nil
+		}
+	}
+	if err != nil {
+		return u, fmt.Errorf("version %s does not answer after %v: %w", u.To, wait, err)
+	}
+	return u, fmt.Errorf("version %s is not healthy after %v: %s", u.To, wait, strings.Join(u.Now.Reasons, "; "))
+}
 
 func (c *Client) call(method, path string, body, into any) error {
 	var text bytes.Buffer

@@ -19,15 +19,19 @@ import (
 
 // Status is what `sensor status` shows.
 type Status struct {
-	ID         string            `json:"id"`
-	Version    string            `json:"version"`
-	Mode       string            `json:"mode"`
-	Policy     string            `json:"policy"`
-	Workers    int               `json:"workers"`
-	Interfaces []string          `json:"interfaces"`
-	Attached   string            `json:"attached"` // native, generic
-	Adopted    bool              `json:"adopted"`  // maps of an earlier process were taken over
-	Uptime     time.Duration     `json:"uptime_ns"`
+	ID         string        `json:"id"`
+	Version    string        `json:"version"`
+	Mode       string        `json:"mode"`
+	Policy     string        `json:"policy"`
+	Workers    int           `json:"workers"`
+	Interfaces []string      `json:"interfaces"`
+	Attached   string        `json:"attached"` // native, generic
+	Adopted    bool          `json:"adopted"`  // maps of an earlier process were taken over
+	Uptime     time.Duration `json:"uptime_ns"`
+	Started    time.Time     `json:"started"`
+	// Why the program that was installed last did not start, and this one goes on.
+	UpgradeRefused string `json:"upgrade_refused,omitempty"`
+
 	Healthy    bool              `json:"healthy"`
 	Reasons    []string          `json:"reasons,omitempty"` // why it is not healthy
 	Rules      Rules             `json:"rules"`
@@ -91,6 +95,8 @@ type Service interface {
 	RemoveVerdict(id string) error
 	KillSwitch(on bool) error
 	Reload() error
+	// Upgrade has the installed program take over, whose version it returns, or says why that does not fit.
+	Upgrade() (version string, err error)
 	Attacks() []Attack
 	// Baselines returns what the sensor has learned to be usual, and SetBaselines replaces that of the networks named, as JSON:
 	// threshold.Saved.
@@ -124,16 +130,28 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve answers on l until ctx ends.
+// Serve answers on l until ctx ends, and what has been asked by then.
 func Serve(ctx context.Context, l net.Listener, s Service) error {
 	srv := &http.Server{Handler: handler(s), ReadHeaderTimeout: 5 * time.Second}
-	stop := context.AfterFunc(ctx, func() { srv.Close() })
-	defer stop()
+	answered := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(answered)
+		soon, cancel := context.WithTimeout(context.Background(), lastAnswers)
+		defer cancel()
+		if srv.Shutdown(soon) != nil {
+			srv.Close()
+		}
+	})
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		stop()
 		return fmt.Errorf("control socket: %w", err)
 	}
+	<-answered
 	return nil
 }
+
+// lastAnswers is how long requests may take that are being answered when the sensor ends.
+const lastAnswers = time.Second
 
 func handler(s Service) http.Handler {
 	mux := http.NewServeMux()
@@ -170,6 +188,10 @@ func handler(s Service) http.Handler {
 			err = s.SetBaselines(text)
 		}
 		reply(w, struct{}{}, err)
+	})
+	mux.HandleFunc("POST /upgrade", func(w http.ResponseWriter, _ *http.Request) {
+		version, err := s.Upgrade()
+		reply(w, version, err)
 	})
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) { reply(w, struct{}{}, s.Reload()) })
 	return mux

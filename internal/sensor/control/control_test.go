@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-ips/weir/pkg/verdict"
 )
@@ -19,9 +20,31 @@ type service struct {
 	killed   bool
 	reloads  int
 	learned  json.RawMessage
+	next     next
 }
 
-func (s *service) Status() Status    { return Status{ID: "edge-1", KillSwitch: s.killed} }
+// next is the installed program.
+type next struct {
+	refuses error  // its rules
+	fails   string // to start
+	looks   int    // at the status, after which it is healthy
+	seen    int
+}
+
+func (s *service) Status() Status {
+	st := Status{ID: "edge-1", KillSwitch: s.killed, Version: "v1", Started: time.Unix(1, 0), Healthy: true}
+	if s.next.looks > 0 {
+		s.next.seen++
+		st.Started, st.Version, st.Healthy = time.Unix(2, 0), "v2", s.next.seen >= s.next.looks
+		if !st.Healthy {
+			st.Reasons = []string{"not attached yet"}
+		}
+		if s.next.fails != "" {
+			st.Version, st.UpgradeRefused = "v1", s.next.fails
+		}
+	}
+	return st
+}
 func (s *service) Verdicts() []Entry { return s.verdicts }
 
 func (s *service) AddVerdict(v verdict.Verdict) (verdict.Verdict, error) {
@@ -44,6 +67,15 @@ func (s *service) RemoveVerdict(id string) error {
 func (s *service) KillSwitch(on bool) error { s.killed = on; return nil }
 
 func (s *service) Reload() error { s.reloads++; return nil }
+
+// Upgrade starts a program that becomes healthy at the third look, or does not start, or does not fit.
+func (s *service) Upgrade() (string, error) {
+	if s.next.refuses != nil {
+		return "", s.next.refuses
+	}
+	s.next.looks = 3
+	return "v2", nil
+}
 
 func (s *service) Attacks() []Attack { return []Attack{{ID: "syn-flood-1", Vector: "syn-flood"}} }
 
@@ -102,6 +134,26 @@ func TestEveryCallReachesTheSensor(t *testing.T) {
 	}
 	if st, err := c.Status(); err != nil || st.ID != "edge-1" || !st.KillSwitch {
 		t.Error(st, err)
+	}
+}
+
+func TestUpgradeWaitsForHealth(t *testing.T) {
+	s, c, _ := start(t)
+	s.next.refuses = errors.New("t.rules:1: no")
+	if _, err := c.Upgrade(time.Second); err == nil || err.Error() != "t.rules:1: no; version v1 goes on" {
+		t.Errorf("rules that do not fit: %v", err)
+	}
+	s.next = next{}
+	if u, err := c.Upgrade(5 * time.Second); err != nil || u.From != "v1" || u.To != "v2" || !u.Now.Healthy || s.next.seen != 3 {
+		t.Errorf("%+v, %v after %d looks", u, err, s.next.seen)
+	}
+	s.next = next{fails: "port taken"}
+	if _, err := c.Upgrade(5 * time.Second); err == nil || err.Error() != "version v2 did not start: port taken; version v1 goes on" {
+		t.Errorf("a program that does not start: %v", err)
+	}
+	s.next = next{seen: -1000}
+	if _, err := c.Upgrade(100 * time.Millisecond); err == nil || !strings.Contains(err.Error(), "not healthy after 100ms: not attached yet") {
+		t.Errorf("a program that does not get healthy: %v", err)
 	}
 }
 

@@ -29,7 +29,6 @@ import (
 	"github.com/weir-ips/weir/internal/sensor/flowlog"
 	"github.com/weir-ips/weir/internal/sensor/uplink"
 	"github.com/weir-ips/weir/internal/telemetry"
-	"github.com/weir-ips/weir/pkg/capture"
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/verdict/enforce"
@@ -61,14 +60,16 @@ type Daemon struct {
 
 	allowances allowances
 
-	upgrading bool                // the next process takes over: what it needs stays open
-	left      []capture.Inherited // by the process before
-	asked     chan os.Signal      // for an upgrade
-	failures  chan error          // the first ends the sensor
+	upgrading bool           // the next program takes over: what it needs stays open
+	left      *Legacy        // by the program before; nil without
+	refusal   string         // why this program does not start and gives that back
+	asked     chan os.Signal // for an upgrade
+	failures  chan error     // the first ends the sensor
 }
 
-// Run runs the sensor until ctx ends. reload carries requests to read the rules again (SIGHUP).
-func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger, reload <-chan os.Signal) (err error) {
+// Run runs the sensor until ctx ends. reload carries requests to read the rules again (SIGHUP); left is what Inherit has returned. A
+// *Succession says that another program is to go on.
+func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger, reload <-chan os.Signal, left *Legacy) (err error) {
 	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), failures: make(chan error, 8), asked: make(chan os.Signal, 1),
 		troubleLog: telemetry.Throttle{Every: time.Minute}, panicLog: telemetry.Throttle{Every: 10 * time.Second}}
 	ctx, cancel := context.WithCancel(ctx)
@@ -76,11 +77,15 @@ func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logg
 	defer func() { err = errors.Join(err, d.close()) }()
 	signal.Notify(d.asked, syscall.SIGUSR2)
 	defer signal.Stop(d.asked)
-	if d.left, err = inherited(); err != nil {
-		return err
-	}
+	d.left = left
 	if err := d.prepare(ctx); err != nil {
+		if left != nil && left.Refused == "" {
+			return d.giveBack(err)
+		}
 		return errors.Join(err, d.takeBack())
+	}
+	if err := d.forgetPredecessor(); err != nil {
+		return err
 	}
 	return d.serve(ctx, reload)
 }
@@ -291,7 +296,8 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 		case <-ctx.Done():
 			return nil
 		case err := <-d.failures:
-			d.upgrading = errors.Is(err, ErrUpgrade)
+			var next *Succession
+			d.upgrading = errors.As(err, &next)
 			return err
 		case <-reload:
 			if err := d.Reload(); err != nil {

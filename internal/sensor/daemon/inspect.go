@@ -30,7 +30,7 @@ func (d *Daemon) openWorkers(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := capture.Forsake(d.left); err != nil {
+	if err := capture.Forsake(d.sockets()); err != nil {
 		return err
 	}
 	shared := signatures.NewShared()
@@ -58,6 +58,14 @@ func (d *Daemon) openWorkers(context.Context) error {
 		d.workers = append(d.workers, w)
 	}
 	return nil
+}
+
+// sockets are those that the program before left.
+func (d *Daemon) sockets() []capture.Inherited {
+	if d.left == nil {
+		return nil
+	}
+	return d.left.Sockets
 }
 
 // onTrouble is what becomes of a frame that cannot be inspected.
@@ -135,7 +143,7 @@ func (d *Daemon) queues() ([]capture.Bundle, error) {
 	}
 	var out []capture.Bundle
 	for q := range n {
-		x, err := capture.OpenXSK(capture.XSKConfig{Ifindex: dev.Index, Queue: q, Sockets: d.kernel.Sockets(), Credit: d.kernel.Credit(q), Inherited: d.left})
+		x, err := capture.OpenXSK(capture.XSKConfig{Ifindex: dev.Index, Queue: q, Sockets: d.kernel.Sockets(), Credit: d.kernel.Credit(q), Inherited: d.sockets()})
 		if err != nil {
 			return nil, err
 		}
@@ -149,7 +157,7 @@ func (d *Daemon) bridge() ([]capture.Bundle, error) {
 	if err := d.kernel.Bridge(d.cfg.Interfaces[0], d.cfg.Interfaces[1]); err != nil {
 		return nil, err
 	}
-	cfg := capture.BridgeConfig{Sockets: d.kernel.Sockets(), Credits: d.kernel.Tables().Credits, Inherited: d.left}
+	cfg := capture.BridgeConfig{Sockets: d.kernel.Sockets(), Credits: d.kernel.Tables().Credits, Inherited: d.sockets()}
 	for i, name := range d.cfg.Interfaces {
 		dev, err := net.InterfaceByName(name)
 		if err != nil {

@@ -27,6 +27,7 @@ func (s *service) Status() control.Status {
 	st := control.Status{
 		ID: d.cfg.ID, Version: d.version, Mode: string(d.cfg.Mode), Policy: d.cfg.Policy, Workers: len(d.workers), Interfaces: d.cfg.Interfaces,
 		Attached: d.mode(), Adopted: d.kernel.Adopted(), Uptime: time.Since(d.started), Healthy: len(reasons) == 0, Reasons: reasons,
+		Started: d.started, UpgradeRefused: d.upgradeRefused(),
 		Rules:    control.Rules{ID: rs.id, Loaded: rs.Counts().Loaded, Disabled: rs.Counts().Disabled, Failed: rs.Counts().Failed},
 		Verdicts: d.enforcer.Len(), Floods: d.floods.Words(), Attacks: s.Attacks(), KillSwitch: d.enforcer.Killed(),
 	}
@@ -105,6 +106,17 @@ func (s *service) Baselines() (json.RawMessage, error) { return s.floods.Export(
 
 // SetBaselines replaces what was learned of some networks.
 func (s *service) SetBaselines(text json.RawMessage) error { return s.floods.Import(text, time.Now()) }
+
+// Upgrade has the installed program take over.
+func (s *service) Upgrade() (version string, err error) { return (*Daemon)(s).Upgrade() }
+
+// upgradeRefused says why the program that was installed last did not start; empty if this one has followed none.
+func (d *Daemon) upgradeRefused() string {
+	if d.left == nil {
+		return ""
+	}
+	return d.left.Refused
+}
 
 // Reload reads the rules again.
 func (s *service) Reload() error { return (*Daemon)(s).Reload() }

@@ -2,45 +2,40 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/weir-ips/weir/bpf"
 	"github.com/weir-ips/weir/internal/sensor/config"
-	"github.com/weir-ips/weir/pkg/capture"
-	"github.com/weir-ips/weir/pkg/verdict/enforce"
 )
 
-// ErrUpgrade is Run's error when the process is to become what is installed now: call Become.
-var ErrUpgrade = errors.New("the sensor is to be replaced by the program that is installed now")
-
-// leftVariable names the descriptor in which a process finds what the one before left.
-const leftVariable = "WEIR_LEFT"
-
-// upgradeLease is how long nobody may inspect while the next process loads its rules; frames wait in the sockets meanwhile.
-const upgradeLease = 30 * time.Second
-
-// Check finds out whether Run would accept configuration and rules.
-func Check(c *config.Config) error {
-	_, err := loadRules(c, nil)
-	return err
+// Check finds out whether Run would accept configuration and rules; with load, also whether the kernel accepts the program.
+func Check(c *config.Config, load bool) error {
+	if _, err := loadRules(c, nil); err != nil || !load {
+		return err
+	}
+	o := kernelOptions(c)
+	o.NoPin, o.Rings, o.RingBytes, o.Sources, o.Flows = true, 1, 4096, 1024, 1024 // nothing comes to it
+	s, err := bpf.Load(o)
+	if err != nil {
+		return err
+	}
+	return s.Close()
 }
 
-// Become turns the process into the installed program, with the same arguments, and returns only on failure.
-func Become() error {
-	program, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("upgrade: %w", err)
-	}
-	return fmt.Errorf("upgrade: run %s: %w", program, syscall.Exec(program, os.Args, os.Environ()))
+// Succession is Run's error when another program is to go on in this process.
+type Succession struct{ program string }
+
+func (s *Succession) Error() string { return "the sensor is to be replaced by " + s.program }
+
+// Become turns the process into that program, with the same arguments, and returns only on failure.
+func (s *Succession) Become() error {
+	return fmt.Errorf("upgrade: run %s: %w", s.program, syscall.Exec(s.program, os.Args, os.Environ()))
 }
 
 // awaitUpgrade answers SIGUSR2.
@@ -50,86 +45,48 @@ func (d *Daemon) awaitUpgrade(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-d.asked:
-			if err := d.Upgrade(); err != nil {
+			if _, err := d.Upgrade(); err != nil {
 				d.log.Error("no upgrade; this program goes on", "error", err)
 			}
 		}
 	}
 }
 
-// Upgrade has the installed program take this one's place, if that accepts configuration and rules: sockets and all that is in them
-// are left to it, so no packet is lost. Flows are picked up in the middle.
-func (d *Daemon) Upgrade() error {
+// checkWait is how long the installed program may take over its configuration, rules and XDP program.
+const checkWait = 90 * time.Second
+
+// Upgrade has the installed program take this one's place, if that runs and accepts configuration, rules and kernel: sockets and all
+// that is in them are left to it, so no packet is lost. Should it then not start, it gives them back. Flows are picked up in the
+// middle. It returns the installed program's version.
+func (d *Daemon) Upgrade() (version string, err error) {
 	program, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("upgrade: %w", err)
+		return "", fmt.Errorf("upgrade: %w", err)
 	}
-	out, err := exec.Command(program, append(os.Args[1:len(os.Args):len(os.Args)], "--check")...).CombinedOutput()
+	out, err := ask(program, "version")
 	if err != nil {
-		return fmt.Errorf("upgrade: %s refuses: %w: %s", program, err, strings.TrimSpace(string(out)))
+		return "", err
 	}
-	d.log.Info("the installed program takes over", "program", program)
-	d.fail(ErrUpgrade)
-	return nil
+	if _, err := ask(program, append(slices.Clone(os.Args[1:]), "--check", "--load")...); err != nil {
+		return "", err
+	}
+	version = strings.TrimPrefix(out, "sensor ")
+	d.log.Info("the installed program takes over", "program", program, "version", version)
+	d.fail(&Succession{program})
+	return version, nil
 }
 
-// bequeath leaves the sockets to the next process, and tells it where they are.
-func (d *Daemon) bequeath() error {
-	d.enforcer.SetFailure(enforce.Failure{Policy: failures[d.cfg.OnFailure], Lease: upgradeLease, Hold: hold})
-	d.enforcer.Heartbeat()
-	var left []capture.Inherited
-	for _, w := range d.workers {
-		heir, ok := w.source.(capture.Heir)
-		if !ok { // a ring in a pinned map: it stays where it is
-			if err := w.source.Close(); err != nil {
-				return err
-			}
-			continue
-		}
-		sockets, err := heir.Bequeath()
-		if left = append(left, sockets...); err != nil {
-			return err
-		}
+// ask runs the installed program and returns what it says.
+func ask(program string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), checkWait)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
+	said := strings.TrimSpace(string(out))
+	if ctx.Err() != nil {
+		return "", fmt.Errorf("upgrade: %s does not answer within %v: %s", program, checkWait, said)
 	}
-	text, err := json.Marshal(left)
 	if err != nil {
-		return fmt.Errorf("upgrade: %w", err)
+		return "", fmt.Errorf("upgrade: %s refuses (%w): %s", program, err, said)
 	}
-	fd, err := unix.MemfdCreate("weir-left", 0) // not closed by exec
-	if err != nil {
-		return os.NewSyscallError("memfd_create", err)
-	}
-	if _, err := unix.Pwrite(fd, text, 0); err != nil {
-		return os.NewSyscallError("pwrite", err)
-	}
-	return os.Setenv(leftVariable, strconv.Itoa(fd))
-}
-
-// inherited reads what the process before left; nil if there was none.
-func inherited() ([]capture.Inherited, error) {
-	text := os.Getenv(leftVariable)
-	if text == "" {
-		return nil, nil
-	}
-	if err := os.Unsetenv(leftVariable); err != nil {
-		return nil, err
-	}
-	fd, err := strconv.Atoi(text)
-	if err != nil {
-		return nil, fmt.Errorf("upgrade: %s=%q is no descriptor", leftVariable, text)
-	}
-	f := os.NewFile(uintptr(fd), "weir-left")
-	defer f.Close()
-	if _, err := f.Seek(0, 0); err != nil {
-		return nil, fmt.Errorf("upgrade: %w", err)
-	}
-	var left []capture.Inherited
-	if err := json.NewDecoder(f).Decode(&left); err != nil {
-		return nil, fmt.Errorf("upgrade: what the process before left: %w", err)
-	}
-	for _, l := range left { // not for the programs that this one runs
-		unix.CloseOnExec(l.FD)
-		unix.CloseOnExec(l.Memory)
-	}
-	return left, nil
+	return said, nil
 }

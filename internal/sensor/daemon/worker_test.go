@@ -64,7 +64,7 @@ alert udp any any -> any any (msg:"boom"; content:"boom"; sid:2;)
 	shared := signatures.NewShared()
 	s := &source{make(chan []byte, 100), make(chan capture.Fate, 100)}
 	w := newWorker(func() *path.Path {
-		return path.New(path.Config{Flow: d.flowConfig(), Decoder: d.decoder(), Rules: rs.Ruleset, Shared: shared, IPS: true,
+		return path.New(path.Config{Flow: d.flowConfig(path.DefaultParsers()), Decoder: d.decoder(), Rules: rs.Ruleset, Shared: shared, IPS: true,
 			Block: func(sig *keyword.Signature) bool { panic("a fault in " + sig.Msg) }})
 	}, s)
 	w.rules = func() *signatures.Ruleset { return rs.Ruleset }
