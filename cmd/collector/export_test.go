@@ -25,14 +25,14 @@ func TestExports(t *testing.T) {
 policy:
   block:
     - {severity: 1, require: handshake, action: drop, ttl: 10m, scope: all}
-exports: [{name: lines, type: file, path: %s, events: [alert, verdict]}]
+exports: [{name: lines, type: file, path: %s, events: [alert, verdict, incident]}]
 crowdsec: {listen: %s, keys: [{name: fw, secret: {file: %s}}]}
 `, lines, bouncers, key)))
 	a := connect(t, "a", p.bus, dir, "")
 	e := alert(1, 1, "203.0.113.9", true)
 	a.Publish(e)
 	var records []map[string]any
-	eventually(t, "alert and verdict in the file", func() bool {
+	eventually(t, "alert, verdict and incident in the file", func() bool {
 		text, _ := os.ReadFile(lines)
 		records = nil
 		for line := range strings.Lines(string(text)) {
@@ -41,9 +41,15 @@ crowdsec: {listen: %s, keys: [{name: fw, secret: {file: %s}}]}
 				records = append(records, r)
 			}
 		}
-		return len(records) == 2
+		return len(records) == 3
 	})
-	seen := map[any]map[string]any{records[0]["event_type"]: records[0], records[1]["event_type"]: records[1]}
+	seen := map[any]map[string]any{}
+	for _, r := range records {
+		seen[r["event_type"]] = r
+	}
+	if in, _ := seen["weir_incident"]["weir_incident"].(map[string]any); in["state"] != "open" || in["alerts"] != 1.0 {
+		t.Errorf("incident %v", in)
+	}
 	if v, _ := seen["weir_verdict"]["weir_verdict"].(map[string]any); v["target"] != "203.0.113.9" || v["action"] != "drop" {
 		t.Errorf("verdict %v", v)
 	}
@@ -72,7 +78,7 @@ crowdsec: {listen: %s, keys: [{name: fw, secret: {file: %s}}]}
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil || !strings.Contains(string(text), `weir_collector_export_sent_total{export="lines"} 2`) {
+	if err != nil || !strings.Contains(string(text), `weir_collector_export_sent_total{export="lines"} 3`) {
 		t.Errorf("no count of what was exported: %v\n%s", err, text)
 	}
 }

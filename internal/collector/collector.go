@@ -68,7 +68,9 @@ type collector struct {
 	registrations *bus.Registrations
 	ca            *enrol.CA // nil: certificates come from elsewhere
 	enrolment     *enrol.List
-	server        *bus.Server
+	server        *bus.Server  // nil: the bus is a cluster's
+	callout       *bus.Callout // nil: the bus knows by itself who sensors are
+	lease         *bus.Lease   // nil: this is the only collector
 	conn          *nats.Conn
 	key           ed25519.PrivateKey
 	rules         *rules
@@ -140,18 +142,27 @@ func (c *collector) openBus(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c.server, err = bus.Start(bus.Options{
-		Dir: c.path("bus"), Listen: c.cfg.Bus.Listen, TLS: secure, Open: c.cfg.Bus.Open, Sensors: c.registrations,
-		Enrolment: c.enrolment, Log: c.o.Log,
-	})
-	if err != nil {
-		return err
+	if c.cfg.Bus.Cluster.used() {
+		err = c.joinCluster(ctx)
+	} else {
+		err = c.startServer(secure)
 	}
-	if c.conn, err = c.server.Connect(); err != nil {
+	if err != nil {
 		return err
 	}
 	c.sensors = new(bus.Sensors)
 	return c.sensors.Listen(c.conn, c.o.Log.With("part", "sensors"))
+}
+
+func (c *collector) startServer(secure *tls.Config) (err error) {
+	c.server, err = bus.Start(bus.Options{
+		Dir: c.path("bus"), Listen: c.cfg.Bus.Listen, TLS: secure, Open: c.cfg.Bus.Open, Sensors: c.registrations,
+		Enrolment: c.enrolment, Log: c.o.Log,
+	})
+	if err == nil {
+		c.conn, err = c.server.Connect()
+	}
+	return err
 }
 
 // openEnrolment is the bus's side of TLS: certificates of the collector's CA, or those that bus.tls names.
@@ -205,21 +216,25 @@ func (c *collector) openLog(ctx context.Context) error {
 	if c.rules, err = openRules(c.cfg.Data); err != nil {
 		return err
 	}
+	c.rules.follows = c.follows
 	js, err := jetstream.New(c.conn)
 	if err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
-	if err := bus.EnsureStreams(ctx, js); err != nil {
+	err = c.patiently(ctx, func(ctx context.Context) error {
+		return errors.Join(bus.EnsureStreams(ctx, js, c.cfg.replicas()), c.openLease(ctx, js))
+	})
+	if err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
 	if c.log, err = vlog.Open(ctx, vlog.Options{
-		Conn: c.conn, Key: key, Rules: c.rules.version, Kill: settings.killSwitch, Observe: c.exportVerdicts,
+		Conn: c.conn, Key: key, Rules: c.rules.version, Kill: settings.killSwitch, Follower: c.lease != nil, Observe: c.exportVerdicts,
 		Log: c.o.Log.With("part", "verdict log"),
 	}); err != nil {
 		return err
 	}
 	c.govern = &governor{
-		log: c.log, sensors: c.sensors, alerts: c.store, audit: c.audit, settings: settings,
+		log: c.log, sensors: c.sensors, alerts: c.store, audit: c.audit, settings: settings, follows: c.follows,
 		guard: policy.Guard{NeverBlock: c.cfg.neverBlock(), Added: settings.prefixes, Allowances: c.allowances},
 	}
 	if err := c.openFeeds(); err != nil {
@@ -301,11 +316,7 @@ func (c *collector) run(ctx context.Context) error {
 	defer cancel(nil)
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context) error{
-		c.log.Run, c.engine.Run, c.incidents.Run, c.ingest.Run, c.watchRegistrations, c.certify, c.serveControl, c.runFeeds, c.exports.Run,
-		c.serveCrowdSec,
-		func(ctx context.Context) error {
-			return c.rules.serve(ctx, c.conn, c.key, c.o.Log.With("part", "rules"))
-		},
+		c.leadOrFollow, c.watchRegistrations, c.serveControl, c.exports.Run, c.serveCrowdSec,
 		func(ctx context.Context) error { return c.api.Serve(ctx, c.listener) },
 	} {
 		parts.Go(func() {
@@ -315,9 +326,9 @@ func (c *collector) run(ctx context.Context) error {
 		})
 	}
 	epoch, seq := c.log.Position()
-	c.o.Log.Info("collector is up", "console", c.listener.Addr(), "bus", c.server.Addr(), "data", c.cfg.Data, "epoch", epoch, "seq", seq)
+	c.o.Log.Info("collector is up", "console", c.listener.Addr(), "bus", c.busAddr(), "data", c.cfg.Data, "epoch", epoch, "seq", seq)
 	if c.o.Ready != nil {
-		c.o.Ready(c.listener.Addr(), c.server.NetAddr())
+		c.o.Ready(c.listener.Addr(), c.busAddr())
 	}
 	if err := c.firstRun(ctx); err != nil {
 		cancel(err)
@@ -366,6 +377,9 @@ const expelEvery = 30 * time.Second
 // watchRegistrations ends the connections of sensors whose credentials were taken away by `collector sensor remove`, or have
 // expired.
 func (c *collector) watchRegistrations(ctx context.Context) error {
+	if c.server == nil { // the cluster asks again by itself
+		return nil
+	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	keys, certificates, next := c.registrations.Modified(), c.enrolment.Modified(), time.Now().Add(expelEvery)

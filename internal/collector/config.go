@@ -69,6 +69,8 @@ type Bus struct {
 	TLS    TLS    `yaml:"tls"` // somebody else's certificates instead of those of CA
 	CA     CA     `yaml:"ca"`
 	Open   Open   `yaml:"open"`
+
+	Cluster Cluster `yaml:"cluster"` // servers that run elsewhere, instead of the one inside the collector
 }
 
 // CA is who certifies collector and sensors; without files it is one that the collector makes.
@@ -164,6 +166,9 @@ func (c *Config) check(doc *strictyaml.Document) error {
 		if (t.Certificate == "") != (t.Key == "") || t.ClientCA != "" && t.Certificate == "" {
 			return doc.Errorf(t.key, "certificate and key go together, and client-ca with them")
 		}
+	}
+	if err := c.Bus.Cluster.check(doc); err != nil {
+		return err
 	}
 	switch ca := c.Bus.CA; {
 	case (ca.Certificate == "") != (ca.Key == ""):

@@ -29,6 +29,7 @@ type governor struct {
 	alerts  api.Alerts
 	audit   api.Audit
 	guard   policy.Guard
+	follows func() error // not nil where another collector makes the changes
 
 	settings *settings
 }
@@ -61,6 +62,9 @@ func sameScope(a, b string) bool {
 
 // Add puts a person's verdict into force.
 func (g *governor) Add(ctx context.Context, v verdict.Verdict) (api.VerdictStatus, error) {
+	if err := g.follows(); err != nil {
+		return api.VerdictStatus{}, err
+	}
 	v.ID = "v-" + strings.ToLower(rand.Text()[:16])
 	if v.Scope == "" {
 		v.Scope = wire.ScopeAll
@@ -86,6 +90,9 @@ func (g *governor) Add(ctx context.Context, v verdict.Verdict) (api.VerdictStatu
 
 // Remove ends a verdict.
 func (g *governor) Remove(ctx context.Context, id, actor string) (api.VerdictStatus, error) {
+	if err := g.follows(); err != nil {
+		return api.VerdictStatus{}, err
+	}
 	view := g.view()
 	v, err := g.log.Remove(ctx, id, actor)
 	if errors.Is(err, vlog.ErrUnknown) {

@@ -25,8 +25,15 @@ func (c *collector) register() {
 		})
 	}
 	c.metrics.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_collector_leads", Help: "1 if this collector makes the verdicts, 0 while another does."},
+			func() float64 {
+				if c.follows() == nil {
+					return 1
+				}
+				return 0
+			}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_collector_bus_connections", Help: "Clients of the bus, the collector included."},
-			func() float64 { return float64(c.server.Connections()) }),
+			func() float64 { return float64(c.connections()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_collector_sensors", Help: "Sensors that have ever reported since the start."},
 			func() float64 { return float64(len(c.sensors.All())) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "weir_collector_health_malformed_total", Help: "Health reports thrown away."},

@@ -39,7 +39,7 @@ func (c *collector) settings() api.Settings {
 	epoch, seq := c.log.Position()
 	s := api.Settings{
 		Version: c.o.Version, StartedAt: c.started, Data: c.cfg.Data, Console: c.listener.Addr().String(), ConsoleTLS: c.cfg.API.TLS.OwnCA || c.cfg.API.TLS.Certificate != "",
-		Bus: c.server.Addr(), BusTLS: true, Provider: c.cfg.API.OIDC.Issuer,
+		Bus: c.busAddr().String(), BusTLS: true, Provider: c.cfg.API.OIDC.Issuer,
 		AlertsKeepSeconds: int64(c.cfg.Alerts.Keep / time.Second), AlertsMaxBytes: c.cfg.Alerts.MaxBytes,
 		SessionIdle: int64(c.cfg.API.Session.Idle / time.Second), SessionLifetime: int64(c.cfg.API.Session.Lifetime / time.Second),
 		IncidentQuiet: int64(c.cfg.Incidents.Quiet / time.Second), IncidentClose: int64(c.cfg.Incidents.AutoClose / time.Second),

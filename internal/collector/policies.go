@@ -38,6 +38,9 @@ func (p *policies) SetPolicy(ctx context.Context, q api.Policy, by string) (api.
 	if err != nil {
 		return api.Policy{}, err
 	}
+	if err := p.govern.follows(); err != nil {
+		return api.Policy{}, err
+	}
 	before, next := p.Policy(), toAPI(&checked)
 	next.Changed, next.ChangedBy, next.ChangedAt = true, by, time.Now().UTC()
 	if err := p.govern.settings.change(func(s *settingsData) error { s.Policy = &next; return nil }); err != nil {

@@ -23,7 +23,8 @@ import (
 
 // rules is api.Rules: one rule text in a file, which sensors learn of by the beacon and fetch.
 type rules struct {
-	path string
+	path    string
+	follows func() error // not nil where another collector makes the changes
 
 	mu    sync.RWMutex
 	set   api.RuleSet
@@ -61,6 +62,9 @@ const maxRuleFaults = 100
 
 // Replace checks the text's grammar and keeps it.
 func (r *rules) Replace(_ context.Context, text, actor string) (api.RuleSet, error) {
+	if err := r.follows(); err != nil {
+		return api.RuleSet{}, err
+	}
 	parsed, faults := syntax.Parse("rules", text)
 	if len(faults) > 0 {
 		var bad api.Invalid

@@ -23,6 +23,9 @@ func (g *governor) protect(ctx context.Context, p Protected) (lifted int, err er
 	if p.Reason == "" || p.By == "" {
 		return 0, &api.Invalid{Fields: []api.FieldError{{Field: "reason", Detail: "say who and why: the list outlives memories"}}}
 	}
+	if err := g.follows(); err != nil {
+		return 0, err
+	}
 	err = g.settings.change(func(s *settingsData) error {
 		s.NeverBlock = slices.DeleteFunc(s.NeverBlock, func(q Protected) bool { return q.Prefix == p.Prefix })
 		if len(s.NeverBlock) >= maxProtected {
@@ -48,6 +51,9 @@ func (g *governor) protect(ctx context.Context, p Protected) (lifted int, err er
 
 // Unprotect takes a prefix off the list again. What was lifted does not come back.
 func (g *governor) Unprotect(ctx context.Context, prefix netip.Prefix, by string) error {
+	if err := g.follows(); err != nil {
+		return err
+	}
 	err := g.settings.change(func(s *settingsData) error {
 		n := len(s.NeverBlock)
 		if s.NeverBlock = slices.DeleteFunc(s.NeverBlock, func(q Protected) bool { return q.Prefix == prefix }); len(s.NeverBlock) == n {
@@ -71,6 +77,9 @@ func (g *governor) Kill(ctx context.Context, scopes []string, by string) error {
 	if len(scopes) > wire.MaxKillScopes {
 		return &api.Refused{Reason: fmt.Sprintf("%d scopes, at most %d: use all", len(scopes), wire.MaxKillScopes)}
 	}
+	if err := g.follows(); err != nil {
+		return err
+	}
 	now := time.Now().UTC()
 	var was wire.KillSwitch
 	err := g.settings.change(func(s *settingsData) error {
@@ -89,6 +98,9 @@ func (g *governor) Kill(ctx context.Context, scopes []string, by string) error {
 
 // Rollback makes the verdicts in force those of an earlier position. What the guard would refuse now does not come back.
 func (g *governor) rollback(ctx context.Context, to uint64, by string) (vlog.RolledBack, error) {
+	if err := g.follows(); err != nil {
+		return vlog.RolledBack{}, err
+	}
 	done, err := g.log.Rollback(ctx, to, by, func(v *verdict.Verdict) bool { return g.guard.Check(v) == nil })
 	if err != nil {
 		return done, err

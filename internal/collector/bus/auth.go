@@ -56,53 +56,85 @@ func newAuthenticator(o *Options) (*authenticator, error) {
 	}, nil
 }
 
+// client is what somebody who wants to connect shows.
+type client struct {
+	key, sig string // nkey, and its signature of nonce
+	nonce    []byte
+	token    string
+	name     string // of the connection
+	addr     netip.Addr
+	secure   bool                // came over TLS
+	chain    []*x509.Certificate // verified by TLS; the client's first
+}
+
 // Check implements server.Authentication.
 func (a *authenticator) Check(c server.ClientAuthentication) bool {
 	if c.Kind() != server.CLIENT {
 		return false
 	}
 	opts := c.GetOpts()
-	switch chain := verifiedChain(c); {
-	case opts.Nkey != "":
-		return a.admitKey(c, opts.Nkey, opts.Sig)
-	case len(chain) > 0:
-		return a.admitCertificate(c, chain)
-	case opts.Token != "":
-		return a.admitToken(c, opts.Token)
+	user := a.admit(&client{
+		key: opts.Nkey, sig: opts.Sig, nonce: c.GetNonce(), token: opts.Token, name: opts.Name, addr: address(c.RemoteAddress()),
+		secure: c.GetTLSConnectionState() != nil, chain: verifiedChain(c),
+	})
+	if user != nil {
+		c.RegisterUser(user)
 	}
-	return a.admitOpen(c, opts.Name)
+	return user != nil
 }
 
-func (a *authenticator) admitKey(c server.ClientAuthentication, key, sig string) bool {
-	if !proves(key, sig, c.GetNonce()) {
-		return false
+func address(a net.Addr) netip.Addr {
+	if a == nil {
+		return netip.Addr{}
 	}
-	if key == a.public {
-		c.RegisterUser(&server.User{Username: "collector"})
-		return true
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.Addr{}
 	}
-	id, ok := a.sensors.ByKey(key)
-	if ok = ok && a.private(c); ok {
-		c.RegisterUser(sensorUser(id))
+	return ap.Addr().Unmap()
+}
+
+// admit says who c is and what that one may do; nil refuses.
+func (a *authenticator) admit(c *client) *server.User {
+	switch {
+	case c.key != "":
+		return a.admitKey(c)
+	case len(c.chain) > 0:
+		return a.admitCertificate(c.chain)
+	case c.token != "":
+		return a.admitToken(c)
 	}
-	return ok
+	return a.admitOpen(c)
+}
+
+func (a *authenticator) admitKey(c *client) *server.User {
+	if !proves(c.key, c.sig, c.nonce) {
+		return nil
+	}
+	if a.public != "" && c.key == a.public {
+		return &server.User{Username: "collector"}
+	}
+	if id, ok := a.sensors.ByKey(c.key); ok && a.private(c) {
+		return sensorUser(id)
+	}
+	return nil
 }
 
 // private reports whether nobody on the way can listen, as far as the configuration cares.
-func (a *authenticator) private(c server.ClientAuthentication) bool {
-	return !a.secure || c.GetTLSConnectionState() != nil || a.isOpen(c.RemoteAddress())
+func (a *authenticator) private(c *client) bool {
+	return !a.secure || c.secure || a.isOpen(c.addr)
 }
 
 // maxChains bounds what is remembered of certificates; with more than that many connections some outlive their certificate.
 const maxChains = 2 * maxConnections
 
-func (a *authenticator) admitCertificate(c server.ClientAuthentication, chain []*x509.Certificate) bool {
+func (a *authenticator) admitCertificate(chain []*x509.Certificate) *server.User {
 	if a.enrolment == nil {
-		return false
+		return nil
 	}
 	id, ok := a.enrolment.Admits(chain)
 	if !ok {
-		return false
+		return nil
 	}
 	a.mu.Lock()
 	if len(a.chains) >= maxChains {
@@ -112,8 +144,7 @@ func (a *authenticator) admitCertificate(c server.ClientAuthentication, chain []
 		a.chains[fingerprint(chain[0])] = chain
 	}
 	a.mu.Unlock()
-	c.RegisterUser(sensorUser(id))
-	return true
+	return sensorUser(id)
 }
 
 func (a *authenticator) forgetUseless() {
@@ -124,15 +155,14 @@ func (a *authenticator) forgetUseless() {
 	}
 }
 
-func (a *authenticator) admitToken(c server.ClientAuthentication, token string) bool {
-	if a.enrolment == nil || c.GetTLSConnectionState() == nil {
-		return false
+func (a *authenticator) admitToken(c *client) *server.User {
+	if a.enrolment == nil || !c.secure {
+		return nil
 	}
-	id, ok := a.enrolment.TokenGood(token)
-	if ok {
-		c.RegisterUser(tokenUser(id))
+	if id, ok := a.enrolment.TokenGood(c.token); ok {
+		return tokenUser(id)
 	}
-	return ok
+	return nil
 }
 
 // stillGood reports whether the certificate with this fingerprint would let its holder in again.
@@ -166,24 +196,16 @@ func (a *authenticator) knows(key string) bool {
 }
 
 // admitOpen lets a sensor in by its address alone, unless it is one that has credentials.
-func (a *authenticator) admitOpen(c server.ClientAuthentication, name string) bool {
-	if wire.CheckName(name) != nil || a.sensors.Has(name) || a.enrolment != nil && a.enrolment.Has(name) || !a.isOpen(c.RemoteAddress()) {
-		return false
+func (a *authenticator) admitOpen(c *client) *server.User {
+	if wire.CheckName(c.name) != nil || a.sensors.Has(c.name) || a.enrolment != nil && a.enrolment.Has(c.name) || !a.isOpen(c.addr) {
+		return nil
 	}
-	c.RegisterUser(sensorUser(name))
-	return true
+	return sensorUser(c.name)
 }
 
-func (a *authenticator) isOpen(addr net.Addr) bool {
-	if addr == nil {
-		return false
-	}
-	ap, err := netip.ParseAddrPort(addr.String())
-	if err != nil {
-		return false
-	}
+func (a *authenticator) isOpen(addr netip.Addr) bool {
 	for _, p := range a.open {
-		if p.Contains(ap.Addr().Unmap()) {
+		if p.Contains(addr) {
 			return true
 		}
 	}

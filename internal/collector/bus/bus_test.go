@@ -47,7 +47,7 @@ func collectorConn(t *testing.T, s *Server) (*nats.Conn, jetstream.JetStream) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := EnsureStreams(t.Context(), js); err != nil {
+	if err := EnsureStreams(t.Context(), js, 1); err != nil {
 		t.Fatal(err)
 	}
 	return nc, js

@@ -20,7 +20,9 @@ const (
 //
 // ALERTS holds batches until the store has them. When it is full it refuses new ones, and the sensors keep them. VERDICTS is
 // the verdict log and is only ever shortened by the log itself.
-func EnsureStreams(ctx context.Context, js jetstream.JetStream) error {
+//
+// Each is kept by so many servers of a cluster as replicas says; an embedded server is one.
+func EnsureStreams(ctx context.Context, js jetstream.JetStream, replicas int) error {
 	for _, c := range []jetstream.StreamConfig{
 		{
 			Name: wire.StreamAlerts, Subjects: []string{wire.SubjectAlerts}, Retention: jetstream.WorkQueuePolicy,
@@ -31,6 +33,7 @@ func EnsureStreams(ctx context.Context, js jetstream.JetStream) error {
 			Discard: jetstream.DiscardNew, MaxBytes: verdictBytes, MaxMsgSize: wire.MaxMessage,
 		},
 	} {
+		c.Replicas = replicas
 		if _, err := js.CreateOrUpdateStream(ctx, c); err != nil {
 			return fmt.Errorf("stream %s: %w", c.Name, err)
 		}

@@ -33,7 +33,8 @@ import (
 const (
 	caLife     = 10 * 365 * 24 * time.Hour
 	serverLife = 30 * 24 * time.Hour
-	SensorLife = 24 * time.Hour // unless configured
+	nodeLife   = 825 * 24 * time.Hour // of a cluster's servers, which do not renew theirs by themselves
+	SensorLife = 24 * time.Hour       // unless configured
 )
 
 // Files of the CA in the data directory.
@@ -174,6 +175,36 @@ func (ca *CA) serverFor(names []string, addrs []net.IP) (*tls.Certificate, error
 		return nil, fmt.Errorf("collector's certificate: %w", err)
 	}
 	return &tls.Certificate{Certificate: [][]byte{leaf.Raw, ca.Certificate.Raw}, PrivateKey: secret, Leaf: leaf}, nil
+}
+
+// ServerCertificate makes a certificate and key, in PEM, for a server of a cluster that sensors connect to in the collector's stead:
+// it has the collector's name, which sensors ask for, and hosts. It is good between servers too.
+func (ca *CA) ServerCertificate(hosts []string) (certificate, key []byte, err error) {
+	secret, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	now := ca.now()
+	c := &x509.Certificate{
+		Subject: pkix.Name{CommonName: wire.ServerName}, DNSNames: []string{wire.ServerName}, NotBefore: now.Add(-time.Hour),
+		NotAfter: now.Add(nodeLife), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip != nil {
+			c.IPAddresses = append(c.IPAddresses, ip)
+		} else {
+			c.DNSNames = append(c.DNSNames, h)
+		}
+	}
+	leaf, err := ca.sign(c, secret.Public())
+	if err != nil {
+		return nil, nil, fmt.Errorf("server's certificate: %w", err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(secret)
+	if err != nil {
+		return nil, nil, err
+	}
+	return []byte(encode("CERTIFICATE", leaf.Raw) + ca.PEM), []byte(encode("PRIVATE KEY", pkcs8)), nil
 }
 
 // sensorCertificate certifies that the key belongs to sensor. It begins a little earlier than now, for clocks that are slow.

@@ -225,7 +225,7 @@ func (t *Tracker) restore() error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	return t.db.QueryRow("SELECT coalesce(max(rev), 0) FROM incidents").Scan(&t.rev)
+	return t.db.QueryRow("SELECT coalesce(max(rev), 1) FROM incidents").Scan(&t.rev)
 }
 
 func (t *Tracker) adopt(in *live) {

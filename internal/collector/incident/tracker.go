@@ -57,7 +57,7 @@ type Tracker struct {
 	index    map[key]*live
 	begun    map[uint32]int // active incidents by the signature they began with
 	byTarget map[netip.Addr]map[*live]bool
-	rev      uint64 // counts changes
+	rev      uint64 // counts changes, from 1: 0 asks where it stands
 	stats    counters
 }
 

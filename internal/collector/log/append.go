@@ -23,6 +23,9 @@ const window = 1024
 // Each message states which one it follows, so the stream refuses it if another collector has written meanwhile. If an
 // acknowledgement is missing, the messages may be in the stream or not: the stream is read again, and the answer is in it.
 func (l *Log) append(ctx context.Context, ds []wire.Delta) error {
+	if !l.leads.Load() {
+		return ErrFollows
+	}
 	if l.doubt {
 		if err := l.reload(ctx); err != nil {
 			return fmt.Errorf("read the log again after a failed write: %w", err)

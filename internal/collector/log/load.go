@@ -32,10 +32,18 @@ func (l *Log) reload(ctx context.Context) error {
 		}
 	}
 	l.counts.reloads.Add(1)
-	if ld.fault == nil && ld.state.epoch > 0 {
+	switch {
+	case ld.fault == nil && ld.state.epoch > 0:
 		ld.state.streamSeq = info.State.LastSeq
 		l.install(ld.state)
 		return nil
+	case ld.fault == nil && !l.leads.Load(): // the leader has yet to begin
+		s := newState(0)
+		s.streamSeq = info.State.LastSeq
+		l.install(s)
+		return nil
+	case !l.leads.Load():
+		return ld.fault
 	}
 	return l.begin(ctx, ld, info.State.LastSeq)
 }

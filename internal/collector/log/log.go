@@ -27,6 +27,7 @@ import (
 var (
 	ErrUnknown = errors.New("no such verdict")
 	ErrFull    = errors.New("the verdict log is full")
+	ErrFollows = errors.New("another collector leads: this one may not write")
 	ErrRevoked = errors.New("a person revoked this verdict; automation may decide anew when it would have expired")
 )
 
@@ -38,6 +39,7 @@ type Options struct {
 	CompactAfter int                    // deltas in the stream before a snapshot replaces them; 50,000 if 0
 	Rules        func() string          // version of the rules that the beacon names; nil: none
 	Kill         func() wire.KillSwitch // that the beacon carries; nil: never touched
+	Follower     bool                   // another collector may be writing: only Lead lets this one write
 	Observe      func([]Change)         // called with what was written, in order; must not block. nil: nobody
 	Now          func() time.Time       // nil: time.Now
 	Log          *slog.Logger           // nil: slog.DiscardHandler
@@ -49,7 +51,8 @@ type Log struct {
 	js jetstream.JetStream
 
 	write sync.Mutex // held over a whole append, so that numbers are given and written in one order
-	doubt bool       // the last append's outcome is unknown: read the stream before the next. Guarded by write.
+	leads atomic.Bool
+	doubt bool // the last append's outcome is unknown: read the stream before the next. Guarded by write.
 
 	mu sync.RWMutex // guards state
 	state
@@ -95,6 +98,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 		return nil, fmt.Errorf("verdict log: %w", err)
 	}
 	l := &Log{o: o, js: js}
+	l.leads.Store(!o.Follower)
 	l.write.Lock()
 	defer l.write.Unlock()
 	if err := l.reload(ctx); err != nil {

@@ -81,7 +81,7 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	if err := bus.EnsureStreams(ctx, js); err != nil {
+	if err := bus.EnsureStreams(ctx, js, 1); err != nil {
 		w.t.Fatal(err)
 	}
 	w.vlog.Conn, w.vlog.Key = w.nc, w.key

@@ -1,0 +1,125 @@
+package collector
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/weir-ips/weir/internal/collector/export"
+	"github.com/weir-ips/weir/internal/collector/incident"
+)
+
+// An incident is exported when it appears, when its state or severity changes, at most once a minute while it grows, and when it
+// is over.
+const (
+	incidentLook     = time.Second
+	incidentAgain    = time.Minute
+	maxIncidentsTold = 10_000 // remembered; beyond it the end of some is not exported
+)
+
+// told is what destinations know of an incident.
+type told struct {
+	state, severity string
+	at              time.Time
+}
+
+// exportIncidents works until ctx ends.
+func (c *collector) exportIncidents(ctx context.Context) error {
+	if len(c.exports) == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	known := map[string]told{}
+	_, rev, err := c.incidents.Changed(ctx, 0, 0)
+	tick := time.NewTicker(incidentLook)
+	defer tick.Stop()
+	for n := 1; err == nil; n++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		var changed []incident.Incident
+		if changed, rev, err = c.incidents.Changed(ctx, rev, maxIncidentsTold); err != nil {
+			break
+		}
+		c.tellIncidents(known, changed, time.Now())
+		if n%int(incidentAgain/incidentLook) == 0 {
+			c.tellEnded(ctx, known)
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (c *collector) tellIncidents(known map[string]told, changed []incident.Incident, now time.Time) {
+	var out []export.Event
+	for i := range changed {
+		in := &changed[i]
+		was, ok := known[in.ID]
+		if ok && was.state == in.State && was.severity == in.Severity && now.Sub(was.at) < incidentAgain {
+			continue
+		}
+		if in.State == incident.StateResolved {
+			delete(known, in.ID)
+		} else if ok || len(known) < maxIncidentsTold {
+			known[in.ID] = told{in.State, in.Severity, now}
+		}
+		out = append(out, incidentEvent(in))
+	}
+	c.exports.Offer(out)
+}
+
+// tellEnded finds those that were resolved without a further alert.
+func (c *collector) tellEnded(ctx context.Context, known map[string]told) {
+	var out []export.Event
+	for id := range known {
+		d, err := c.incidents.Get(ctx, id)
+		if err != nil || d.State == incident.StateResolved {
+			delete(known, id)
+		}
+		if err == nil && d.State == incident.StateResolved {
+			out = append(out, incidentEvent(&d.Incident))
+		}
+	}
+	c.exports.Offer(out)
+}
+
+func incidentEvent(in *incident.Incident) export.Event {
+	e := export.Incident{ID: in.ID, State: "open", Title: in.Title, Severity: 4, Alerts: in.Alerts, First: in.First, Last: in.Last}
+	if in.State == incident.StateResolved {
+		e.State = "closed"
+	}
+	switch in.Severity {
+	case incident.Critical, incident.High:
+		e.Severity = 1
+	case incident.Medium:
+		e.Severity = 2
+	case incident.Low:
+		e.Severity = 3
+	}
+	e.Sources, e.Targets = addressesOf(in.Sources.List), addressesOf(in.Targets.List)
+	for _, s := range in.Signatures {
+		e.Signatures = append(e.Signatures, s.SID)
+	}
+	for _, s := range in.Sensors {
+		e.Sensors = append(e.Sensors, s.Name)
+	}
+	for _, s := range in.Stages {
+		if s.Tactic != "" {
+			e.Tactics = append(e.Tactics, s.Tactic)
+		}
+	}
+	return export.Event{Kind: export.KindIncident, Incident: &e}
+}
+
+func addressesOf(list []incident.Party) (out []netip.Addr) {
+	for _, p := range list {
+		if a, err := netip.ParseAddr(p.Name); err == nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
