@@ -84,6 +84,16 @@ type FlowLog struct {
 	Account   string `yaml:"account"`   // of the records, 12 digits
 	Interface string `yaml:"interface"` // eni-…
 	Region    string `yaml:"region"`
+	S3        S3     `yaml:"s3"`
+}
+
+// S3 is a bucket that finished files go to; an empty Bucket leaves them where they are.
+type S3 struct {
+	Bucket   string `yaml:"bucket"`
+	Prefix   string `yaml:"prefix"`
+	Region   string `yaml:"region"`    // empty: the instance's
+	Endpoint string `yaml:"endpoint"`  // of another S3-compatible store
+	MaxBytes int64  `yaml:"max-bytes"` // of files that wait; the oldest beyond are given up
 }
 
 // Collector says where alerts go and verdicts come from; an empty URL runs the sensor alone.
@@ -227,6 +237,12 @@ func (c *Config) checkBlock(doc *strictyaml.Document) error {
 func (c *Config) checkLimits(doc *strictyaml.Document) error {
 	if c.Workers < 0 || c.Workers > maxWorkers {
 		return doc.Errorf("workers", "%d is not in 0-%d (0 is one for each processor)", c.Workers, maxWorkers)
+	}
+	if s := c.Output.FlowLog.S3; s.Bucket != "" && c.Output.FlowLog.Dir == "" {
+		return doc.Errorf("output.flow-log.s3", "files are written before they are sent: name a folder for them in output.flow-log.dir")
+	}
+	if c.Output.FlowLog.S3.MaxBytes < 0 {
+		return doc.Errorf("output.flow-log.s3.max-bytes", "%d is negative", c.Output.FlowLog.S3.MaxBytes)
 	}
 	return nil
 }

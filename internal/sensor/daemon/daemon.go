@@ -27,6 +27,7 @@ import (
 	"github.com/weir-ips/weir/internal/sensor/discover"
 	"github.com/weir-ips/weir/internal/sensor/floods"
 	"github.com/weir-ips/weir/internal/sensor/flowlog"
+	"github.com/weir-ips/weir/internal/sensor/ship"
 	"github.com/weir-ips/weir/internal/sensor/uplink"
 	"github.com/weir-ips/weir/internal/telemetry"
 	"github.com/weir-ips/weir/pkg/event"
@@ -49,6 +50,7 @@ type Daemon struct {
 	uplink   *uplink.Uplink  // nil without a collector
 	eve      *event.File     // nil without an output file
 	flows    *flowlog.Writer // nil without a flow log
+	shipper  *ship.Shipper   // of finished flow logs; nil without a bucket
 	floods   *floods.Control
 	socket   net.Listener
 
@@ -119,18 +121,31 @@ func (d *Daemon) loadFirstRules(context.Context) error {
 	return nil
 }
 
-func (d *Daemon) openOutputs(context.Context) (err error) {
+func (d *Daemon) openOutputs(ctx context.Context) (err error) {
 	if d.cfg.Output.EVE != "" {
 		if d.eve, err = event.Create(d.cfg.Output.EVE, true); err != nil {
 			return err
 		}
 	}
-	if o := d.cfg.Output.FlowLog; o.Dir != "" {
-		d.flows, err = flowlog.New(flowlog.Options{
-			Identity: flowlog.Identity{Account: o.Account, Interface: o.Interface, Local: d.local()},
-			Dir:      o.Dir, Region: o.Region, Sensor: d.cfg.ID,
-		})
+	return d.openFlowLog(ctx)
+}
+
+func (d *Daemon) openFlowLog(ctx context.Context) (err error) {
+	o := d.cfg.Output.FlowLog
+	if o.Dir == "" {
+		return nil
 	}
+	d.flows, err = flowlog.New(flowlog.Options{
+		Identity: flowlog.Identity{Account: o.Account, Interface: o.Interface, Local: d.local()},
+		Dir:      o.Dir, Region: o.Region, Sensor: d.cfg.ID,
+	})
+	if err != nil || o.S3.Bucket == "" {
+		return err
+	}
+	d.shipper, err = ship.New(ctx, ship.Options{
+		Dir: o.Dir, Suffix: flowlog.Suffix, Bucket: o.S3.Bucket, Prefix: o.S3.Prefix, Region: o.S3.Region, Endpoint: o.S3.Endpoint,
+		MaxBytes: o.S3.MaxBytes, Log: d.log,
+	})
 	return err
 }
 
@@ -283,6 +298,9 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 	}
 	if d.uplink != nil {
 		start(d.uplink.Run)
+	}
+	if d.shipper != nil {
+		start(d.shipper.Run)
 	}
 	if d.socket != nil {
 		start(func(ctx context.Context) error { return control.Serve(ctx, d.socket, (*service)(d)) })

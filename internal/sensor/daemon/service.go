@@ -237,6 +237,9 @@ func (d *Daemon) registry() *prometheus.Registry {
 	if d.flows != nil {
 		reg.MustRegister(&telemetry.Stats{Prefix: "weir_sensor_flowlog", Read: func() any { return d.flows.Stats() }})
 	}
+	if d.shipper != nil {
+		reg.MustRegister(&telemetry.Stats{Prefix: "weir_sensor_flowlog_s3", Read: func() any { return d.shipper.Stats() }, Gauges: []string{"WaitingBytes"}})
+	}
 	for i, w := range d.workers {
 		labels := prometheus.Labels{"worker": fmt.Sprint(i)}
 		reg.MustRegister(

@@ -14,6 +14,9 @@ import (
 	"github.com/weir-ips/weir/pkg/flow"
 )
 
+// Suffix is how the names of files that are whole end.
+const Suffix = ".log.gz"
+
 // Options say where records go. Dir has no default.
 type Options struct {
 	Identity
@@ -134,7 +137,7 @@ func (w *Writer) open(now int64) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
-	w.path = filepath.Join(dir, fmt.Sprintf("%s_vpcflowlogs_%s_%s_%s_%s.log.gz", account, w.o.Region, w.o.Sensor, t.Format("20060102T1504Z"), rand.Text()[:8]))
+	w.path = filepath.Join(dir, fmt.Sprintf("%s_vpcflowlogs_%s_%s_%s_%s"+Suffix, account, w.o.Region, w.o.Sensor, t.Format("20060102T1504Z"), rand.Text()[:8]))
 	file, err := os.OpenFile(w.path+".part", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
 		return err
