@@ -42,8 +42,13 @@ func (e *encoder) dcerpc(c *dcerpc.Call, alone bool) {
 func (e *encoder) dcerpcRequest(c *dcerpc.Call, alone bool) {
 	switch c.ReqType {
 	case dcerpc.Request:
+		if !alone {
+			e.num("opnum", uint64(c.Opnum))
+		}
 		e.open("req")
-		e.num("opnum", uint64(c.Opnum))
+		if alone {
+			e.num("opnum", uint64(c.Opnum))
+		}
 		e.num("frag_cnt", uint64(c.ReqFrags))
 		e.num("stub_data_size", uint64(c.ReqSize))
 		e.close()

@@ -161,7 +161,7 @@ func (e *encoder) dnsRecord(r *dns.Record, text []byte) {
 	case r.Addr.IsValid():
 		e.addr("rdata", decode.AddrFrom(r.Addr))
 	case r.Target != nil:
-		e.dnsName("rdata", r.Target)
+		e.text("rdata", r.Target.Bytes)
 	case r.Type == typeTXT:
 		e.text("rdata", text)
 	case r.SOA != nil:

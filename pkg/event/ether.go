@@ -42,11 +42,12 @@ func (e *encoder) macs(m *MACs) {
 		name string
 		list *macList
 	}{{"dest_macs", &m.dst}, {"src_macs", &m.src}} {
+		mark := e.mark()
 		e.list(side.name)
 		for i := range side.list.list[:side.list.n] {
 			e.elemHexColon(side.list.list[i][:])
 		}
-		e.end()
+		e.closeOrDrop(mark, ']')
 	}
 	e.close()
 }

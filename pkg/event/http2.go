@@ -44,15 +44,17 @@ func (e *encoder) http2(t *http2.Tx) {
 	e.num("length", t.Response.BodySize)
 	e.open("http2")
 	e.num("stream_id", uint64(t.StreamID))
+	mark := e.mark()
 	e.open("request")
 	e.side2(&t.Request)
 	if t.HasPriority {
 		e.num("priority", uint64(t.Priority))
 	}
-	e.close()
+	e.closeOrDrop(mark, '}')
+	mark = e.mark()
 	e.open("response")
 	e.side2(&t.Response)
-	e.close()
+	e.closeOrDrop(mark, '}')
 	e.close()
 }
 

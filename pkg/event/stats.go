@@ -30,6 +30,9 @@ type StatsRecord struct {
 // NumDropReasons is the number of reasons that are counted apart.
 const NumDropReasons = 19
 
+// listedReasons is how many of the reasons, from the first, Suricata 8 has counters of in its records.
+const listedReasons = NumDropReasons - 3
+
 // dropReasons are EVE's drop.reason values in the order of their counters; a counter's name has underscores.
 var dropReasons = [NumDropReasons]string{
 	"rules", "flow drop", "decode error", "defrag error", "defrag memcap", "flow memcap", "applayer error",
@@ -115,7 +118,7 @@ func (w counters) decoder(d *flow.DecoderStats) {
 		counter{"ipv6", d.IPv6}, counter{"ethernet", d.Ethernet}, counter{"arp", d.ARP}, counter{"unknown_ethertype", d.UnknownEtherType},
 		counter{"chdlc", d.CHDLC}, counter{"raw", d.Raw}, counter{"null", d.Null}, counter{"sll", d.SLL}, counter{"sll2", d.SLL2},
 		counter{"tcp", d.TCP}, counter{"udp", d.UDP}, counter{"sctp", d.SCTP}, counter{"esp", d.ESP}, counter{"icmpv4", d.ICMPv4},
-		counter{"icmpv6", d.ICMPv6}, counter{"igmp", d.IGMP}, counter{"ppp", d.PPP}, counter{"pppoe", d.PPPoE}, counter{"geneve", d.GENEVE},
+		counter{"icmpv6", d.ICMPv6}, counter{"ppp", d.PPP}, counter{"pppoe", d.PPPoE}, counter{"geneve", d.GENEVE},
 		counter{"gre", d.GRE}, counter{"vlan", d.VLAN}, counter{"vlan_qinq", d.VLANQinQ}, counter{"vlan_qinqinq", d.VLANQinQinQ},
 		counter{"vxlan", d.VXLAN}, counter{"mpls", d.MPLS}, counter{"teredo", d.Teredo}, counter{"ipv4_in_ipv4", d.IPv4InIPv4},
 		counter{"ipv6_in_ipv4", d.IPv6InIPv4}, counter{"ipv4_in_ipv6", d.IPv4InIPv6}, counter{"ipv6_in_ipv6", d.IPv6InIPv6},
@@ -145,7 +148,9 @@ func (w counters) events(d *flow.DecoderStats) {
 				w.open(layer)
 			}
 		}
-		w.write(counter{name, d.Events[ev]})
+		if listed(layer, name) {
+			w.write(counter{name, d.Events[ev]})
+		}
 	}
 	if open != "" {
 		w.closeOrDrop(inner, '}')
@@ -153,12 +158,27 @@ func (w counters) events(d *flow.DecoderStats) {
 	w.closeOrDrop(mark, '}')
 }
 
+// listed reports whether Suricata 8 has a counter of a decoder event in its records: newer ones are anomalies only.
+func listed(layer, name string) bool {
+	switch layer {
+	case "":
+		return name != "too_many_layers"
+	case "igmp", "etag":
+		return false
+	case "ipv4":
+		return name != "unknown_protocol"
+	case "sctp":
+		return name == "pkt_too_small"
+	}
+	return true
+}
+
 func (w counters) flow(f *flow.TableStats) {
 	w.group("flow_bypassed", counter{"local_pkts", f.BypassedPkts}, counter{"local_bytes", f.BypassedBytes}, counter{"closed", f.Bypassed})
 	whole := w.mark()
 	w.open("flow")
 	w.write(counter{"total", f.Total}, counter{"active", f.Active}, counter{"tcp", f.TCP}, counter{"udp", f.UDP}, counter{"icmpv4", f.ICMPv4},
-		counter{"icmpv6", f.ICMPv6}, counter{"other", f.Other}, counter{"tcp_reuse", f.TCPReuse}, counter{"memcap", f.Memcap},
+		counter{"icmpv6", f.ICMPv6}, counter{"tcp_reuse", f.TCPReuse}, counter{"memcap", f.Memcap},
 		counter{"get_used", f.GetUsed}, counter{"emerg_mode_entered", f.EmergencyEntered}, counter{"memuse", f.MemUse})
 	mark := w.mark()
 	w.open("end")
@@ -184,8 +204,7 @@ func (w counters) defrag(d *flow.DefragStats) {
 	w.open("defrag")
 	w.group("ipv4", counter{"fragments", d.IPv4Fragments}, counter{"reassembled", d.IPv4Reassembled})
 	w.group("ipv6", counter{"fragments", d.IPv6Fragments}, counter{"reassembled", d.IPv6Reassembled})
-	w.write(counter{"max_trackers_reached", d.MaxTrackersReached}, counter{"max_frags_reached", d.MaxFragHits},
-		counter{"tracker_timeout", d.Timeouts}, counter{"memcap", d.Memcap})
+	w.write(counter{"max_trackers_reached", d.MaxTrackersReached}, counter{"max_frags_reached", d.MaxFragHits})
 	w.closeOrDrop(mark, '}')
 }
 
@@ -224,10 +243,18 @@ func (w counters) policy(m policyTarget, s *StatsRecord) {
 	for p := flow.PolicyDropFlow; p < flow.NumPolicies; p++ {
 		n := s.Flow.Policies[m.target][p]
 		if n > 0 || w.zeroes && s.InForce[m.target] {
-			w.num(p.EVE(), n)
+			w.num(policyCounter(p), n)
 		}
 	}
 	w.closeOrDrop(mark, '}')
+}
+
+// policyCounter is the name of a policy's counter; that of one policy differs from its name elsewhere.
+func policyCounter(p flow.Policy) string {
+	if p == flow.PolicyRejectBoth {
+		return "reject_both"
+	}
+	return p.EVE()
 }
 
 func (w counters) ips(s *StatsRecord) {
@@ -235,7 +262,7 @@ func (w counters) ips(s *StatsRecord) {
 	w.write(counter{"accepted", s.Accepted}, counter{"blocked", s.Blocked}, counter{"rejected", s.Rejected}, counter{"replaced", 0})
 	mark := w.mark()
 	w.open("drop_reason")
-	for i, r := range dropReasons {
+	for i, r := range dropReasons[:listedReasons] {
 		w.write(counter{strings.ReplaceAll(r, " ", "_"), s.DropReasons[i]})
 	}
 	w.closeOrDrop(mark, '}')
