@@ -20,6 +20,7 @@ type Options struct {
 	SMB     SMBOptions
 	Flow    FlowOptions
 	Stats   StatsOptions
+	Stream  StreamOptions
 	QUICJA4 bool
 }
 
@@ -94,6 +95,13 @@ type SMBOptions struct {
 // FlowOptions are the parts of flow records.
 type FlowOptions struct {
 	ExceptionPolicy bool
+}
+
+// StreamOptions choose among TCP packets.
+type StreamOptions struct {
+	All    bool // every one
+	Events bool // those that something is wrong with
+	State  bool // those that change their session's state
 }
 
 // StatsOptions are the parts of stats records.

@@ -23,6 +23,7 @@ const (
 	FileInfo
 	ARP
 	PacketRecord // a packet that a tag keyword asked for
+	StreamTCP    // a TCP packet and what it did to its session
 	Frame        // a part of a stream that a protocol's parser has marked
 	Metadata     // what rules captured of a packet
 	Stats
@@ -31,7 +32,7 @@ const (
 
 var typeNames = [NumTypes]string{
 	"alert", "drop", "anomaly", "flow", "netflow", "http", "dns", "tls", "quic", "ssh", "smtp", "ftp", "ftp_data", "smb",
-	"dcerpc", "fileinfo", "arp", "packet", "frame", "metadata", "stats",
+	"dcerpc", "fileinfo", "arp", "packet", "stream_tcp", "frame", "metadata", "stats",
 }
 
 // String returns EVE's event_type.

@@ -117,6 +117,8 @@ type Result struct {
 	// Closed says that this packet ended the conversation.
 	Closed bool
 	Stream StreamEventSet // what is wrong with the segment
+	// NewState says that the segment has changed its session's state.
+	NewState bool
 
 	// Rewritten says that the frame's bytes were changed in place: the segment carried other data than an earlier one for the
 	// same place in the stream, and what rules have seen is what the receiver shall get. Checksums are right again.

@@ -65,6 +65,7 @@ func (t *Tracker) tcp(f *Flow, p *decode.Packet, r *Result) {
 	}
 	g.consume()
 	g.settle()
+	r.NewState = g.s.State != g.was
 }
 
 func (t *Tracker) countFlags(p *decode.Packet) {

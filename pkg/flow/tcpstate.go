@@ -424,9 +424,12 @@ func (t *Tracker) reuses(f *Flow, p *decode.Packet) bool {
 	if p.Proto != decode.ProtoTCP || p.Flags&(decode.SYN|decode.RST|decode.FIN) != decode.SYN {
 		return false
 	}
-	s := f.TCP
-	if s.State < TCPLastAck {
+	s, first := f.TCP, &f.TCP.stream[f.direction(p)]
+	switch {
+	case p.Flags&decode.ACK != 0:
 		return false
+	case s.State == TCPSynRecv && first.flags&streamFastOpen != 0 && s.flags&sessFastOpen == 0 && len(p.Payload) == 0:
+		return p.Seq == first.ISN // the server has ignored the data of the first SYN, and the client begins anew without
 	}
-	return p.Seq != s.stream[f.direction(p)].ISN && p.Flags&decode.ACK == 0
+	return s.State >= TCPLastAck && p.Seq != first.ISN
 }

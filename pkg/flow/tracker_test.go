@@ -241,6 +241,17 @@ func TestFastOpen(t *testing.T) {
 	b.c("A", 0, 0, "again")
 	b.s("A", 0, 5, "")
 	b.want(`client "again"`)
+
+	b = newBench(t, nil) // the client begins anew, without data
+	b.send(syn.Clone())
+	b.send(segment(app.ToClient, "SA", -1, 0, "").TCPOptions(34, 10, 1, 2, 3, 4, 5, 6, 7, 8))
+	first := b.last.Flow.ID
+	if r := b.c("S", -1, -isnS-1, ""); !r.New || r.Flow.ID == first || r.Flow.TCP.State != flow.TCPSynSent || !r.NewState {
+		t.Errorf("a SYN after its data were ignored: new %v, state %v", r.New, r.Flow.TCP.State)
+	}
+	if len(b.ended) != 1 || b.ended[0].Reason != "tcp_reuse" {
+		t.Errorf("%d flows have ended", len(b.ended))
+	}
 }
 
 func TestMidstream(t *testing.T) {

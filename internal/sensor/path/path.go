@@ -112,7 +112,7 @@ type Path struct {
 }
 
 // wants are the costly records that no output may ask for.
-type wants struct{ decode, stream, drop, app, ether, arp, payload, frame bool }
+type wants struct{ decode, stream, drop, app, ether, arp, payload, frame, tcp bool }
 
 // New builds a Path.
 func New(c Config) *Path {
@@ -135,6 +135,7 @@ func New(c Config) *Path {
 		p.wants.arp = p.wants.arp || o.Types.Has(event.ARP)
 		alert := &o.Options.Alert
 		p.wants.payload = p.wants.payload || o.Types.Has(event.Alert) && (alert.Payload || alert.Printable || alert.PayloadLength)
+		p.wants.tcp = p.wants.tcp || o.Types.Has(event.StreamTCP)
 		p.wants.frame = p.wants.frame || o.Types.Has(event.Frame)
 		p.wants.drop = p.wants.drop || o.Types.Has(event.Drop)
 	}

@@ -25,6 +25,9 @@ func (p *Path) anomalies(pk *decode.Packet, r *flow.Result) {
 			p.log.StreamAnomaly(&p.subject, e.String())
 		}
 	}
+	if p.wants.tcp && r.Flow != nil && pk.Proto == decode.ProtoTCP && !pk.Source.Pseudo() {
+		p.log.StreamTCP(&p.subject, r)
+	}
 	if p.wants.app && r.Flow != nil && r.Flow.AppEvents != 0 {
 		p.protocolAnomalies(r.Flow)
 	}

@@ -139,6 +139,11 @@ func (s *Settings) recordType(r *reader, o *Output, name, path string, n *node) 
 	case "http":
 		o.Types |= event.Set(event.HTTP)
 		http(r, path, &o.HTTP)
+	case "stream":
+		o.Types |= event.Set(event.StreamTCP)
+		r.flag(path+".all", &o.Stream.All)
+		r.flag(path+".event-set", &o.Stream.Events)
+		r.flag(path+".state-update", &o.Stream.State)
 	case "http2":
 		o.Types |= event.Set(event.HTTP)
 	case "dns":

@@ -220,6 +220,17 @@ func TestGaps(t *testing.T) {
 	}
 }
 
+// TestAGapInARequestLine: what is left of the line still tells most of it.
+func TestAGapInARequestLine(t *testing.T) {
+	p := New(DefaultConfig())
+	p.Feed(app.ToServer, []byte("GET /malic"), 1)
+	p.Gap(app.ToServer, 1)
+	p.Feed(app.ToServer, []byte("ious HTTP/1.1\r\nHost: a\r\n\r\n"), 1)
+	if list := txs(p); len(list) != 1 || string(list[0].Request.URI) != "/malicious" || !list[0].Complete[app.ToServer] {
+		t.Errorf("%d requests, the first for %q", len(list), list[0].Request.URI)
+	}
+}
+
 func TestUpgrade(t *testing.T) {
 	p := New(DefaultConfig())
 	p.Feed(app.ToServer, []byte("CONNECT a:443 HTTP/1.1\r\n\r\n"), 1)

@@ -186,6 +186,10 @@ func (p *Parser) Gap(dir app.Direction, n int) {
 		}
 	case idle, finish:
 		p.run(s)
+	case firstLine, headerLines:
+		if dir == app.ToServer { // a line with a hole tells more than none
+			return
+		}
 	}
 	p.abandon(s)
 	s.resync = true

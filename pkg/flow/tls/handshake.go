@@ -71,7 +71,7 @@ func (p *Parser) clientHello(body []byte) {
 	}
 	t.Client.Hello = h
 	if t.Version == 0 {
-		t.Version = h.Version
+		t.Version = h.Offered()
 	}
 	if p.cfg.JA3 {
 		t.Client.JA3, t.Client.JA3Hash = h.JA3()

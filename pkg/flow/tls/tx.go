@@ -26,7 +26,7 @@ const (
 // Tx is the one transaction of a TLS flow: its handshake.
 type Tx struct {
 	app.TxBase
-	Version uint16 // agreed (0x0301 …); before the server hello, what the client's hello says; SSLv2 is 0x0002
+	Version uint16 // agreed (0x0301 …); before the server hello, the highest that the client offers; SSLv2 is 0x0002
 	Client  Hello
 	Server  Hello
 	// Resumed says that the server took up an earlier session without sending certificates.

@@ -70,3 +70,20 @@ func TestShort(t *testing.T) {
 		}
 	}
 }
+
+func TestOffered(t *testing.T) {
+	for _, c := range []struct {
+		version  uint16
+		versions []uint16
+		want     uint16
+	}{
+		{0x0303, nil, 0x0303},
+		{0x0303, []uint16{0x8a8a, 0x0304, 0x0303}, 0x0304},
+		{0x0303, []uint16{0x7f1c, 0x0302}, 0x0302},
+		{0x0302, []uint16{0x7f1c}, 0x0302},
+	} {
+		if got := (&Hello{Version: c.version, Versions: c.versions}).Offered(); got != c.want {
+			t.Errorf("%x of %x is %x, want %x", c.version, c.versions, got, c.want)
+		}
+	}
+}

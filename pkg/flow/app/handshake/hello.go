@@ -30,6 +30,20 @@ func (h *Hello) Agreed() uint16 {
 	return h.Version
 }
 
+// Offered returns the highest version that a client offers, drafts and reserved values (RFC 8701) left out.
+func (h *Hello) Offered() uint16 {
+	best := uint16(0)
+	for _, v := range h.Versions {
+		if v>>8 == 3 {
+			best = max(best, v)
+		}
+	}
+	if best == 0 {
+		return h.Version
+	}
+	return best
+}
+
 // Extension types (IANA).
 const (
 	ExtServerName        = 0
