@@ -156,6 +156,9 @@ func (c *collector) openLease(ctx context.Context, js jetstream.JetStream) (err 
 // leadOrFollow runs what only one collector may do, while this is the one.
 func (c *collector) leadOrFollow(ctx context.Context) error {
 	if c.lease == nil {
+		if err := c.restoreDump(ctx); err != nil {
+			return err
+		}
 		return together(ctx, append(c.leading(), c.log.Run)...)
 	}
 	return c.lease.Run(ctx,

@@ -57,7 +57,10 @@ func (c *collector) serveControl(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("control socket: %w", err)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(c.takeOrder), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /{$}", c.takeOrder)
+	mux.HandleFunc("POST /backup", c.serveBackup)
+	srv := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -109,9 +112,7 @@ func Control(ctx context.Context, data string, o Order) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(data, controlFile))
-	}}}
+	client := controlClient(data)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://collector/", bytes.NewReader(text))
 	if err != nil {
 		return nil, err
@@ -129,6 +130,12 @@ func Control(ctx context.Context, data string, o Order) (*Outcome, error) {
 		return out, errors.New(out.Error)
 	}
 	return out, nil
+}
+
+func controlClient(data string) *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(data, controlFile))
+	}}}
 }
 
 // ParsePrefix takes an address for its single-address prefix.
