@@ -245,6 +245,19 @@ func (f *Floods) State(dst decode.Addr, class FloodClass, now int64) (e FloodEve
 	return f.event(FloodUpdate, key, w, now, w.sum(slots), slots*slot, w.by), true
 }
 
+// Usual returns what is usual to dst, in packets a second, as far as it is known: learned, or the average of the minute before.
+func (f *Floods) Usual(dst decode.Addr, class FloodClass) uint64 {
+	key := target{dst, class}
+	w := f.active[key]
+	if w == nil {
+		w, _ = f.targets.Peek(key)
+	}
+	if w == nil {
+		return 0
+	}
+	return w.usual.rate
+}
+
 func (f *Floods) window(key target) *window {
 	if w, ok := f.active[key]; ok {
 		return w

@@ -84,10 +84,13 @@ func (c *Control) counted(d *threshold.Detection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.attack(d)
-	a.counted = d.Phase != threshold.End
 	a.merge(d)
-	if d.Phase != threshold.Update {
-		c.tell(a, d.Phase)
+	a.counted = d.Phase != threshold.End
+	switch {
+	case d.Phase == threshold.Start && a.told == 0:
+		c.tell(a, threshold.Start)
+	case d.Phase == threshold.End && a.reported == 0:
+		c.tell(a, threshold.End)
 	}
 }
 
@@ -107,7 +110,7 @@ func (c *Control) Report(d *threshold.Detection) {
 	}
 	a.reported = 0
 	switch {
-	case a.counted:
+	case a.counted: // the counters will end it
 	case len(a.measures) == 0:
 		c.tell(a, threshold.End)
 	default:

@@ -223,6 +223,31 @@ func TestInspectionsWordIsTakenOver(t *testing.T) {
 	}
 }
 
+func TestCountersAndInspectionTellOneStory(t *testing.T) {
+	s := newScene(t, nil)
+	flood := func(phase threshold.Phase) {
+		d := amplification(phase, s.now, 2000)
+		d.Vector, d.Port = threshold.SYNFlood, 0
+		s.Report(d)
+	}
+	s.pass(500*time.Millisecond, bpf.ClassSYN, 2000, victim)
+	flood(threshold.Start)
+	s.pass(500*time.Millisecond, bpf.ClassSYN, 2000, victim)
+	flood(threshold.End)
+	s.pass(20*time.Second, bpf.ClassSYN, 0)
+	flood(threshold.Start)
+	s.pass(500*time.Millisecond, bpf.ClassSYN, 2000, victim)
+	s.pass(100*time.Second, bpf.ClassSYN, 0) // it has come back, and is held longer
+	if s.phases() != "syn-flood start, syn-flood end, syn-flood start" {
+		t.Fatal(s.phases())
+	}
+	flood(threshold.End)
+	s.pass(20*time.Second, bpf.ClassSYN, 0)
+	if s.phases() != "syn-flood start, syn-flood end, syn-flood start, syn-flood end" {
+		t.Error(s.phases())
+	}
+}
+
 func TestAnAttackThatInspectionForgotEnds(t *testing.T) {
 	s := newScene(t, nil)
 	s.Report(amplification(threshold.Start, s.now, 2000))

@@ -28,6 +28,7 @@ type ladder struct {
 	unasked  map[netip.Addr]uint64 // the filter's counters at the last look
 	arriving float64               // packets a second of the attack's classes, average of about a second
 	left     float64               // of them, after fingerprints and unrequested answers
+	rate     uint64                // of the limit, to each address
 	eased    bool                  // the limit is lifted: the selective steps are enough
 }
 
@@ -267,19 +268,21 @@ func (c *Control) hold(a *attack, dsts []netip.Addr, w *wanted, drops map[armKey
 	if l.eased {
 		return
 	}
-	rate := rateOf(a)
+	if l.rate == 0 || a.Vector != threshold.Carpet {
+		l.rate = c.rateOf(a, len(dsts))
+	}
 	var lost uint64
 	for _, dst := range dsts {
 		for _, class := range classes {
 			k := armKey{dst, class}
-			w.limit(k, rate)
+			w.limit(k, c.allowance(l.rate, dst, class))
 			lost += drops[k]
 		}
 	}
 	if slices.Contains(classes, bpf.ClassSYN) {
 		a.note(stepChallenge, "a SYN is dropped unless it repeats an earlier one", "every client repeats its SYN after a second, who forges its source does not", 0, c.o.Enforce, now)
 	}
-	a.note(stepLimit, fmt.Sprintf("more than %d a second to each address", rate),
+	a.note(stepLimit, fmt.Sprintf("more than %d a second to each address, or twice what is usual there", l.rate),
 		"sources that have completed a handshake come first and are not counted", lost, c.o.Enforce, now)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/bpf"
+	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/threshold"
 )
 
@@ -80,9 +81,6 @@ func seenClasses(v threshold.Vector) []bpf.Class {
 	}
 	return limitedClasses(v)
 }
-
-// carpetRate is what each address of a network under carpet bombing still gets a second of each class, known sources aside.
-const carpetRate = 300
 
 // renew puts the measures of running attacks off, begins those of new ones, and ends those whose attacks are over. A destination for
 // which the kernel has no room is not armed, which is no reason to stop.
@@ -216,10 +214,17 @@ func (c *Control) drops() map[armKey]uint64 {
 	return out
 }
 
-// rateOf is the limit of an attack's classes to one address, packets a second.
-func rateOf(a *attack) uint32 {
-	if a.Vector == threshold.Carpet {
-		return carpetRate
+// leastRate is what an address under attack gets at least of a class, packets a second.
+const leastRate = 20
+
+// rateOf is what an attack leaves each of n addresses, in packets a second; twice what is usual there passes in any case.
+func (c *Control) rateOf(a *attack, n int) uint64 {
+	return max(min(c.packetsOf(a), 1<<30)/uint64(max(n, 1)), leastRate)
+}
+
+func (c *Control) allowance(rate uint64, dst netip.Addr, class bpf.Class) uint32 {
+	if i := slices.Index(classes[:], class); i >= 0 {
+		rate = max(rate, 2*c.detector.Usual(decode.AddrFrom(dst), threshold.FloodClass(i)))
 	}
-	return uint32(min(a.Threshold, 1<<32-1))
+	return uint32(min(rate, 1<<32-1))
 }
