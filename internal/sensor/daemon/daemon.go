@@ -30,6 +30,7 @@ import (
 	"github.com/weir-ips/weir/internal/sensor/ship"
 	"github.com/weir-ips/weir/internal/sensor/uplink"
 	"github.com/weir-ips/weir/internal/telemetry"
+	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/verdict/enforce"
@@ -46,6 +47,10 @@ type Daemon struct {
 	enforcer *enforce.Enforcer
 	attached atomic.Value // string: native or generic, once attached
 	workers  []*worker
+	never    *verdict.Spared
+	spared   atomic.Uint64  // packets that inspection would have dropped
+	program  uint32         // the kernel's number of the XDP program
+	served   map[string]int // receive queues with a socket, by interface; in host and mirror mode the kernel serves all
 	shared   shared
 	uplink   *uplink.Uplink  // nil without a collector
 	eve      *event.File     // nil without an output file
@@ -72,7 +77,7 @@ type Daemon struct {
 // Run runs the sensor until ctx ends. reload carries requests to read the rules again (SIGHUP); left is what Inherit has returned. A
 // *Succession says that another program is to go on.
 func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger, reload <-chan os.Signal, left *Legacy) (err error) {
-	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), failures: make(chan error, 8), asked: make(chan os.Signal, 1),
+	d := &Daemon{cfg: cfg, log: log, version: version, started: time.Now(), served: map[string]int{}, failures: make(chan error, 8), asked: make(chan os.Signal, 1),
 		troubleLog: telemetry.Throttle{Every: time.Minute}, panicLog: telemetry.Throttle{Every: 10 * time.Second}}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -169,10 +174,11 @@ func (d *Daemon) openControl(context.Context) (err error) {
 
 // openKernel loads the program and its maps, or adopts those of an earlier process.
 func (d *Daemon) openKernel(context.Context) (err error) {
-	protected, err := d.protected()
+	found, named, err := d.protected()
 	if err != nil {
 		return err
 	}
+	d.never = verdict.NewSpared(found, named)
 	if d.kernel, err = bpf.Load(kernelOptions(d.cfg)); err != nil {
 		return err
 	}
@@ -183,7 +189,7 @@ func (d *Daemon) openKernel(context.Context) (err error) {
 	d.enforcer.SetFailure(enforce.Failure{Policy: failures[d.cfg.OnFailure], Lease: lease, Hold: hold})
 	d.enforcer.SetCapture(!inTheWay(d.cfg))
 	d.floods = d.newFloods()
-	return d.enforcer.Protect(protected)
+	return d.enforcer.Protect(append(found, named...))
 }
 
 func kernelOptions(c *config.Config) bpf.Options {
@@ -205,25 +211,31 @@ const (
 	hold  = 5 * time.Minute
 )
 
-// protected gathers what must never be blocked: found on the host, the collector, and the operator's list.
-func (d *Daemon) protected() ([]verdict.Protected, error) {
-	list, err := discover.Host()
-	if err != nil {
-		return nil, err
+// protected gathers what must never be blocked: found on the host, and named: the collector, and the operator's list.
+func (d *Daemon) protected() (found, named []verdict.Protected, err error) {
+	if found, err = discover.Host(); err != nil {
+		return nil, nil, err
 	}
-	collector, err := discover.Collector(d.cfg.Collector.URL)
-	if err != nil {
-		return nil, err
+	if named, err = discover.Collector(d.cfg.Collector.URL); err != nil {
+		return nil, nil, err
 	}
-	list = append(list, collector...)
 	for _, s := range d.cfg.NeverBlock {
 		p, err := config.ParsePrefix(s)
 		if err != nil {
-			return nil, fmt.Errorf("never-block: %w", err)
+			return nil, nil, fmt.Errorf("never-block: %w", err)
 		}
-		list = append(list, verdict.Protected{Prefix: p, Why: "never-block in the configuration"})
+		named = append(named, verdict.Protected{Prefix: p, Why: "never-block in the configuration"})
 	}
-	return list, nil
+	return found, named, nil
+}
+
+// spare reports whether a packet that inspection would drop must be let through, and counts it.
+func (d *Daemon) spare(src, dst decode.Addr) bool {
+	spared := d.never.Spares(src.IP(), dst.IP())
+	if spared {
+		d.spared.Add(1)
+	}
+	return spared
 }
 
 func (d *Daemon) openUplink(context.Context) (err error) {
@@ -256,6 +268,12 @@ func (d *Daemon) listen(ctx context.Context) error {
 
 // attach puts the program on the interfaces: from here on packets are judged.
 func (d *Daemon) attach(context.Context) error {
+	info, err := d.kernel.Program().Info()
+	if err != nil {
+		return fmt.Errorf("XDP program: %w", err)
+	}
+	id, _ := info.ID() // known since Linux 4.13
+	d.program = uint32(id)
 	for _, name := range d.cfg.Interfaces {
 		mode, err := d.kernel.Attach(name)
 		if err != nil {

@@ -141,6 +141,7 @@ func (d *Daemon) queues() ([]capture.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.served[name] = n
 	var out []capture.Bundle
 	for q := range n {
 		x, err := capture.OpenXSK(capture.XSKConfig{Ifindex: dev.Index, Queue: q, Sockets: d.kernel.Sockets(), Credit: d.kernel.Credit(q), Inherited: d.sockets()})
@@ -167,6 +168,7 @@ func (d *Daemon) bridge() ([]capture.Bundle, error) {
 		if err != nil {
 			return nil, err
 		}
+		d.served[name] = n
 		cfg.Ports[i] = capture.Port{Ifindex: dev.Index, Queues: n}
 	}
 	return capture.OpenBridge(cfg)
@@ -178,7 +180,7 @@ func (d *Daemon) pathConfig(shared *signatures.Shared) path.Config {
 	c := path.Config{
 		Flow: d.flowConfig(parsers), Hashes: parsers.Files.Rules, Decoder: d.decoder(), Rules: rs.Ruleset, Shared: shared, Outputs: d.outputs(),
 		IPS: inline(d.cfg), InnerOnly: d.cfg.Mode == config.GWLB || d.cfg.Mode == config.Mirror, Iface: d.cfg.Interfaces[0], Sensor: d.cfg.ID,
-		Block: blocks(d.cfg),
+		Block: blocks(d.cfg), Spare: d.spare,
 		Hooks: path.Hooks{Alert: d.onAlert, Decided: d.onDecided},
 	}
 	if d.flows != nil {
@@ -292,6 +294,9 @@ const (
 )
 
 func (d *Daemon) decideFlow(f *flow.Flow, action verdict.Action, by *keyword.Signature) {
+	if action == verdict.Drop && d.never.SparesFlow(f.Src.IP(), f.Dst.IP()) {
+		return
+	}
 	key, swapped := bpf.NewTuple(f.Tenant, f.Src, f.Dst, f.SrcPort, f.DstPort, f.Proto)
 	decision := enforce.FlowDecision{Action: action, Idle: flowIdle, Life: flowLife}
 	if by != nil {

@@ -153,37 +153,6 @@ func (d *Daemon) traffic() (control.Traffic, map[string]uint64) {
 	return t, drops
 }
 
-// unhealthy says why traffic is not inspected as it should be; empty when it is.
-func (d *Daemon) unhealthy() []string {
-	var reasons []string
-	if d.mode() == "" {
-		reasons = append(reasons, "not attached yet")
-	}
-	if d.enforcer.Killed() {
-		reasons = append(reasons, "the kill switch is on: nothing is dropped, nothing inspected")
-	}
-	for i, w := range d.workers {
-		if w.blind.Load() {
-			reasons = append(reasons, fmt.Sprintf("worker %d inspects nothing: it has panicked %d times", i, w.troubles.panics.Load()))
-		}
-	}
-	return append(reasons, d.stuck()...)
-}
-
-// stuckAfter is how long a worker may be silent before the sensor calls itself unhealthy.
-const stuckAfter = 3 * time.Second
-
-// stuck names the workers that do not turn.
-func (d *Daemon) stuck() []string {
-	var out []string
-	for i, w := range d.workers {
-		if idle := time.Since(time.Unix(0, w.beat.Load())); idle > stuckAfter {
-			out = append(out, fmt.Sprintf("worker %d has not turned for %s", i, idle.Round(time.Second)))
-		}
-	}
-	return out
-}
-
 // reportHealth fills in what the collector is told every few seconds.
 func (d *Daemon) reportHealth(h *wire.Health) {
 	rs := d.shared.get()
@@ -234,6 +203,7 @@ func (d *Daemon) registry() *prometheus.Registry {
 		Prefix: "weir_sensor_allowance", Gauges: []string{"Left", "Blind"}, Read: func() any { return d.allowances.stats(time.Now()) },
 		Labels: map[string]telemetry.Vector{"Exceeded": {Label: "allowance"}, "Left": {Label: "interface"}},
 	})
+	reg.MustRegister(&telemetry.Stats{Prefix: "weir_sensor_never_block", Read: func() any { return NeverBlockStats{d.spared.Load()} }})
 	if d.flows != nil {
 		reg.MustRegister(&telemetry.Stats{Prefix: "weir_sensor_flowlog", Read: func() any { return d.flows.Stats() }})
 	}
@@ -250,6 +220,11 @@ func (d *Daemon) registry() *prometheus.Registry {
 		)
 	}
 	return reg
+}
+
+// NeverBlockStats are the metrics of never-block in inspection; XDP's are the kernel's.
+type NeverBlockStats struct {
+	Spared uint64 // packets that a rule would have dropped
 }
 
 // refused logs a decision of this sensor's own that the maps had no room for; traffic must not fill the log.

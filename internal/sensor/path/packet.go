@@ -61,8 +61,10 @@ func (p *Path) inspect(pk, outer *decode.Packet, r *flow.Result) {
 		nothingRaw(f)
 	case !r.Drop && !r.Pass:
 		d = p.engine.Inspect(pk, f, *r)
-		p.block(&d)
 	}
+	p.ips = p.cfg.IPS
+	p.block(&d)
+	p.spare(pk, &d, r)
 	v := p.verdict(&d, r)
 	p.decide(f, &d, &v)
 	p.alerts(&d, v)
@@ -127,12 +129,25 @@ func (p *Path) block(d *signatures.Decision) {
 	}
 }
 
+// spare has a packet that would be dropped go on, and its flow with it, if it must never be blocked.
+func (p *Path) spare(pk *decode.Packet, d *signatures.Decision, r *flow.Result) {
+	refused := d.Drop || d.FlowDrop || d.Reject != 0 || r.Drop || r.Reject || r.RejectBoth
+	if p.cfg.Spare == nil || !p.ips || !refused || !p.cfg.Spare(pk.Src, pk.Dst) {
+		return
+	}
+	if d.FlowDrop && r.Flow != nil && r.Flow.Verdict == flow.FlowDrop { // by this packet
+		r.Flow.Verdict = flow.Undecided
+	}
+	p.ips, d.FlowDrop, d.Reject = false, false, 0
+	r.Reject, r.RejectBoth = false, false
+}
+
 // reasonRules is EVE's drop.reason of a packet that a rule dropped.
 const reasonRules = "rules"
 
 // verdict joins what rules and tracker decided about the packet.
 func (p *Path) verdict(d *signatures.Decision, r *flow.Result) event.Verdict {
-	v := event.Verdict{IPS: p.cfg.IPS, Pass: d.Pass && !d.Drop, Reject: d.Reject, Drop: p.cfg.IPS && (d.Drop || r.Drop)}
+	v := event.Verdict{IPS: p.ips, Pass: d.Pass && !d.Drop, Reject: d.Reject, Drop: p.ips && (d.Drop || r.Drop)}
 	switch {
 	case r.RejectBoth:
 		v.Reject = keyword.RejectBoth
@@ -173,7 +188,7 @@ func (p *Path) decide(f *flow.Flow, d *signatures.Decision, v *event.Verdict) {
 	if f == nil {
 		return
 	}
-	if f.Verdict == flow.Undecided && d.FlowDrop && p.cfg.IPS {
+	if f.Verdict == flow.Undecided && d.FlowDrop && p.ips {
 		f.Verdict = flow.FlowDrop
 	}
 	if d.FlowDrop && v.Reject != 0 {

@@ -47,6 +47,9 @@ type Config struct {
 	// Block reports whether an alert of this signature drops its flow: the policy layer. It is never asked about rules
 	// that write no alert. nil: only the rules' own actions drop.
 	Block func(*keyword.Signature) bool
+	// Spare reports whether packets from src to dst are let through whatever rules and policies say, and their flows go on: never-block.
+	// It is asked about packets that would be dropped. nil: none are spared.
+	Spare func(src, dst decode.Addr) bool
 	// Detect holds the thresholds of floods, scans and the like; nil: they are not looked for.
 	Detect *threshold.Limits
 	// Detector takes the place of one of the Path's own, with its limits: several Paths see the traffic that it is to judge as one.
@@ -99,6 +102,7 @@ type Path struct {
 	subject event.Subject
 	alert   event.AlertRecord
 	stats   Stats
+	ips     bool // the packet at hand may be dropped
 	rules   *signatures.Ruleset
 	next    atomic.Pointer[signatures.Ruleset] // set by Swap
 	url     func(kind string) string           // of rules
