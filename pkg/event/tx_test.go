@@ -117,7 +117,7 @@ func TestTransactions(t *testing.T) {
 			Request:  http2.Message{Headers: []http2.Header{{Name: []byte(":method"), Value: []byte("GET")}}, SizeUpdates: []uint64{4096}},
 			Response: http2.Message{Settings: []http2.Setting{{ID: 3, Value: 100}}, HasError: true, BodySize: 4}},
 			`"http":{"request_headers":[{"table_size_update":4096},{"name":":method","value":"GET"}],"version":"2","http_method":"GET","url":"/","status":404,"length":4,` +
-				`"http2":{"stream_id":1,"request":{},"response":{"settings":[{"settings_id":"SETTINGSMAXCONCURRENTSTREAMS","settings_value":100}],"error_code":"NOERROR"}}}`},
+				`"http2":{"stream_id":1,"response":{"settings":[{"settings_id":"SETTINGSMAXCONCURRENTSTREAMS","settings_value":100}],"error_code":"NOERROR"}}}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got lines
