@@ -9,6 +9,8 @@ func commands() []subcommand.Command {
 		{Name: "run", Summary: "run the collector: bus, store, verdict log, API and console", Run: runCommand},
 		{Name: "sensor", Summary: "give sensors credentials, list them, take them away", Run: sensorCommand},
 		{Name: "token", Summary: "let new sensors enrol: create, list and remove tokens", Run: tokenCommand},
+		{Name: "user", Summary: "accounts of the console: add, invite, list, change and remove them", Run: userCommand},
+		{Name: "apitoken", Summary: "tokens of the API: create, list and revoke them", Run: apiTokenCommand},
 		{Name: "backup", Summary: "write everything that the collector keeps to a file, while it runs or not", Run: backupCommand},
 		{Name: "restore", Summary: "make a data directory of a backup", Run: restoreCommand},
 		{Name: "cluster", Summary: "make keys and certificates for a NATS cluster", Run: clusterCommand},

@@ -47,7 +47,7 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	err = collector.Run(ctx, cfg, collector.Options{
 		Version: version(), Log: log, Console: console,
 		Ready: func(console, bus net.Addr) {
-			url = consoleURL(cfg, console)
+			url = consoleURL(cfg, console.String())
 			fmt.Fprintf(stdout, "console %s\nbus %s\n", url, bus)
 		},
 		Invite: func(path string) {
@@ -60,12 +60,13 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) in
 	return 0
 }
 
-func consoleURL(cfg *collector.Config, addr net.Addr) string {
+// consoleURL is where the console is, when it listens on addr.
+func consoleURL(cfg *collector.Config, addr string) string {
 	scheme := "http"
 	if cfg.API.TLS.Certificate != "" || cfg.API.TLS.OwnCA {
 		scheme = "https"
 	}
-	return scheme + "://" + addr.String() + "/"
+	return scheme + "://" + addr + "/"
 }
 
 // configFlags adds --config and --data; the function they return reads the configuration.

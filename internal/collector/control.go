@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector/log"
+	"github.com/weir-ips/weir/internal/collector/store"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -31,6 +32,14 @@ type Order struct {
 	Rollback  *uint64       `json:"rollback,omitempty"` // position
 	Accept    string        `json:"accept,omitempty"`   // feed whose held list may pass
 	List      bool          `json:"list,omitempty"`
+	Note      *ChangeNote   `json:"note,omitempty"`
+}
+
+// ChangeNote is a change that the command line made by itself, for the audit log.
+type ChangeNote struct {
+	Action string         `json:"action"`
+	Object string         `json:"object"`
+	Detail map[string]any `json:"detail"`
 }
 
 // Outcome is the answer.
@@ -98,12 +107,40 @@ func (c *collector) obey(ctx context.Context, o *Order, out *Outcome) (err error
 		err = c.govern.Unprotect(ctx, *o.Unprotect, o.By)
 	case o.Rollback != nil:
 		out.RolledBack, err = c.govern.rollback(ctx, *o.Rollback, o.By)
+	case o.Note != nil:
+		err = c.govern.note(ctx, o.By, o.Note.Action, o.Note.Object, o.Note.Detail)
 	case o.Accept != "":
 		err = c.acceptFeed(ctx, o.Accept, o.By)
 	default:
 		err = errors.New("an order without anything to do")
 	}
 	return err
+}
+
+// ErrNotRunning says that nobody answers on the control socket.
+var ErrNotRunning = errors.New("no collector runs")
+
+// Note puts a change that the command line made into the audit log: through the collector if it runs, as the log has one writer.
+func Note(ctx context.Context, cfg *Config, by, action, object string, detail map[string]any) error {
+	if by == "" {
+		return errors.New("say who orders it: --by")
+	}
+	if detail == nil {
+		detail = map[string]any{}
+	}
+	_, err := Control(ctx, cfg.Data, Order{By: by, Note: &ChangeNote{action, object, detail}})
+	if !errors.Is(err, ErrNotRunning) {
+		return err
+	}
+	audit, err := store.OpenAudit(store.Options{Dir: filepath.Join(cfg.Data, "audit")})
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(detail)
+	if err == nil {
+		_, err = audit.Append(ctx, store.Entry{Actor: by, Action: action, Object: object, Detail: text})
+	}
+	return errors.Join(err, audit.Close())
 }
 
 // Control gives a running collector an order.
@@ -119,7 +156,7 @@ func Control(ctx context.Context, data string, o Order) (*Outcome, error) {
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("no collector runs on %s: %w", data, err)
+		return nil, fmt.Errorf("%w on %s: %w", ErrNotRunning, data, err)
 	}
 	defer resp.Body.Close()
 	out := new(Outcome)

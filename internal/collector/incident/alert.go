@@ -141,6 +141,11 @@ func weightOf(severity uint8, said []string) int {
 	return 0
 }
 
+// breaksIn reports whether the target may do the attacker's will from now on.
+func (a *alert) breaksIn() bool {
+	return a.Handshake && a.kind.weight >= 1 && rank(a.kind.tactic) >= rank("TA0001")
+}
+
 func specified(a netip.Addr) netip.Addr {
 	if a = a.Unmap(); !a.IsValid() || a.IsUnspecified() {
 		return netip.Addr{}

@@ -29,7 +29,7 @@ func (t *Tracker) Change(ctx context.Context, id string, c Change) (Detail, erro
 		err = t.put(ctx, []written{w})
 	}
 	if err != nil {
-		if was, e := decode(before); e == nil && !cold {
+		if was, e := revive(before); e == nil && !cold {
 			in.Detail, in.judged = was.Detail, was.judged
 			in.sources, in.targets = tally{Parties: &in.Sources}, tally{Parties: &in.Targets}
 		}

@@ -51,7 +51,7 @@ func (t *Tracker) List(ctx context.Context, f Filter, cursor string, limit int) 
 			page.Next = strconv.FormatInt(last, 36) + "." + page.Incidents[limit-1].ID
 			break
 		}
-		in, err := decode(data)
+		in, err := revive(data)
 		if err != nil {
 			return Page{}, fmt.Errorf("incidents: %w", err)
 		}
@@ -151,7 +151,7 @@ func (t *Tracker) load(ctx context.Context, id string) (*live, error) {
 	if err != nil {
 		return nil, fmt.Errorf("incident %s: %w", id, err)
 	}
-	in, err := decode(data)
+	in, err := revive(data)
 	if err != nil {
 		return nil, fmt.Errorf("incident %s: %w", id, err)
 	}

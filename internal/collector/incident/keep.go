@@ -67,7 +67,7 @@ func (in *live) encode() ([]byte, error) {
 	return json.Marshal(&k)
 }
 
-func decode(data []byte) (*live, error) {
+func revive(data []byte) (*live, error) {
 	in := newLive("", time.Time{})
 	k := kept{Detail: in.Detail}
 	if err := json.Unmarshal(data, &k); err != nil {
@@ -92,7 +92,7 @@ func decode(data []byte) (*live, error) {
 // touch marks an incident as changed.
 func (t *Tracker) touch(in *live) {
 	t.rev++
-	in.rev, in.dirty = t.rev, true
+	in.rev, in.dirty, in.touched = t.rev, true, t.opt.Now()
 }
 
 // written is one incident on its way to disk.
@@ -216,7 +216,7 @@ func (t *Tracker) restore() error {
 		if err := rows.Scan(&data); err != nil {
 			return err
 		}
-		in, err := decode(data)
+		in, err := revive(data)
 		if err != nil {
 			return err
 		}
@@ -225,7 +225,7 @@ func (t *Tracker) restore() error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	return t.db.QueryRow("SELECT coalesce(max(rev), 1) FROM incidents").Scan(&t.rev)
+	return t.db.QueryRow("SELECT coalesce(max(rev), 0) + 1 FROM incidents").Scan(&t.rev)
 }
 
 func (t *Tracker) adopt(in *live) {
@@ -244,6 +244,9 @@ func (t *Tracker) adopt(in *live) {
 	}
 }
 
+// linger is how long an incident that has ended is still told to followers, who ask every few seconds.
+const linger = 20 * time.Second
+
 // sweep ends incidents that no alert has joined for long.
 func (t *Tracker) sweep() {
 	t.mu.Lock()
@@ -259,7 +262,7 @@ func (t *Tracker) sweep() {
 			in.say(now, "over", "", "no alert for %s", rest)
 			t.touch(in)
 		}
-		if !in.Active && !in.dirty {
+		if !in.Active && !in.dirty && now.Sub(in.touched) > linger {
 			t.drop(in)
 		}
 	}

@@ -23,6 +23,7 @@ type live struct {
 	gone             []string   // ids of incidents that it took over, to be deleted
 	dirty            bool
 	rev              uint64
+	touched          time.Time
 }
 
 func newLive(id string, at time.Time) *live {

@@ -41,8 +41,14 @@ func (t *Tracker) place(a *alert) *live {
 	if in := t.get(key{by: byVictim, addr: a.src}, a); in != nil && a.kind.tactic != "" {
 		return in
 	}
-	if in := t.get(key{by: bySource, addr: a.dst}, a); in != nil && in.targets.has(a.src.String()) {
-		return in
+	if in := t.get(key{by: bySource, addr: a.dst}, a); in != nil {
+		if in.targets.has(a.src.String()) {
+			return in
+		}
+		if a.breaksIn() && distance(in.First, a.Time) <= merging { // what it was, is known after what it did
+			t.enter(in, key{by: bySource, addr: a.src})
+			return in
+		}
 	}
 	if in := t.get(key{by: bySame, addr: a.dst, sid: a.SID}, a); in != nil {
 		if !a.Handshake || in.Kind == Distributed || in.rivals >= ownSources {
@@ -129,7 +135,7 @@ func (t *Tracker) file(in *live, a *alert) {
 		return
 	}
 	t.enter(in, key{by: bySource, addr: a.src})
-	t.enter(in, key{by: bySame, addr: a.dst, sid: a.SID})
+	t.enterSame(in, a)
 	if a.dst.IsValid() {
 		if t.byTarget[a.dst] == nil {
 			t.byTarget[a.dst] = map[*live]bool{}
@@ -143,14 +149,21 @@ func (t *Tracker) file(in *live, a *alert) {
 func (t *Tracker) learn(in *live, a *alert) {
 	switch in.Kind {
 	case Intrusion:
-		t.enter(in, key{by: bySame, addr: a.dst, sid: a.SID})
-		if a.Handshake && a.kind.weight >= 1 && rank(a.kind.tactic) >= rank("TA0001") {
+		t.enterSame(in, a)
+		if a.breaksIn() {
 			t.enter(in, key{by: byVictim, addr: a.dst})
 		}
 	case Flood:
 		if a.found != nil && floods(a.found.Vector) {
 			t.enter(in, floodKey(a))
 		}
+	}
+}
+
+// enterSame leaves the incident that was first with a signature on a target: it counts its rivals.
+func (t *Tracker) enterSame(in *live, a *alert) {
+	if k := (key{by: bySame, addr: a.dst, sid: a.SID}); t.get(k, a) == nil {
+		t.enter(in, k)
 	}
 }
 
