@@ -94,6 +94,8 @@ type fixture struct {
 	people   *identity.Book
 	tracker  *incident.Tracker
 	api      *Server
+	spec     *description
+	client   *http.Client
 }
 
 func start(t *testing.T) *fixture {
@@ -120,6 +122,7 @@ func start(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.spec, f.client = describe(t, f.api), http.DefaultClient
 	f.Server = httptest.NewServer(f.api.Handler())
 	t.Cleanup(f.Close)
 	return f
@@ -145,20 +148,19 @@ func (f *fixture) keep(t *testing.T, alerts ...store.Alert) {
 // do sends a request and returns status and body; a body that is not text is sent as JSON.
 func (f *fixture) do(t *testing.T, method, path string, body any, header ...string) (int, string) {
 	t.Helper()
-	var content io.Reader
-	kind := "application/json"
+	sent, kind := "", "application/json"
 	switch b := body.(type) {
 	case nil:
 	case string:
-		content, kind = strings.NewReader(b), "text/plain"
+		sent, kind = b, "text/plain"
 	default:
 		text, err := json.Marshal(b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		content = bytes.NewReader(text)
+		sent = string(text)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, f.URL+path, content)
+	req, err := http.NewRequestWithContext(t.Context(), method, f.URL+path, strings.NewReader(sent))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +171,7 @@ func (f *fixture) do(t *testing.T, method, path string, body any, header ...stri
 			req.Host = header[i+1]
 		}
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := f.client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,6 +180,7 @@ func (f *fixture) do(t *testing.T, method, path string, body any, header ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.spec.check(t, req, sent, string(text), res.StatusCode, res.Header.Get("Content-Type"))
 	return res.StatusCode, string(text)
 }
 

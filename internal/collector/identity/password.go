@@ -38,7 +38,7 @@ func CheckPassword(name, password string) error {
 		return fmt.Errorf("longer than %d bytes", MaxPassword)
 	case !utf8.ValidString(password):
 		return errors.New("not UTF-8")
-	case name != "" && strings.Contains(strings.ToLower(password), strings.ToLower(name)):
+	case len(name) >= 3 && strings.Contains(strings.ToLower(password), strings.ToLower(name)):
 		return errors.New("contains the name of the account")
 	case strings.Trim(password, password[:1]) == "":
 		return errors.New("is one character, repeated")
