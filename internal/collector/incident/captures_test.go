@@ -61,11 +61,8 @@ func observe(t *testing.T, file string, rs *signatures.Ruleset) []wire.Event {
 	t.Helper()
 	var events []wire.Event
 	limits := threshold.DefaultLimits()
-	followed, parsers := flow.NewConfig(), path.DefaultParsers()
-	if rs != nil {
-		parsers.Want(rs)
-	}
-	followed.Protocols, followed.Checksums = parsers.Protocols(), false
+	followed := flow.NewConfig()
+	followed.Protocols, followed.Checksums = path.DefaultParsers().Protocols(), false
 	decoder := decode.Default()
 	decoder.Checksums = false
 	p := path.New(path.Config{
