@@ -19,6 +19,7 @@ func ruleCommands() []subcommand.Command {
 		{Name: "check", Summary: "load rule files and report what is wrong with them", Run: rulesCheck},
 		{Name: "fmt", Summary: "print rule files in one form", Run: rulesFmt},
 		{Name: "explain", Summary: "say how a rule is evaluated, why it is slow or can never match", Run: rulesExplain},
+		{Name: "profile", Summary: "replay captures and list the rules that cost the most", Run: rulesProfile},
 		{Name: "keywords", Summary: "list the keywords of the rule language", Run: rulesKeywords},
 	}
 }

@@ -34,18 +34,21 @@ type Engine struct {
 	ctx    keyword.Context
 	Stats  Stats
 
+	profile *Profile // nil: rules are not timed
 	scratch prefilter.Scratch
 	found   []uint32 // patterns of the last scan
 	due     []uint32 // candidates of the packet
 	marks   []uint32 // by Order: stamp of the last packet that the rule was a candidate of
 	stamp   uint32
 	chunk   chunk // raw stream bytes that are due with the packet
-	matches []match
-	hits    []Hit
-	vars    []Var // captured by rules about the packet, whether they alert or not
-	free    []*flowState
-	freeTx  []*txState
-	frames  []*frameState // to be used again
+	// inPayload are the rules about transactions whose pattern in the payload was found in the packet or its chunk.
+	inPayload []uint32
+	matches   []match
+	hits      []Hit
+	vars      []Var // captured by rules about the packet, whether they alert or not
+	free      []*flowState
+	freeTx    []*txState
+	frames    []*frameState // to be used again
 }
 
 // Stats are an engine's counters, all growing. They are written by the worker alone and read when it is idle, or racily by telemetry.
@@ -93,6 +96,7 @@ func (e *Engine) Ruleset() *Ruleset { return e.rules }
 func (e *Engine) use(rs *Ruleset) {
 	e.rules = rs
 	e.epoch++
+	e.profile = nil // its rules have other numbers
 	e.marks = make([]uint32, len(rs.signatures))
 	e.stamp = 0
 	o := &rs.options

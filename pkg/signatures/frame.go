@@ -150,7 +150,10 @@ func (e *Engine) evaluateFrame(f *flow.Flow, fr *app.Frame, st *frameState, data
 	kept := st.pending[:0]
 	for _, o := range st.pending {
 		s := e.rules.signatures[o]
-		if !s.Apps.Has(f.Parser.Proto()) || !s.Header(x) || !s.Tests(x) || !s.MatchFrame(x, data, base, end) || !e.besides(s) {
+		begin := e.profile.begin()
+		ok := s.Apps.Has(f.Parser.Proto()) && s.Header(x) && s.Tests(x) && s.MatchFrame(x, data, base, end) && e.besides(s)
+		e.profile.end(o, begin, ok)
+		if !ok {
 			x.Captured = x.Captured[:0]
 			kept = append(kept, o)
 			continue

@@ -113,12 +113,19 @@ func (b *builder) addPacket(s *keyword.Signature) {
 		g.appEvents = append(g.appEvents, s.Order)
 		return
 	}
+	b.addPayload(s)
+}
+
+// addPayload sorts in a rule with or without fast pattern by where its payload may be found.
+func (b *builder) addPayload(s *keyword.Signature) {
+	g := &b.rs.groups
+	fast := payloadFast(s).Pattern != nil
 	b.everySide(s, func(t transport, side int) {
 		switch {
 		case len(s.Payload) == 0:
 			g.always[t][side].add(s)
 		case s.StreamOnly:
-		case s.Fast.Pattern != nil:
+		case fast:
 			b.packets[t][side].add(s)
 			if t == overTCP && side != noFlow && !streamInstead(s) {
 				b.segments[side].add(s)
@@ -127,13 +134,21 @@ func (b *builder) addPacket(s *keyword.Signature) {
 			g.always[t][side].add(s)
 		}
 		if s.NeedStream && t == overTCP && side != noFlow {
-			if s.Fast.Pattern != nil {
+			if fast {
 				b.streams[side].add(s)
 			} else {
 				g.streamsAll[side].add(s)
 			}
 		}
 	})
+}
+
+// payloadFast is the fast pattern that is looked for in packets and streams.
+func payloadFast(s *keyword.Signature) *keyword.Fast {
+	if s.Type == keyword.TypeTx {
+		return &s.PayloadFast
+	}
+	return &s.Fast
 }
 
 // streamInstead reports whether a rule does not look at a payload that has become part of the stream.

@@ -27,7 +27,11 @@ func (e *Engine) byAddress(st *flowState) {
 		e.candidates(a.dst.find(keyword.Number(x.Packet.Dst)))
 	}
 	for _, o := range e.inOrder() {
-		if s := e.rules.signatures[o]; s.Header(x) && s.Tests(x) {
+		s := e.rules.signatures[o]
+		begin := e.profile.begin()
+		ok := s.Header(x) && s.Tests(x)
+		e.profile.end(o, begin, ok)
+		if ok {
 			e.fire(s, InPacket, nil)
 		}
 	}
@@ -129,25 +133,34 @@ func (e *Engine) evaluate(payload []byte) {
 	pseudo := isPseudo(x.Packet)
 	for _, o := range e.inOrder() {
 		s := e.rules.signatures[o]
-		if pseudo && (s.RealPacket || !s.NeedStream && s.Type != keyword.TypeProtocolOnly) {
+		if s.Type == keyword.TypeTx {
+			e.inPayload = append(e.inPayload, o)
 			continue
 		}
-		if s.Dirs != 0 && (x.Flow == nil || !s.Dirs.Has(x.Dir)) {
-			continue
-		}
-		if s.Apps != 0 && (x.Flow == nil || !s.Apps.Has(x.Flow.App)) {
-			continue
-		}
-		if !s.Header(x) || !s.Tests(x) {
-			continue
-		}
-		if len(s.Payload) == 0 {
-			e.fire(s, InPacket, nil)
-		} else if where, ok := e.payload(s, payload); ok {
+		begin := e.profile.begin()
+		where, ok := e.check(s, payload, pseudo)
+		e.profile.end(o, begin, ok)
+		if ok {
 			e.fire(s, where, nil)
 		}
 		x.Captured = x.Captured[:0]
 	}
+}
+
+// check matches one rule against the packet, its payload and the stream's chunk.
+func (e *Engine) check(s *keyword.Signature, payload []byte, pseudo bool) (Where, bool) {
+	x := &e.ctx
+	switch {
+	case pseudo && (s.RealPacket || !s.NeedStream && s.Type != keyword.TypeProtocolOnly):
+	case s.Dirs != 0 && (x.Flow == nil || !s.Dirs.Has(x.Dir)):
+	case s.Apps != 0 && (x.Flow == nil || !s.Apps.Has(x.Flow.App)):
+	case !s.Header(x) || !s.Tests(x):
+	case len(s.Payload) == 0:
+		return InPacket, true
+	default:
+		return e.payload(s, payload)
+	}
+	return InPacket, false
 }
 
 // isPseudo reports whether a packet was made to look at the rest of a stream: it was never on the wire.

@@ -35,7 +35,7 @@ type scopes struct {
 }
 
 func (x *scopes) of(s *keyword.Signature) scope {
-	if s.Fast.Fixed { // to look at one place costs less than to tell scopes apart
+	if payloadFast(s).Fixed { // to look at one place costs less than to tell scopes apart
 		return scope{}
 	}
 	c := scope{apps: s.Apps, small: s.MaxPayload > 0 && s.MaxPayload <= smallPayload}
@@ -101,7 +101,7 @@ func newScopedSet(c scope, sigs []*keyword.Signature) scopedSet {
 	x := scopedSet{scope: c}
 	var b setBuilder
 	for _, s := range sigs {
-		b.add(&s.Fast, s.Order)
+		b.add(payloadFast(s), s.Order)
 		if c.small {
 			x.limit = max(x.limit, s.MaxPayload)
 		}

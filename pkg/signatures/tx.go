@@ -147,6 +147,9 @@ func (e *Engine) recycle(st *txState) {
 func (e *Engine) collect(g *txGroup, st *txState, tx app.Tx, d app.Direction) {
 	b := tx.Base()
 	e.candidates(g.always)
+	if g.byPayload {
+		e.candidatesByPayload(d)
+	}
 	if len(b.Events) > st.events {
 		st.events = len(b.Events)
 		e.candidates(g.events)
@@ -160,6 +163,16 @@ func (e *Engine) collect(g *txGroup, st *txState, tx app.Tx, d app.Direction) {
 			break // and so are all that follow
 		}
 		e.scanBuffer(en, &st.scanned[i], tx, d)
+	}
+}
+
+// candidatesByPayload adds the rules that have no other fast pattern than the one that was found in the payload.
+func (e *Engine) candidatesByPayload(d app.Direction) {
+	for _, o := range e.inPayload {
+		s := e.rules.signatures[o]
+		if s.Fast.Pattern == nil && len(s.AppEvents) == 0 && s.Dirs.Has(d) && (s.Apps == 0 || s.Apps.Has(e.ctx.Flow.Parser.Proto())) {
+			e.candidate(o)
+		}
 	}
 }
 
@@ -224,14 +237,17 @@ func (e *Engine) evaluateTx(f *flow.Flow, tx app.Tx, d app.Direction, st *txStat
 	b, kept := tx.Base(), st.pending[:0]
 	for _, r := range st.pending {
 		s := e.rules.signatures[r.order]
-		if !r.begun {
-			if !s.Header(&e.ctx) || !s.Tests(&e.ctx) {
-				continue // it may become a candidate again
-			}
-			r.begun = true
-		}
 		e.ctx.Matched = nil
-		switch e.advance(f, s, &r, tx, d) {
+		var outcome keyword.Outcome
+		begin := e.profile.begin()
+		if r.begun = r.begun || s.Header(&e.ctx) && s.Tests(&e.ctx); r.begun {
+			outcome = e.advance(f, s, &r, tx, d)
+		}
+		e.profile.end(r.order, begin, outcome == keyword.Matched)
+		if !r.begun {
+			continue // it may become a candidate again
+		}
+		switch outcome {
 		case keyword.Matched:
 			if s.EachUpdate && !b.Complete[d] && b.Progress[d] == s.Groups[0].Source(f.Parser.Proto(), d).Progress {
 				kept = append(kept, txRule{order: r.order})
@@ -255,7 +271,7 @@ func (e *Engine) advance(f *flow.Flow, s *keyword.Signature, r *txRule, tx app.T
 	if len(s.AppEvents) > 0 && !s.EventMatch(&e.ctx) {
 		return e.unlessComplete(b, d)
 	}
-	if len(s.Payload) > 0 && r.matched&(1<<payloadBit) == 0 { // the stream goes on: what is there now is not there when the buffers are
+	if len(s.Payload) > 0 && r.matched&(1<<payloadBit) == 0 && e.mayMatchPayload(s) { // the stream goes on: what is there now is not there when the buffers are
 		if _, ok := e.payload(s, e.ctx.Packet.Payload); ok {
 			r.matched |= 1 << payloadBit
 		}
@@ -285,6 +301,11 @@ func (e *Engine) advance(f *flow.Flow, s *keyword.Signature, r *txRule, tx app.T
 		return e.unlessComplete(b, d)
 	}
 	return keyword.Matched
+}
+
+// mayMatchPayload reports whether the payload has the pattern that the rule's contents in the payload need.
+func (e *Engine) mayMatchPayload(s *keyword.Signature) bool {
+	return s.PayloadFast.Pattern == nil || slices.Contains(e.inPayload, s.Order)
 }
 
 func (e *Engine) unlessComplete(b *app.TxBase, d app.Direction) keyword.Outcome {

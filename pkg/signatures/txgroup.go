@@ -12,6 +12,8 @@ type txGroup struct {
 	engines []txEngine
 	always  []uint32 // without fast pattern: candidates of every transaction
 	events  []uint32 // of app-layer-event: candidates once a transaction has events
+	// byPayload says that there are rules without fast pattern in a buffer, but with one in the payload
+	byPayload bool
 }
 
 // txEngine looks for the fast patterns of one buffer. Engines are sorted by the step at which the buffer is there.
@@ -24,6 +26,7 @@ type txEngine struct {
 
 type txBuilder struct {
 	always, events []uint32
+	byPayload      bool
 	engines        []engineBuilder
 }
 
@@ -35,6 +38,9 @@ type engineBuilder struct {
 
 // addTx sorts in a rule that is evaluated on transactions.
 func (b *builder) addTx(s *keyword.Signature) {
+	if s.PayloadFast.Pattern != nil {
+		b.addPayload(s)
+	}
 	for p := app.Proto(0); p < app.NumProtos; p++ {
 		if s.Apps != 0 && !s.Apps.Has(p) {
 			continue
@@ -52,6 +58,8 @@ func (b *builder) addTx(s *keyword.Signature) {
 				}
 			case len(s.AppEvents) > 0:
 				t.events = append(t.events, s.Order)
+			case s.PayloadFast.Pattern != nil:
+				t.byPayload = true
 			default:
 				t.always = append(t.always, s.Order)
 			}
@@ -91,7 +99,7 @@ func (t *txBuilder) engine(g *keyword.Group, src *keyword.Source) *engineBuilder
 }
 
 func (t *txBuilder) build(built sharedSets) txGroup {
-	g := txGroup{always: t.always, events: t.events}
+	g := txGroup{always: t.always, events: t.events, byPayload: t.byPayload}
 	for i := range t.engines {
 		e := &t.engines[i]
 		g.engines = append(g.engines, txEngine{group: e.group, source: e.source, set: built.build(e.group.Key, &e.set), longest: e.set.longest})

@@ -24,6 +24,7 @@ type Config struct {
 	Decoder *decode.Decoder
 	Rules   *signatures.Ruleset // nil: no detection
 	Shared  *signatures.Shared
+	Profile *signatures.Profile // times the Rules, for one Path; nil: they are not timed
 	Outputs []*event.Output
 
 	// IPS carries drops out; without it they are recorded as alerts that were allowed. Flow.IPS and the ruleset's option
@@ -124,6 +125,7 @@ func New(c Config) *Path {
 	p.tracker = flow.NewTracker(c.Flow, c.Decoder, (*handler)(p))
 	if c.Rules != nil {
 		p.engine = signatures.NewEngine(c.Rules, c.Shared)
+		p.engine.Profile(c.Profile)
 		p.url = c.Rules.ReferenceURL
 	}
 	p.log = event.Logger{Outputs: c.Outputs, Iface: c.Iface, Capture: c.Capture, Sensor: c.Sensor, OnAlert: c.Hooks.Alert}

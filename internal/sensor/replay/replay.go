@@ -24,13 +24,15 @@ import (
 // Options say what is replayed and how.
 type Options struct {
 	Captures []string
-	Out      string // directory of the records
+	Out      string // directory of the records; "" for settings without outputs
 	Settings *suricatayaml.Settings
 	Rules    *signatures.Ruleset // nil: no detection
 	Loaded   time.Time           // when the rules were loaded
 	Workers  int                 // at least 1
 	Block    func(*keyword.Signature) bool
 	Detect   *threshold.Limits // of floods, scans and the like; nil: they are not looked for
+	// Profile adds up what rules cost; nil: they are not timed. It is for one worker.
+	Profile *signatures.Profile
 	// Warn is told of a capture whose end is damaged, and of files among captures that are none; nil makes both errors.
 	Warn func(error)
 }
@@ -76,6 +78,9 @@ func Run(ctx context.Context, o Options) (s Summary, err error) {
 
 // open creates the output directory and its files.
 func (r *Replay) open() error {
+	if r.opts.Out == "" {
+		return nil
+	}
 	if err := os.MkdirAll(r.opts.Out, 0o755); err != nil {
 		return fmt.Errorf("make the output directory: %w", err)
 	}
@@ -167,6 +172,6 @@ func (r *Replay) config(name string, shared *signatures.Shared) path.Config {
 	return path.Config{
 		Flow: r.flow, Decoder: s.Decoder, Rules: r.opts.Rules, Shared: shared, Outputs: r.outputs,
 		IPS: s.IPS, Capture: name, Block: r.opts.Block, Stats: path.Stats{Policies: s.Stats.Policies, Loaded: r.opts.Loaded.UnixNano()},
-		Hashes: s.Parsers.Files.Rules, HASSH: s.HASSH, Detect: r.opts.Detect, Store: r.store, Hooks: path.Hooks{Alert: r.alerts.add},
+		Hashes: s.Parsers.Files.Rules, HASSH: s.HASSH, Detect: r.opts.Detect, Store: r.store, Profile: r.opts.Profile, Hooks: path.Hooks{Alert: r.alerts.add},
 	}
 }

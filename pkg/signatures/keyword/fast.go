@@ -11,49 +11,79 @@ type Fast struct {
 
 // placed is what it adds to a pattern's rarity that it can stand at one place alone: it is found there by chance once in many
 // buffers, and nothing else of them has to be looked at.
-const placed = 48
+const placed = 24
 
-// chooseFast picks the pattern that must be seen before the rule is evaluated: the one that the rule asks for, else the
-// one that is rarest in traffic.
+// asked is what it adds that the rule asks for the pattern.
+const asked = 1 << 20
+
+// chooseFast picks the patterns that must be seen before the rule is evaluated: those that the rule asks for, else those that
+// are rarest in traffic. A rule about transactions may have one in a buffer and one in the payload.
 func (c *compiler) chooseFast() {
 	s := c.sig
-	best := -1
-	consider := func(group int, weak bool, items []item) {
-		for _, i := range items {
-			p, ok := i.(*Content)
-			if !ok || p.Negated {
-				continue
-			}
-			pattern := p.Pattern
-			if p.ChopLen > 0 {
-				pattern = pattern[p.ChopAt : p.ChopAt+p.ChopLen]
-			}
-			f := Fast{Pattern: pattern, NoCase: p.NoCase, Group: group}
-			f.Offset, f.Fixed = p.place()
-			score := rarity(pattern)
-			if weak {
-				score /= 8
-			}
-			if f.Fixed {
-				score += placed
-			}
-			if p.Fast {
-				score += 1 << 30
-			}
-			if score > best {
-				best, s.Fast = score, f
-			}
-		}
-	}
-	if s.Type == TypeTx || s.Type == TypeFrame {
-		for i, g := range s.Groups {
-			if g.Absent == mustExist && (s.Type == TypeTx || len(g.Transforms) == 0) { // frames are scanned as they are
-				consider(i, g.Buffer.Weak, g.Items)
-			}
-		}
+	var payload, buffers choice
+	payload.consider(-1, false, s.Payload)
+	if s.Type != TypeTx && s.Type != TypeFrame {
+		s.Fast = payload.fast
 		return
 	}
-	consider(-1, false, s.Payload)
+	steady := true
+	for i, g := range s.Groups {
+		if g.Absent == mustExist && (s.Type == TypeTx || len(g.Transforms) == 0) { // frames are scanned as they are
+			buffers.consider(i, g.Buffer.Weak, g.Items)
+		}
+		steady = steady && g.Buffer.steady()
+	}
+	s.Fast = buffers.fast
+	if s.Type != TypeTx || s.Transactional {
+		return
+	}
+	s.PayloadFast = payload.fast
+	if steady && len(s.AppEvents) == 0 && payload.score > buffers.score { // the buffers are still there when the payload has come
+		s.Fast = Fast{}
+	}
+}
+
+// choice is the best pattern so far.
+type choice struct {
+	fast  Fast
+	score int
+}
+
+func (x *choice) consider(group int, weak bool, items []item) {
+	for _, i := range items {
+		p, ok := i.(*Content)
+		if !ok || p.Negated {
+			continue
+		}
+		f := Fast{Pattern: p.Pattern, NoCase: p.NoCase, Group: group}
+		if p.ChopLen > 0 {
+			f.Pattern = f.Pattern[p.ChopAt : p.ChopAt+p.ChopLen]
+		}
+		f.Offset, f.Fixed = p.place()
+		score := rarity(f.Pattern)
+		if weak {
+			score /= 8
+		}
+		if f.Fixed {
+			score += placed
+		}
+		if p.Fast {
+			score += asked
+		}
+		if x.fast.Pattern == nil || score > x.score {
+			x.fast, x.score = f, score
+		}
+	}
+}
+
+// steady reports whether the buffer does not change once it is there.
+func (b *Buffer) steady() bool {
+	for i := range b.Sources {
+		if s := &b.Sources[i]; s.FinalStep() != s.Progress {
+			return false
+		}
+	}
+	return true
 }
 
 // common are strings that traffic is full of, in lower case: they add little to a pattern's rarity.

@@ -137,7 +137,8 @@ type Signature struct {
 	Packets         []*Group // buffers of the packet: headers
 	Groups          []*Group // buffers of transactions, earliest first
 	Fast            Fast
-	MaxPayload      int // bytes that dsize allows at most; 0 when it sets no bound
+	PayloadFast     Fast // of a rule about transactions: what must be in the payload before that is looked at
+	MaxPayload      int  // bytes that dsize allows at most; 0 when it sets no bound
 	DecodeEvents    []decode.Event
 	DecodeAny       bool // decode-event:any, or a broken protocol
 	StreamEvents    []flow.StreamEvent
