@@ -31,7 +31,7 @@ func (s *Session) Inspectable(dir app.Direction) (data []byte, offset uint64) {
 		if back := uint64(s.cfg.ChunkSize[dir]); to-from < back {
 			from = max(b.start+uint64(b.skip), to-min(to, back))
 		}
-	} else if to-from < uint64(s.cfg.ChunkSize[dir]) && st.flags&(streamTrigger|streamEOF) == 0 && s.State <= TCPTimeWait && !st.gapAt(to, s.acked(dir)) {
+	} else if to-from < uint64(s.cfg.ChunkSize[dir]) && st.flags&(streamTrigger|streamEOF) == 0 && s.State <= TCPTimeWait && b.start <= st.raw && !st.gapAt(to, s.acked(dir)) {
 		return nil, 0
 	}
 	st.seen = to

@@ -604,3 +604,17 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// TestRawBehindAGap: what follows lost bytes is looked at when it is there, however little it is.
+func TestRawBehindAGap(t *testing.T) {
+	b := newBench(t, nil)
+	b.handshake()
+	b.c("A", 0, 0, "before")
+	b.s("A", 0, 6, "")
+	b.c("A", 10, 0, "behind")
+	b.s("A", 0, 16, "")
+	b.c("A", 16, 0, "")
+	if got := b.raw[app.ToServer].String(); got != "beforebehind" {
+		t.Errorf("rules saw %q before a chunk was full, want what is before and behind the gap", got)
+	}
+}
