@@ -25,6 +25,7 @@ async function request(method: string, path: string, body?: unknown, signal?: Ab
     throw new Problem(0, text.problems.network);
   }
   if (res.ok) return res;
+  if (res.status === 401) location.assign("/login");
   const p = await res.json().catch(() => ({}));
   throw new Problem(res.status, p.detail || p.title || res.statusText, p.errors ?? []);
 }
