@@ -58,6 +58,7 @@ type Log struct {
 	state
 
 	snapshots snapshotCache
+	asking    *inquiries
 	counts    counters
 }
 
@@ -97,7 +98,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("verdict log: %w", err)
 	}
-	l := &Log{o: o, js: js}
+	l := &Log{o: o, js: js, asking: newInquiries()}
 	l.leads.Store(!o.Follower)
 	l.write.Lock()
 	defer l.write.Unlock()
@@ -194,11 +195,16 @@ func (l *Log) Remove(ctx context.Context, id, by string) (verdict.Verdict, error
 
 // Run answers sensors, sends beacons, ends verdicts whose time is up, and compacts, until ctx ends.
 func (l *Log) Run(ctx context.Context) error {
-	sub, err := l.o.Conn.QueueSubscribe(wire.SubjectSync, "collector", l.serveSync)
+	sub, err := l.o.Conn.QueueSubscribe(wire.SubjectSync, "collector", l.hearSync)
 	if err != nil {
 		return fmt.Errorf("verdict log: answer %s: %w", wire.SubjectSync, err)
 	}
 	defer sub.Unsubscribe()
+	answering, stop := context.WithCancel(ctx)
+	var answers sync.WaitGroup
+	answers.Go(func() { l.answerSyncs(answering) })
+	defer answers.Wait()
+	defer stop()
 	beacon := time.NewTicker(wire.BeaconEvery)
 	defer beacon.Stop()
 	for {

@@ -1,6 +1,7 @@
 package log
 
 import (
+	"context"
 	"fmt"
 	"sync"
 
@@ -16,35 +17,111 @@ type snapshotCache struct {
 	parts      []wire.SyncPart
 }
 
-// serveSync answers one sensor. It runs on the subscription's goroutine, one request after the other.
-func (l *Log) serveSync(m *nats.Msg) {
-	if err := l.answer(m); err != nil {
-		l.counts.badRequests.Add(1)
-		l.o.Log.Warn("sync request not answered", "error", err)
+// maxAsking bounds how many sensors wait for an answer; the rest ask again.
+const maxAsking = 20_000
+
+// inquiries are the sensors that wait for an answer, each with its last request: one that asked again is not answered twice. A
+// request that is repeated keeps its nonce, which no other sensor knows.
+type inquiries struct {
+	mu    sync.Mutex
+	order []asker
+	last  map[asker]inquiry
+	more  chan struct{} // holds one token while somebody may wait
+}
+
+type asker struct {
+	reply string
+	nonce uint64
+}
+
+type inquiry struct {
+	*wire.SyncRequest
+	reply string
+}
+
+func newInquiries() *inquiries {
+	return &inquiries{last: map[asker]inquiry{}, more: make(chan struct{}, 1)}
+}
+
+func (q *inquiries) put(i inquiry) {
+	q.mu.Lock()
+	who := asker{i.reply, i.Nonce}
+	_, waits := q.last[who]
+	if waits || len(q.order) < maxAsking {
+		q.last[who] = i
+	}
+	if !waits && len(q.order) < maxAsking {
+		q.order = append(q.order, who)
+	}
+	q.mu.Unlock()
+	select {
+	case q.more <- struct{}{}:
+	default:
 	}
 }
 
-func (l *Log) answer(m *nats.Msg) error {
+func (q *inquiries) take() (i inquiry, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.order) == 0 {
+		return i, false
+	}
+	i = q.last[q.order[0]]
+	delete(q.last, q.order[0])
+	q.order = q.order[1:]
+	return i, true
+}
+
+// hearSync takes a request in.
+func (l *Log) hearSync(m *nats.Msg) {
 	req, err := wire.DecodeSyncRequest(m.Data)
+	if err == nil && m.Reply == "" {
+		err = fmt.Errorf("sync request of sensor %q without a reply subject", req.Sensor)
+	}
 	if err != nil {
-		return err
+		l.counts.badRequests.Add(1)
+		l.o.Log.Warn("sync request not answered", "error", err)
+		return
 	}
-	if m.Reply == "" {
-		return fmt.Errorf("sync request of sensor %q without a reply subject", req.Sensor)
+	l.asking.put(inquiry{req, m.Reply})
+}
+
+// answerSyncs answers one sensor after the other until ctx ends.
+func (l *Log) answerSyncs(ctx context.Context) {
+	for {
+		i, ok := l.asking.take()
+		if !ok {
+			select {
+			case <-ctx.Done():
+				return
+			case <-l.asking.more:
+				continue
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err := l.answer(i); err != nil {
+			l.counts.badRequests.Add(1)
+			l.o.Log.Warn("sync request not answered", "sensor", i.Sensor, "error", err)
+		}
 	}
-	parts, err := l.parts(req)
+}
+
+func (l *Log) answer(i inquiry) error {
+	parts, err := l.parts(i.SyncRequest)
 	if err != nil {
 		return err
 	}
 	l.counts.syncs.Add(1)
 	for _, p := range parts { // a copy: the parts are shared
-		p.Nonce = req.Nonce
+		p.Nonce = i.Nonce
 		msg, err := p.Seal(l.o.Key)
 		if err != nil {
 			return err
 		}
-		if err := l.o.Conn.Publish(m.Reply, msg); err != nil {
-			return fmt.Errorf("answer sensor %q: %w", req.Sensor, err)
+		if err := l.o.Conn.Publish(i.reply, msg); err != nil {
+			return err
 		}
 	}
 	return nil

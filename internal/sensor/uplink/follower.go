@@ -13,9 +13,12 @@ import (
 )
 
 const (
-	maxPending  = 8192            // deltas kept while an earlier one is missing
-	syncTimeout = 5 * time.Second // after which an unanswered request is repeated
-	syncPause   = 250 * time.Millisecond
+	maxPending = 8192 // deltas kept while an earlier one is missing
+	syncPause  = 250 * time.Millisecond
+
+	// How long an answer is awaited before it is asked for again: at first, and at most.
+	syncTimeout    = 5 * time.Second
+	maxSyncTimeout = time.Minute
 )
 
 // follower keeps the sensor's verdicts equal to the collector's log. One goroutine feeds it messages; position, refusals and
@@ -33,7 +36,8 @@ type follower struct {
 	pending   map[uint64]*wire.Delta // by seq, while an earlier one is missing
 	elsewhere map[string]bool        // ids in the set that the applier does not hold: of another scope, expired, refused
 	answer    answer                 // the one awaited
-	asked     time.Time              // when it was asked for, zero when none is awaited
+	asked     time.Time              // when it was asked for or last heard of, zero when none is awaited
+	patience  time.Duration          // how long to wait for it
 	again     time.Time              // not before this
 	quiet     telemetry.Throttle
 

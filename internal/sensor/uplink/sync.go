@@ -12,21 +12,29 @@ import (
 // answer is what has arrived of a sync reply. Parts come in order; a lost one leaves the answer unfinished, and the request
 // is repeated.
 type answer struct {
-	nonce uint64
-	next  int // part
+	nonce      uint64
+	epoch, seq uint64 // of the answer's first part
+	next       int    // part
 
 	verdicts []verdict.Verdict
 	deltas   []*wire.Delta
 }
 
-// sync asks for what is missing, unless an answer is awaited or the last one was a moment ago.
+// sync asks for what is missing, unless an answer is awaited or the last one was a moment ago. An answer that does not come is
+// asked for again after a longer and longer while, under the same nonce, so that one that was only slow still counts: a collector
+// that a whole fleet asks at once must not have to answer each sensor twice.
 func (f *follower) sync() {
 	now := f.now()
-	if f.keys.collector() == nil || now.Before(f.again) || !f.asked.IsZero() && now.Sub(f.asked) < syncTimeout {
+	waiting := !f.asked.IsZero()
+	if f.keys.collector() == nil || now.Before(f.again) || waiting && now.Sub(f.asked) < f.patience {
 		return
 	}
 	f.again = now.Add(syncPause)
-	f.answer = answer{nonce: rand.Uint64()}
+	if waiting {
+		f.patience = min(2*f.patience, maxSyncTimeout)
+	} else {
+		f.answer, f.patience = answer{nonce: rand.Uint64()}, syncTimeout
+	}
 	f.asked = now
 	epoch, seq, hash := f.position()
 	err := f.request(&wire.SyncRequest{Sensor: f.sensor, Epoch: epoch, Last: seq, Hash: hash, Nonce: f.answer.nonce})
@@ -52,9 +60,16 @@ func (f *follower) part(msg []byte) {
 		return
 	}
 	a := &f.answer
-	if f.asked.IsZero() || p.Nonce != a.nonce || p.Part != a.next {
+	if f.asked.IsZero() || p.Nonce != a.nonce {
 		return // of an earlier request
 	}
+	if p.Part == 0 && a.next > 0 && (p.Epoch != a.epoch || p.Seq != a.seq) { // the repeated request's, and the log has moved on
+		*a = answer{nonce: a.nonce}
+	}
+	if p.Part != a.next || a.next > 0 && (p.Epoch != a.epoch || p.Seq != a.seq) {
+		return
+	}
+	a.epoch, a.seq, f.asked = p.Epoch, p.Seq, f.now()
 	if err := f.collect(p); err != nil {
 		f.bad(err)
 		f.asked = time.Time{}
