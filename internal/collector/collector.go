@@ -29,6 +29,7 @@ import (
 	"github.com/weir-ips/weir/internal/collector/enrol"
 	"github.com/weir-ips/weir/internal/collector/export"
 	"github.com/weir-ips/weir/internal/collector/feeds"
+	"github.com/weir-ips/weir/internal/collector/fleetflood"
 	"github.com/weir-ips/weir/internal/collector/identity"
 	"github.com/weir-ips/weir/internal/collector/incident"
 	vlog "github.com/weir-ips/weir/internal/collector/log"
@@ -78,6 +79,7 @@ type collector struct {
 	sensors       *bus.Sensors
 	govern        *governor
 	engine        *policy.Engine
+	floods        *fleetflood.Service
 	ingest        *bus.Ingest
 	api           *api.Server
 	feeds         []*feeds.Feed
@@ -245,6 +247,7 @@ func (c *collector) openLog(ctx context.Context) error {
 		return fmt.Errorf("policy set by the API: %w; take it out of settings.json in %s", err, c.cfg.Data)
 	}
 	c.engine = policy.New(decides, c.govern, c.o.Log.With("part", "policy"), nil)
+	c.floods = &fleetflood.Service{Key: key, Log: c.o.Log.With("part", "floods")}
 	c.ingest = &bus.Ingest{JetStream: js, Store: c.store, Fresh: c.fresh, Log: c.o.Log.With("part", "ingest")}
 	return nil
 }

@@ -245,6 +245,20 @@ func (f *Floods) State(dst decode.Addr, class FloodClass, now int64) (e FloodEve
 	return f.event(FloodUpdate, key, w, now, w.sum(slots), slots*slot, w.by), true
 }
 
+// Rate returns the packets a second to dst over the last second, what turned out to be no attack left out, and its threshold; 0 and 0
+// if nothing was counted.
+func (f *Floods) Rate(dst decode.Addr, class FloodClass, now int64) (rate, threshold uint64) {
+	key := target{dst, class}
+	w := f.active[key]
+	if w == nil {
+		w, _ = f.targets.Peek(key)
+	}
+	if w == nil || now/slot-w.head >= slots || w.crowd() {
+		return 0, 0
+	}
+	return w.sum(slots), w.threshold
+}
+
 // Usual returns what is usual to dst, in packets a second, as far as it is known: learned, or the average of the minute before.
 func (f *Floods) Usual(dst decode.Addr, class FloodClass) uint64 {
 	key := target{dst, class}

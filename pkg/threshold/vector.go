@@ -71,5 +71,15 @@ func (v Vector) Describe() Description { return descriptions[v] }
 // String returns the vector's name in records and metrics.
 func (v Vector) String() string { return descriptions[v].Name }
 
+// VectorOf returns the vector of that name.
+func VectorOf(name string) (Vector, bool) {
+	for v := range NumVectors {
+		if descriptions[v].Name == name {
+			return v, true
+		}
+	}
+	return 0, false
+}
+
 // SID returns the signature id of the vector's alerts.
 func (v Vector) SID() uint32 { return FirstSID + uint32(v) }

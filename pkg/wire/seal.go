@@ -14,6 +14,7 @@ const (
 	sealDelta  = "weir delta 1"
 	sealBeacon = "weir beacon 1"
 	sealSync   = "weir sync 1"
+	sealArming = "weir arming 1"
 )
 
 // seal returns the signature followed by body.

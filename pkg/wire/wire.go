@@ -11,6 +11,8 @@
 //	v.sync            sensor → collector (request)     SyncRequest, answered by SyncParts
 //	v.beacon          collector → every sensor, 1 s    Beacon
 //	h.<sensor>        sensor → collector, 5 s          Health
+//	f.<sensor>        sensor → collector, 500 ms       Tally, while there is something to tell
+//	v.arm             collector → every sensor, 500 ms Arming, while something is armed
 //	cfg.rules         sensor → collector (request)     RulesRequest, answered by SyncParts
 //	cfg.<sensor>.>    collector → sensor               reserved
 //	enrol.<token>     new sensor → collector (request) EnrolRequest, answered by EnrolReply

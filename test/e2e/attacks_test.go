@@ -185,3 +185,32 @@ func TestNewClientsAreServedBehindAFingerprint(t *testing.T) {
 	t.Logf("a new client's %d requests: p50 %v, p99 %v", st.Sent, st.P50, st.P99)
 	s.settle()
 }
+
+// TestOneSensorsFloodArmsEverySensor floods an address behind the load balancer: the sensor on the proxy, which sees nothing of it, is armed too.
+func TestOneSensorsFloodArmsEverySensor(t *testing.T) {
+	s := newScene(t, "fleetflood")
+	dst := s.server.Addr
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		_, err := lab.Flood{Kind: lab.SYNFlood, From: s.Attacker, Src: anybody, Dst: dst, Rate: 10_000}.Run(ctx, 0)
+		done <- err
+	}()
+	eventually(t, "the sensor in the way finds it", func() bool { _, ok := attackOn(s.Inline, "syn-flood", dst.Addr()); return ok })
+	var a control.Attack
+	took := eventually(t, "the other is armed", func() bool {
+		var ok bool
+		a, ok = attackOn(s.Host, "syn-flood", dst.Addr())
+		return ok && len(a.Measures) > 0
+	})
+	t.Logf("armed on the other sensor %v after it was found: %s", took, a.Method)
+	if got := s.started(s.Host); len(got) != 0 {
+		t.Errorf("the sensor that sees nothing of it tells of %v", got)
+	}
+	time.Sleep(time.Second) // clients go on meanwhile
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	s.settle()
+}

@@ -86,8 +86,8 @@ func TestSensorPermissions(t *testing.T) {
 		subject string
 		allowed bool
 	}{
-		{"alerts.edge", true}, {"h.edge", true}, {"v.sync", true}, {"cfg.rules", true},
-		{"alerts.other", false}, {"h.other", false}, {"v.delta.all", false}, {"v.beacon", false}, {"v.snap", false},
+		{"alerts.edge", true}, {"h.edge", true}, {"f.edge", true}, {"v.sync", true}, {"cfg.rules", true},
+		{"alerts.other", false}, {"h.other", false}, {"f.other", false}, {"v.arm", false}, {"v.delta.all", false}, {"v.beacon", false}, {"v.snap", false},
 		{"cfg.edge.rules", false}, {"_I.other.sync", false}, {"$JS.API.STREAM.DELETE.ALERTS", false}, {"$JS.API.STREAM.MSG.GET.ALERTS", false},
 	} {
 		if err := nc.Publish(c.subject, []byte("x")); err != nil {
@@ -102,7 +102,7 @@ func TestSensorPermissions(t *testing.T) {
 		allowed bool
 	}{
 		{"v.delta.>", true}, {"v.beacon", true}, {"cfg.edge.>", true}, {"_I.edge.sync", true},
-		{"alerts.*", false}, {"alerts.other", false}, {"h.*", false}, {"v.sync", false}, {"cfg.rules", false}, {">", false}, {"_I.other.>", false}, {"_I.>", false}, {"cfg.>", false},
+		{"alerts.*", false}, {"alerts.other", false}, {"h.*", false}, {"f.*", false}, {"v.sync", false}, {"cfg.rules", false}, {">", false}, {"_I.other.>", false}, {"_I.>", false}, {"cfg.>", false},
 	} {
 		if _, err := nc.SubscribeSync(c.subject); err != nil {
 			t.Fatal(err)

@@ -249,7 +249,7 @@ func (d *Daemon) openUplink(context.Context) (err error) {
 	}
 	d.uplink, err = uplink.New(uplink.Options{
 		Sensor: d.cfg.ID, Group: d.cfg.Group, URL: d.cfg.Collector.URL, Credentials: d.cfg.Collector.Credentials, Dir: dir,
-		Applier: (*applier)(d), Health: d.reportHealth, Reload: d.Reload, KillSwitch: d.killByFleet, Log: d.log,
+		Applier: (*applier)(d), Health: d.reportHealth, Reload: d.Reload, KillSwitch: d.killByFleet, Arm: d.armByFleet, Log: d.log,
 	})
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/threshold"
+	"github.com/weir-ips/weir/pkg/wire"
 )
 
 // newFloods returns the control loop of floods. SYNs, ICMP and fragments are counted in the kernel, which sees also what it drops; so
@@ -60,6 +61,25 @@ func (d *Daemon) publishAttack(a *threshold.Detection) {
 	path.RecordDetection(&l, a)
 }
 
+// tally tells the collector what is counted of destinations.
+func (d *Daemon) tally(now time.Time) {
+	if d.uplink == nil {
+		return
+	}
+	t := wire.Tally{Mode: string(d.cfg.Mode)}
+	if !d.floods.Tally(&t, now) {
+		return
+	}
+	if err := d.uplink.Tally(&t); err != nil {
+		if ok, skipped := d.troubleLog.Allow(now); ok {
+			d.log.Warn("the collector was not told of floods", "error", err, "similar", skipped)
+		}
+	}
+}
+
+// armByFleet arms what the collector says is under attack.
+func (d *Daemon) armByFleet(a *wire.Arming) { d.floods.Order(a, time.Now()) }
+
 // watchSights follows what the kernel shows of packets to some destinations.
 func (d *Daemon) watchSights(ctx context.Context) error {
 	s, err := d.enforcer.OpenSightings()
@@ -79,6 +99,7 @@ func (d *Daemon) watch(ctx context.Context) error {
 		now := time.Now()
 		d.enforcer.Heartbeat()
 		d.floods.Look(now)
+		d.tally(now)
 		if now.Sub(swept) >= time.Second {
 			swept = now
 			d.sweep(now)

@@ -22,12 +22,13 @@ func keyOf(d *threshold.Detection) attackKey {
 
 // attack is one that is on.
 type attack struct {
-	threshold.Detection       // as it stands
-	reported            int64 // Unix ns of inspection's last word on it; 0: inspection does not see it, or no more
-	counted             bool  // the kernel's counters show it
-	lapsed              int64 // Unix ns since when nobody but the measures' counters shows it; 0: somebody does
-	told                int64 // Unix ns of the last record
-	changed             bool  // a measure has begun since
+	threshold.Detection           // as it stands
+	reported            int64     // Unix ns of inspection's last word on it; 0: inspection does not see it, or no more
+	counted             bool      // the kernel's counters show it
+	lapsed              int64     // Unix ns since when nobody but the measures' counters shows it; 0: somebody does
+	ordered             time.Time // until when the collector wants it armed
+	told                int64     // Unix ns of the last record; 0: none was written
+	changed             bool      // a measure has begun since
 	measures            []threshold.Measure
 	seen                seen
 	ladder              ladder
@@ -89,8 +90,8 @@ func (c *Control) counted(d *threshold.Detection) {
 	switch {
 	case d.Phase == threshold.Start && a.told == 0:
 		c.tell(a, threshold.Start)
-	case d.Phase == threshold.End && a.reported == 0:
-		c.tell(a, threshold.End)
+	case d.Phase == threshold.End && a.reported == 0 && !a.ordered.After(time.Unix(0, d.Time)):
+		c.finish(a)
 	}
 }
 
@@ -111,12 +112,16 @@ func (c *Control) Report(d *threshold.Detection) {
 	a.reported = 0
 	switch {
 	case a.counted: // the counters will end it
-	case len(a.measures) == 0:
-		c.tell(a, threshold.End)
+	case len(a.measures) == 0 && a.ordered.IsZero():
+		c.finish(a)
 	default:
 		a.lapsed = d.Time // what is dropped is not inspected: the counters decide
 	}
 }
+
+// maxAttacks bounds those that are on; of more the collector's orders are not carried out, and what this sensor finds is bounded by its
+// detectors.
+const maxAttacks = 1024
 
 // attack returns the attack that d is about, a new one if it is not known.
 func (c *Control) attack(d *threshold.Detection) *attack {
@@ -143,6 +148,7 @@ func (a *attack) merge(d *threshold.Detection) {
 // tell writes the record of an attack's phase, and forgets it with its end.
 func (c *Control) tell(a *attack, phase threshold.Phase) {
 	a.Phase, a.told, a.changed = phase, a.Time, false
+	c.begun = c.begun || phase == threshold.Start
 	a.Measures = slices.Clone(a.measures)
 	level := c.o.Log.Warn
 	if phase == threshold.End {
@@ -162,8 +168,11 @@ func (c *Control) settle(now time.Time) {
 		if a.reported != 0 && now.UnixNano()-a.reported > int64(silence) {
 			a.reported, a.lapsed = 0, now.UnixNano()
 		}
-		if a.lapsed == 0 || a.counted || a.reported != 0 {
+		if a.counted || a.reported != 0 || a.ordered.After(now) {
 			continue
+		}
+		if a.lapsed == 0 {
+			a.lapsed = now.UnixNano()
 		}
 		if rate := uint64(a.ladder.arriving); rate >= c.packetsOf(a)/2 {
 			a.lapsed = now.UnixNano()
@@ -171,9 +180,19 @@ func (c *Control) settle(now time.Time) {
 		}
 		if now.UnixNano()-a.lapsed >= int64(lapse) {
 			a.Time = now.UnixNano()
-			c.tell(a, threshold.End)
+			c.finish(a)
 		}
 	}
+}
+
+// finish ends an attack; one that was never told of, because nothing of it came here, in silence.
+func (c *Control) finish(a *attack) {
+	if a.told != 0 {
+		c.tell(a, threshold.End)
+		return
+	}
+	delete(c.attacks, keyOf(&a.Detection))
+	c.lift(a)
 }
 
 // packetsOf is the threshold in packets a second, where it may be one of bytes.
@@ -195,6 +214,13 @@ func (c *Control) update(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, a := range c.attacks {
+		if a.told == 0 { // the collector's: told of once some of it comes here
+			if a.ladder.arriving >= 1 && a.ladder.arriving*100 >= float64(c.packetsOf(a)) {
+				a.Time = now.UnixNano()
+				c.tell(a, threshold.Start)
+			}
+			continue
+		}
 		quiet := time.Duration(now.UnixNano() - a.told)
 		if quiet >= updateEvery || a.changed && quiet >= updateAfter {
 			a.Time = now.UnixNano()

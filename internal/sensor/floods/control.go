@@ -65,6 +65,11 @@ type Control struct {
 	normals normals
 	wanted  wanted        // in force
 	dropped *bpf.Counters // at the last look
+
+	begun    bool // an attack has begun that the collector was not told of
+	said     bool // the last tally had something in it
+	tallied  time.Time
+	revision uint64 // of the collector\'s last order
 }
 
 // New returns a control that has seen nothing but what earlier runs have learned. A file that cannot be used is put aside, and said so.

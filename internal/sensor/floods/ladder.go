@@ -46,7 +46,7 @@ type tried struct {
 // as those leave too much a limit before which sources known to be real come first and a SYN must be sent again. The limit comes
 // at once, because nothing else is known yet, and is lifted when the others are enough.
 func (c *Control) climb(a *attack, w *wanted, drops map[armKey]uint64, now time.Time) {
-	if c.o.OneSide && !a.counted {
+	if c.o.OneSide && !a.counted && (unrequested(a.Vector) || a.ordered.IsZero()) {
 		return // answers that were asked for cannot be told
 	}
 	l := &a.ladder

@@ -29,6 +29,7 @@ type follower struct {
 	log           *slog.Logger
 	now           func() time.Time
 	request       func(*wire.SyncRequest) error // sends it; the answer comes as messages
+	arm           func(*wire.Arming)            // nil: not heard
 	keys          *keyring
 	rules         *rulesKeeper
 	kill          *killSwitch
@@ -56,7 +57,7 @@ type followerCounts struct {
 
 func newFollower(o *Options, keys *keyring, rules *rulesKeeper, kill *killSwitch) *follower {
 	return &follower{
-		sensor: o.Sensor, group: o.Group, applier: o.Applier, log: o.Log, now: time.Now, keys: keys, rules: rules, kill: kill,
+		sensor: o.Sensor, group: o.Group, applier: o.Applier, arm: o.Arm, log: o.Log, now: time.Now, keys: keys, rules: rules, kill: kill,
 		pending: map[uint64]*wire.Delta{}, elsewhere: map[string]bool{}, refusals: map[string]string{},
 	}
 }
@@ -212,6 +213,20 @@ func (f *follower) refuseAll(err error) {
 		return
 	}
 	f.refuse("*", err)
+}
+
+// arming takes what the collector says is under attack.
+func (f *follower) arming(msg []byte) {
+	pub := f.keys.collector()
+	if pub == nil || f.arm == nil {
+		return // no beacon yet; the next arming says it again
+	}
+	a, err := wire.OpenArming(pub, msg)
+	if err != nil {
+		f.bad(err)
+		return
+	}
+	f.arm(a)
 }
 
 // beacon compares positions.

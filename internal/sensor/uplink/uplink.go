@@ -53,6 +53,7 @@ type Options struct {
 	Applier     Applier
 	Reload      func() error       // loads the rules again, RulesPath among them; nil: this sensor wants no rules of the collector
 	KillSwitch  func(on bool)      // stops or resumes all dropping; called when the collector's switch changes, and by New if it was on
+	Arm         func(*wire.Arming) // takes the collector's word on what is under attack; nil: it is not heard
 	Health      func(*wire.Health) // fills in what the sensor knows; identity, log position and uplink counters are set already
 	Log         *slog.Logger       // nil: slog.DiscardHandler
 }
@@ -72,6 +73,7 @@ type Uplink struct {
 	subs     []*nats.Subscription
 
 	started    time.Time
+	bus        atomic.Pointer[nats.Conn]
 	connected  atomic.Bool
 	reconnects atomic.Uint64
 	running    atomic.Bool
@@ -141,6 +143,23 @@ func credentials(o *Options) (*wire.Credentials, error) {
 // afterwards. What becomes of it is in Stats.
 func (u *Uplink) Publish(e wire.Event) { u.intake.put(e) }
 
+// Tally sends what the sensor counts of destinations, if the collector is reached; Sensor and Group are filled in.
+func (u *Uplink) Tally(t *wire.Tally) error {
+	nc := u.bus.Load()
+	if nc == nil || !u.connected.Load() {
+		return nil // the next one says it all
+	}
+	t.Sensor, t.Group = u.o.Sensor, u.o.Group
+	msg, err := t.Encode()
+	if err == nil {
+		err = nc.Publish(wire.TallySubject(u.o.Sensor), msg)
+	}
+	if err != nil {
+		return fmt.Errorf("tally: %w", err)
+	}
+	return nil
+}
+
 // Boot names this run of the sensor.
 func (u *Uplink) Boot() string { return u.intake.boot }
 
@@ -173,6 +192,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("uplink: %w", err), u.spool.close())
 	}
+	u.bus.Store(nc)
 	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	var up, down sync.WaitGroup
 	up.Go(func() { u.intake.run(ctx) })
@@ -220,6 +240,8 @@ func (u *Uplink) take(m *nats.Msg) {
 	switch {
 	case m.Subject == wire.SubjectBeacon:
 		u.follower.beacon(m.Data)
+	case m.Subject == wire.SubjectArming:
+		u.follower.arming(m.Data)
 	case m.Sub.Subject == wire.SubjectDeltas:
 		u.follower.delta(m.Data)
 	default:

@@ -1,0 +1,107 @@
+package floods
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/threshold"
+	"github.com/weir-ips/weir/pkg/wire"
+)
+
+// leastTold is the least rate to an address that the collector is told of, packets a second.
+const leastTold = 4
+
+// Tally fills in what the collector adds up: the busiest destinations by vector, and the attacks that this sensor has found itself. due
+// says whether it must be sent now: TallyEvery has passed and there is something in it, or there was the last time; or an attack has begun.
+func (c *Control) Tally(t *wire.Tally, now time.Time) (due bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.begun && now.Sub(c.tallied) < wire.TallyEvery {
+		return false
+	}
+	c.begun, c.tallied = false, now
+	t.Time = now.UTC()
+	for _, a := range c.attacks {
+		if (a.counted || a.reported != 0) && len(seenClasses(a.Vector)) > 0 {
+			t.Attacks = append(t.Attacks, wire.TallyAttack{ID: a.ID, Vector: a.Vector.String(), Dst: a.Dst.IP(), Port: a.Port,
+				Rate: uint32(min(max(a.Value, uint64(a.ladder.arriving)), 1<<32-1)), Threshold: uint32(min(c.packetsOf(a), 1<<32-1))})
+		}
+	}
+	for dst := range c.counters.grown {
+		for class := range threshold.NumFloodClasses {
+			rate, least := c.detector.Rate(decode.AddrFrom(dst), class, now.UnixNano())
+			if rate >= leastTold && least > 0 {
+				t.Dests = append(t.Dests, wire.TallyDest{Addr: dst, Vector: vectors[class].String(), Rate: uint32(min(rate, 1<<32-1)), Threshold: uint32(min(least, 1<<32-1))})
+			}
+		}
+	}
+	slices.SortFunc(t.Dests, func(x, y wire.TallyDest) int {
+		return cmp.Compare(uint64(y.Rate)*uint64(x.Threshold), uint64(x.Rate)*uint64(y.Threshold))
+	})
+	t.Dests = t.Dests[:min(len(t.Dests), wire.MaxTallyDests)]
+	t.Attacks = t.Attacks[:min(len(t.Attacks), wire.MaxTallyAttacks)]
+	said := len(t.Dests)+len(t.Attacks) > 0
+	due = said || c.said
+	c.said = said
+	return due
+}
+
+// orderMost is how long an order holds that no later one renews.
+const orderMost = 30 * time.Second
+
+// Order arms what the collector says is under attack, whether this sensor sees it or not. Each arming replaces the one before; an older
+// one, replayed, changes nothing.
+func (c *Control) Order(a *wire.Arming, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a.Revision <= c.revision {
+		return
+	}
+	c.revision = a.Revision
+	for _, have := range c.attacks {
+		have.ordered = time.Time{}
+	}
+	for i := range a.Orders {
+		o := &a.Orders[i]
+		v, ok := threshold.VectorOf(o.Vector)
+		if !ok || len(seenClasses(v)) == 0 || !o.Until.After(now) {
+			continue
+		}
+		c.obey(v, o, now)
+	}
+}
+
+func (c *Control) obey(v threshold.Vector, o *wire.Order, now time.Time) {
+	k := attackKey{vector: v, dst: decode.AddrFrom(o.Dst), port: o.Port}
+	a := c.attacks[k]
+	if a == nil {
+		if len(c.attacks) >= maxAttacks {
+			return
+		}
+		a = &attack{Detection: threshold.Detection{ID: o.ID, Vector: v, Dst: k.dst, Port: o.Port, Proto: protocolOf(v, &k.dst), Since: now.UnixNano(),
+			Time: now.UnixNano(), Window: int64(time.Second), Threshold: uint64(o.Threshold), Method: "told by the collector: " + o.Why}}
+		c.attacks[k] = a
+		c.o.Log.Warn("armed by the collector", "id", o.ID, "vector", o.Vector, "dst", o.Dst, "why", o.Why)
+	}
+	a.ordered = o.Until
+	if most := now.Add(orderMost); a.ordered.After(most) {
+		a.ordered = most
+	}
+	if !a.counted && a.reported == 0 {
+		a.Value, a.Peak = o.Rate, max(a.Peak, o.Rate)
+	}
+}
+
+func protocolOf(v threshold.Vector, dst *decode.Addr) uint8 {
+	switch v {
+	case threshold.UDPFlood, threshold.Amplification:
+		return decode.ProtoUDP
+	case threshold.ICMPFlood:
+		return protocol(threshold.FloodICMP, dst)
+	case threshold.FragmentFlood:
+		return 0
+	}
+	return decode.ProtoTCP
+}
