@@ -90,6 +90,13 @@ func NewEngine(rs *Ruleset, shared *Shared) *Engine {
 // Swap replaces the ruleset before the next packet is inspected. It may be called from any goroutine. Flows keep their state.
 func (e *Engine) Swap(rs *Ruleset) { e.next.Store(rs) }
 
+// Renew lets go of the ruleset before the last Swap, as Inspect does with the next packet. It is for the goroutine that calls that.
+func (e *Engine) Renew() {
+	if rs := e.next.Swap(nil); rs != nil {
+		e.use(rs)
+	}
+}
+
 // Ruleset returns the ruleset in use. It is for the goroutine that calls Inspect.
 func (e *Engine) Ruleset() *Ruleset { return e.rules }
 
@@ -113,9 +120,7 @@ func orDefault(n, d int) int {
 
 // Inspect matches one packet. f is nil when the packet belongs to no flow. It must be called by one goroutine.
 func (e *Engine) Inspect(p *decode.Packet, f *flow.Flow, r flow.Result) Decision {
-	if rs := e.next.Swap(nil); rs != nil {
-		e.use(rs)
-	}
+	e.Renew()
 	e.Stats.Packets++
 	if r.Pass || r.Drop {
 		e.skip(f, r)

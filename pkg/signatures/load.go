@@ -28,6 +28,7 @@ func Load(sources []Source, opts Options) (*Ruleset, []Problem) {
 	l.thresholds()
 	l.rs.sort()
 	l.rs.build()
+	l.rs.options.Previous = nil // or it would be kept for as long as this one, and its own before it
 	return l.rs, l.problems
 }
 

@@ -15,6 +15,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -32,6 +34,7 @@ import (
 	"github.com/weir-ips/weir/internal/telemetry"
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/event"
+	"github.com/weir-ips/weir/pkg/signatures"
 	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/verdict/enforce"
 )
@@ -375,8 +378,20 @@ func (d *Daemon) Reload() error {
 	if d.eve != nil {
 		err = d.eve.Reopen()
 	}
+	d.forget(rs.Ruleset)
 	d.log.Info("rules reloaded", "rules", rs.Counts().Loaded, "id", rs.id[:12])
 	return err
+}
+
+// forget gives back the memory of the rules before, once all workers have taken up the new ones: the next collection would otherwise come
+// only when as much again has been used.
+func (d *Daemon) forget(rs *signatures.Ruleset) {
+	for start := time.Now(); time.Since(start) < stuckAfter; time.Sleep(tick / 4) {
+		if !slices.ContainsFunc(d.workers, func(w *worker) bool { return w.using.Load() != rs }) {
+			break
+		}
+	}
+	debug.FreeOSMemory()
 }
 
 func (d *Daemon) close() error {

@@ -36,9 +36,10 @@ type worker struct {
 	broken int64       // Unix ns of the last panic
 	blind  atomic.Bool // nothing is inspected for a while
 
-	beat     atomic.Int64                 // Unix ns of the last turn of the loop: a stuck worker shows
-	stats    atomic.Pointer[path.Stats]   // published each tick
-	refusals atomic.Pointer[refusalStats] // likewise
+	beat     atomic.Int64                       // Unix ns of the last turn of the loop: a stuck worker shows
+	stats    atomic.Pointer[path.Stats]         // published each tick
+	using    atomic.Pointer[signatures.Ruleset] // likewise
+	refusals atomic.Pointer[refusalStats]       // likewise
 	troubles troubles
 	next     int64 // Unix ns of the next tick
 }
@@ -211,6 +212,7 @@ func (w *worker) pass(now int64) {
 	p.Tick(now)
 	s := p.Stats()
 	w.stats.Store(&s)
+	w.using.Store(p.Rules())
 }
 
 func (w *worker) finish() {

@@ -164,10 +164,7 @@ func (p *Path) adopt() {
 // Process takes one frame through the path. Frames come in order of time.
 func (p *Path) Process(f decode.Frame) Outcome {
 	p.out = Outcome{}
-	if rs := p.next.Load(); rs != nil && rs != p.rules {
-		p.rules, p.url = rs, rs.ReferenceURL
-		p.adopt()
-	}
+	p.renew()
 	if p.start == 0 {
 		p.start = f.Time
 	}
@@ -183,6 +180,17 @@ func (p *Path) Process(f decode.Frame) Outcome {
 	return p.out
 }
 
+// renew takes up the rules of the last Swap.
+func (p *Path) renew() {
+	if rs := p.next.Load(); rs != nil && rs != p.rules {
+		p.rules, p.url = rs, rs.ReferenceURL
+		p.adopt()
+	}
+}
+
+// Rules is the ruleset in use. It is for the Path's goroutine.
+func (p *Path) Rules() *signatures.Ruleset { return p.rules }
+
 // outer finds the packet that carried pk among those that come after it.
 func outer(rest []*decode.Packet, pk *decode.Packet) *decode.Packet {
 	for _, o := range rest {
@@ -196,6 +204,9 @@ func outer(rest []*decode.Packet, pk *decode.Packet) *decode.Packet {
 // Tick lets time pass while no frame comes; now is Unix ns.
 func (p *Path) Tick(now int64) {
 	p.now = max(p.now, now)
+	if p.renew(); p.engine != nil {
+		p.engine.Renew()
+	}
 	p.tracker.Tick(now)
 	p.tickDetection()
 }
