@@ -39,6 +39,7 @@ func (s *Settings) protocols(r *reader) {
 	r.count(base+"ftp.max-tx", &s.Parsers.FTP.MaxTx)
 	r.size32(base+"smb.max-read-size", &s.Parsers.SMB.MaxRead)
 	r.size32(base+"smb.max-write-size", &s.Parsers.SMB.MaxWrite)
+	r.count(base+"smb.max-tx", &s.Parsers.SMB.MaxTx)
 	s.passOver(r)
 }
 

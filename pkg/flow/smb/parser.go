@@ -10,6 +10,9 @@ import (
 // ErrNotSMB says that a direction does not carry SMB messages.
 var ErrNotSMB = errors.New("smb: what comes is no NetBIOS session message with SMB in it")
 
+// ErrTooManyTxs says that more messages wait for their answers or for inspection than the limit.
+var ErrTooManyTxs = errors.New("smb: more live transactions than the limit")
+
 // Limits of a connection.
 const (
 	maxTx      = 1024
@@ -23,6 +26,7 @@ type Config struct {
 	Files app.FileConfig
 	// MaxRead and MaxWrite are the sizes above which a server's offer or a message raises an event; 0: no limit.
 	MaxRead, MaxWrite uint32
+	MaxTx             int // live transactions; 0 means 1024
 }
 
 // DefaultConfig returns Suricata's defaults: 16 MiB.
@@ -251,8 +255,13 @@ func (p *Parser) event(name string, dir app.Direction) {
 
 // begin starts a transaction.
 func (p *Parser) begin(version uint8, command string) *Tx {
-	if p.txs.Len() >= maxTx {
+	limit := p.cfg.MaxTx
+	if limit == 0 {
+		limit = maxTx
+	}
+	if p.txs.Len() >= limit {
 		p.txs.All()[p.txs.Len()-1].Base().Event("smb.too_many_transactions")
+		p.sides[0].err, p.sides[1].err = ErrTooManyTxs, ErrTooManyTxs
 		return nil
 	}
 	t := &Tx{Version: version, Command: command, Dialect: p.dialectOr("unknown")}
