@@ -128,7 +128,7 @@ func (e *Engine) Inspect(p *decode.Packet, f *flow.Flow, r flow.Result) Decision
 	}
 	x := &e.ctx
 	x.Begin(p, f, r)
-	e.matches, e.hits, e.vars = e.matches[:0], e.hits[:0], e.vars[:0]
+	e.matches, e.hits, e.vars, e.inPayload = e.matches[:0], e.hits[:0], e.vars[:0], e.inPayload[:0]
 	st := e.state(f)
 	if st != nil {
 		x.State = &st.rules
