@@ -220,6 +220,16 @@ func TestClusterLosesNothing(t *testing.T) {
 	}
 	eventually(t, "the follower shows them", func() bool { return len(c.inForce(other)) == 10 })
 
+	leads, follows := filepath.Join(c.dir, string(rune('a'+first))), filepath.Join(c.dir, string(rune('a'+other)))
+	c.run("never-block", "add", "192.0.2.1", "--reason", "office", "--by", "ann", "--data", leads)
+	eventually(t, "the follower knows what must never be blocked", func() bool {
+		out, err := tool(t, "never-block", "list", "--data", follows)
+		return err == nil && strings.Contains(out, "192.0.2.1/32")
+	})
+	if out, err := tool(t, "never-block", "add", "192.0.2.2", "--reason", "office", "--by", "ann", "--data", follows); err == nil || !strings.Contains(out, "follows") {
+		t.Errorf("a follower took an order: %s", out)
+	}
+
 	c.nodes[0].Process.Kill()
 	for i := range 50 {
 		s.Publish(alert(uint32(100+i), 3, "198.51.100.9", true))

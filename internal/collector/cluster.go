@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -149,8 +150,25 @@ func (c *collector) openLease(ctx context.Context, js jetstream.JetStream) (err 
 		return nil
 	}
 	cl := &c.cfg.Bus.Cluster
-	c.lease, err = bus.OpenLease(ctx, js, cl.Replicas, bus.Holder{Name: cl.Name, URL: cl.Console}, c.o.Log.With("part", "cluster"))
+	log := c.o.Log.With("part", "cluster")
+	if c.lease, err = bus.OpenLease(ctx, js, cl.Replicas, bus.Holder{Name: cl.Name, URL: cl.Console}, log); err != nil {
+		return err
+	}
+	c.replica, err = openReplica(ctx, js, cl.Replicas, c.cfg.Data, c.reload, log)
 	return err
+}
+
+// reload takes in files that the leader has changed; those of sensors are noticed by themselves.
+func (c *collector) reload() error {
+	if err := errors.Join(c.govern.settings.load(), c.rules.load()); err != nil {
+		return err
+	}
+	decides, err := inForce(c.cfg.Policy, c.govern.settings)
+	if err != nil {
+		return fmt.Errorf("policy set by the API: %w", err)
+	}
+	c.engine.Replace(decides)
+	return nil
 }
 
 // leadOrFollow runs what only one collector may do, while this is the one.
@@ -162,8 +180,13 @@ func (c *collector) leadOrFollow(ctx context.Context) error {
 		return together(ctx, append(c.leading(), c.log.Run)...)
 	}
 	return c.lease.Run(ctx,
-		func(ctx context.Context) error { return together(ctx, append(c.leading(), c.log.Lead)...) },
-		c.log.Follow)
+		func(ctx context.Context) error {
+			if err := c.replica.all(ctx, c.replica.get); err != nil && ctx.Err() == nil {
+				c.o.Log.Warn("leading with the settings that this collector has", "error", err)
+			}
+			return together(ctx, append(c.leading(), c.log.Lead, c.replica.publish)...)
+		},
+		func(ctx context.Context) error { return together(ctx, c.log.Follow, c.replica.fetch) })
 }
 
 // leading are the leader's parts, besides the verdict log.

@@ -72,6 +72,7 @@ type collector struct {
 	server        *bus.Server  // nil: the bus is a cluster's
 	callout       *bus.Callout // nil: the bus knows by itself who sensors are
 	lease         *bus.Lease   // nil: this is the only collector
+	replica       *replica     // nil: as lease
 	conn          *nats.Conn
 	key           ed25519.PrivateKey
 	rules         *rules
@@ -211,7 +212,7 @@ func (c *collector) openLog(ctx context.Context) error {
 		return err
 	}
 	c.key = key
-	settings, err := openSettings(c.path("settings.json"))
+	settings, err := openSettings(c.path(settingsFile))
 	if err != nil {
 		return err
 	}

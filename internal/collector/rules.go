@@ -31,19 +31,31 @@ type rules struct {
 	parts []wire.SyncPart // of set, once a sensor has asked
 }
 
+// rulesFile is where, in the data directory.
+const rulesFile = "rules.json"
+
 func openRules(data string) (*rules, error) {
-	r := &rules{path: filepath.Join(data, "rules.json"), set: newRuleSet("", 0)}
+	r := &rules{path: filepath.Join(data, rulesFile), set: newRuleSet("", 0)}
+	return r, r.load()
+}
+
+// load reads the file, of which there may be none yet.
+func (r *rules) load() error {
 	text, err := os.ReadFile(r.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
+		return nil
 	}
+	var set api.RuleSet
 	if err == nil {
-		err = json.Unmarshal(text, &r.set)
+		err = json.Unmarshal(text, &set)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("rules: %s: %w", r.path, err)
+		return fmt.Errorf("rules: %s: %w", r.path, err)
 	}
-	return r, nil
+	r.mu.Lock()
+	r.set, r.parts = set, nil
+	r.mu.Unlock()
+	return nil
 }
 
 func newRuleSet(text string, count int) api.RuleSet {

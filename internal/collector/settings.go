@@ -38,19 +38,31 @@ type Protected struct {
 	At     time.Time    `json:"at"`
 }
 
+// settingsFile is where, in the data directory.
+const settingsFile = "settings.json"
+
 func openSettings(path string) (*settings, error) {
 	s := &settings{path: path}
-	text, err := os.ReadFile(path)
+	return s, s.load()
+}
+
+// load reads the file, of which there may be none yet.
+func (s *settings) load() error {
+	text, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		return nil
 	}
+	var next settingsData
 	if err == nil {
-		err = json.Unmarshal(text, &s.settingsData)
+		err = json.Unmarshal(text, &next)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("settings: %s: %w", path, err)
+		return fmt.Errorf("settings: %s: %w", s.path, err)
 	}
-	return s, nil
+	s.mu.Lock()
+	s.settingsData = next
+	s.mu.Unlock()
+	return nil
 }
 
 func (s *settings) killSwitch() wire.KillSwitch {

@@ -21,9 +21,9 @@ import (
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
-// listFile holds tokens and sensors; it is changed under a lock on a file beside it, because the command line changes it while
+// ListFile holds tokens and sensors; it is changed under a lock on a file beside it, because the command line changes it while
 // the collector runs.
-const listFile = "enrolment.json"
+const ListFile = "enrolment.json"
 
 // Grant is a token as the collector remembers it: a hash, and what the token is good for.
 type Grant struct {
@@ -69,7 +69,7 @@ type List struct {
 
 // OpenList reads the list in the data directory; there may be none yet. ca is nil if certificates come from elsewhere alone.
 func OpenList(data string, ca *CA) (*List, error) {
-	l := &List{path: filepath.Join(data, listFile), ca: ca, now: time.Now}
+	l := &List{path: filepath.Join(data, ListFile), ca: ca, now: time.Now}
 	return l, l.load()
 }
 
