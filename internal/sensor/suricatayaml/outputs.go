@@ -66,8 +66,22 @@ func (s *Settings) fileStore(r *reader, path string, on bool) {
 	if on {
 		fileType(r, path, &s.Parsers.Files)
 		s.Parsers.Files.SHA256 = true
+		s.fileDepth(r, path+".stream-depth")
 	}
 	r.at(path).markAll()
+}
+
+// fileDepth warns of a depth of stored files: they are stored as deep as streams are reassembled.
+func (s *Settings) fileDepth(r *reader, path string) {
+	depth := s.Flow.Depth
+	r.size(path, &depth)
+	switch n := r.at(path); {
+	case n == nil || depth == s.Flow.Depth:
+	case depth > 0 && depth < s.Flow.Depth:
+		r.warn(n, path, "file-store.stream-depth value %d has no effect since it's less than stream.reassembly.depth value", depth)
+	default:
+		r.warn(n, path, "files are stored as deep as stream.reassembly.depth says, not deeper; raise that")
+	}
 }
 
 // fast reads a fast.log.

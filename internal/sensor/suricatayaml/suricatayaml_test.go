@@ -269,3 +269,25 @@ func FuzzLoad(f *testing.F) {
 		r.unknown(root, "")
 	})
 }
+
+// TestFileStoreDepth holds that a depth of stored files, which is not heeded, is not passed over in silence.
+func TestFileStoreDepth(t *testing.T) {
+	const head = "stream:\n  reassembly:\n    depth: 1mb\noutputs:\n  - file-store:\n      enabled: yes\n      stream-depth: "
+	for depth, want := range map[string]string{
+		"10000": "file-store.stream-depth value 10000 has no effect since it's less than stream.reassembly.depth value",
+		"1mb":   "",
+		"2mb":   "not deeper; raise that",
+		"0":     "not deeper; raise that",
+	} {
+		_, warnings, err := Load(write(t, "suricata.yaml", head+depth+"\n"), nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" && len(warnings) > 0 || want != "" && (len(warnings) != 1 || !strings.Contains(warnings[0].Error(), want)) {
+			t.Errorf("%s: warnings %v, want %q", depth, warnings, want)
+		}
+	}
+	if _, _, err := Load(write(t, "suricata.yaml", head+"deep\n"), nil, false); err == nil {
+		t.Error("a depth that is no size is taken")
+	}
+}
