@@ -53,6 +53,7 @@ type Stats struct {
 	Forwarded uint64
 	Dropped   uint64 // discarded by Fate
 	Lost      uint64 // lost before the reader saw them: ring full
+	Abandoned uint64 // lost with the process before, which was killed: they waited for it, or it had them
 	TxFull    uint64 // forwarded frames that found no room to send and were lost
 	Sent      uint64 // frames of our own
 

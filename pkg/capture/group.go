@@ -87,6 +87,7 @@ func (s *Stats) add(o Stats) {
 	s.Dropped += o.Dropped
 	s.Lost += o.Lost
 	s.TxFull += o.TxFull
+	s.Abandoned += o.Abandoned
 	s.Sent += o.Sent
 	s.HandedOver += o.HandedOver
 	s.BehindPassed += o.BehindPassed

@@ -70,6 +70,8 @@ type XSK struct {
 type xskStats struct {
 	frames, bytes, forwarded, dropped, txFull, sent atomic.Uint64
 
+	abandoned uint64 // set when it was opened
+
 	lost   atomic.Uint64 // the kernel's count when the socket was closed
 	closed atomic.Bool
 }
@@ -344,6 +346,7 @@ func (x *XSK) Stats() Stats {
 	s := Stats{
 		Frames: x.stats.frames.Load(), Bytes: x.stats.bytes.Load(),
 		Forwarded: x.stats.forwarded.Load(), Dropped: x.stats.dropped.Load(), TxFull: x.stats.txFull.Load(), Sent: x.stats.sent.Load(),
+		Abandoned: x.stats.abandoned,
 	}
 	if s.Lost = x.stats.lost.Load(); !x.stats.closed.Load() {
 		s.Lost = x.kernelLost()

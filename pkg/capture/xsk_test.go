@@ -228,8 +228,11 @@ func TestXSKReopens(t *testing.T) {
 		check(t, err)
 		pump(t, x, 40, func(*capture.Frame) {})
 		compare(t, r.geneve(t, 40), sent)
+		if s := x.Stats(); s.Abandoned > 0 {
+			t.Errorf("%d frames lost with a socket that was closed", s.Abandoned)
+		}
 		check(t, x.Close())
-		if c := r.sensor.Credit(0); c.Granted != c.Used {
+		if c := r.sensor.Credit(0); int64(c.Granted-c.Used) > 0 {
 			t.Errorf("a closed socket grants %d", c.Granted-c.Used)
 		}
 	}

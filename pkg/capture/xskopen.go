@@ -152,9 +152,16 @@ func (x *XSK) prime() error {
 	}
 	x.primed = true
 	credit := x.cfg.Credit
-	atomic.StoreUint64(&credit.Granted, atomic.LoadUint64(&credit.Used)+uint64(x.cfg.Frames))
+	granted, used := atomic.LoadUint64(&credit.Granted), atomic.LoadUint64(&credit.Used)
+	if unused := int64(granted - used); granted > 0 && unused >= 0 { // nobody closed it
+		x.stats.abandoned = uint64(max(int64(x.cfg.Frames)-unused, 0))
+	}
+	atomic.StoreUint64(&credit.Granted, used+uint64(x.cfg.Frames))
 	return nil
 }
+
+// closedCredit is what a socket that was closed leaves: less than none, which tells it from one whose process was killed.
+const closedCredit = 1 << 32
 
 // announce puts the socket where the program finds it.
 func (x *XSK) announce() error {
@@ -172,7 +179,7 @@ func (x *XSK) Close() error {
 	}
 	var errs []error
 	if x.primed { // and not one that was refused a queue which another serves
-		atomic.StoreUint64(&x.cfg.Credit.Granted, atomic.LoadUint64(&x.cfg.Credit.Used))
+		atomic.StoreUint64(&x.cfg.Credit.Granted, atomic.LoadUint64(&x.cfg.Credit.Used)-closedCredit)
 		if err := x.cfg.Sockets.Delete(uint32(x.cfg.Slot)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			errs = append(errs, err)
 		}

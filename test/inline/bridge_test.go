@@ -1,10 +1,12 @@
 package inline
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -47,6 +49,23 @@ func TestBridgeWithoutItsSensor(t *testing.T) {
 			check(t, err)
 			s := startSensor(t, topology.Sensor.Namespace, dropRules, fmt.Sprintf(bridgeSettings, policy))
 			transfers(t, topology)
+			if st, err := s.Status(); err != nil || st.Traffic.Abandoned > 0 {
+				t.Errorf("the first of its kind: %+v, %v", st.Traffic, err)
+			}
+			const waiting = 20
+			check(t, s.cmd.Process.Signal(syscall.SIGSTOP))
+			s.await("the sensor has stopped", func() bool {
+				stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+				return err == nil && bytes.Contains(stat, []byte(") T "))
+			})
+			stray, err := topology.Client.Dial(context.Background(), "udp", netip.AddrPortFrom(topology.Server.Addr, 9).String())
+			check(t, err)
+			for range waiting {
+				_, err := stray.Write([]byte("lost in the socket"))
+				check(t, err)
+			}
+			stray.Close()
+			time.Sleep(100 * time.Millisecond)
 			s.signal(syscall.SIGKILL)
 			time.Sleep(2500 * time.Millisecond) // longer than the lease
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -62,6 +81,9 @@ func TestBridgeWithoutItsSensor(t *testing.T) {
 				conn.Close()
 			}
 			s.start() // takes over what is there
+			if st, err := s.Status(); err != nil || st.Traffic.Abandoned < waiting || st.Traffic.Abandoned > 2*waiting {
+				t.Errorf("%d packets waited for the process that was killed: %+v, %v", waiting, st.Traffic, err)
+			}
 			transfers(t, topology)
 		})
 	}

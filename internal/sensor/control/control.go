@@ -59,8 +59,9 @@ type Traffic struct {
 	Inspected uint64 `json:"inspected"`       // decoded in user space
 	Bytes     uint64 `json:"inspected_bytes"` // bytes of those
 	Forwarded uint64 `json:"forwarded"`
-	Dropped   uint64 `json:"dropped"` // by XDP and by inspection
-	Lost      uint64 `json:"lost"`    // copies that user space was too slow for
+	Dropped   uint64 `json:"dropped"`   // by XDP and by inspection
+	Lost      uint64 `json:"lost"`      // copies that user space was too slow for
+	Abandoned uint64 `json:"abandoned"` // lost in the sockets of the process before, which was killed
 	// Moved on without inspection, by policy: nobody there, behind, or a fault of inspection.
 	Uninspected uint64 `json:"uninspected"`
 	HandedOver  uint64 `json:"handed_over"` // inspected by another worker than the one that reads their queue

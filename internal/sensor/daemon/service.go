@@ -143,6 +143,7 @@ func (d *Daemon) traffic() (control.Traffic, map[string]uint64) {
 		t.Forwarded += c.Forwarded
 		t.Dropped += c.Dropped
 		t.Lost += c.Lost + c.TxFull
+		t.Abandoned += c.Abandoned
 		t.HandedOver += c.HandedOver
 		t.Uninspected += c.BehindPassed + w.troubles.passed.Load()
 		t.Alerts += s.Alerts
