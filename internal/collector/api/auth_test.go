@@ -370,7 +370,7 @@ func TestIncidentsInTheAPI(t *testing.T) {
 	f.exchanges(t, []exchange{{"POST", "/api/v1/verdicts", block, 201, ""}})
 	f.verdicts.all[1].Hits = Hits{Packets: 5, Bytes: 300}
 	f.exchanges(t, []exchange{
-		{"GET", at, nil, 200, `"mitigation":{"active":1,"packets_dropped":5,"bytes_dropped":300,"would_packets":0}`},
+		{"GET", at, nil, 200, `"mitigation":{"active":1,"packets_dropped":5,"bytes_dropped":300,"would_packets":0,"sensor_dropped":0`},
 		{"PATCH", at, m{"state": "acknowledged", "assignee": "ana", "comment": " looking <b>"}, 200, `"actor":"ana"`},
 		{"GET", "/api/v1/incidents?state=acknowledged,resolved&assignee=ana&severity=medium", nil, 200, page.Incidents[0].ID},
 		{"GET", "/api/v1/incidents?state=open", nil, 200, `"203.0.113.2"`},

@@ -82,6 +82,9 @@ type mitigation struct {
 	PacketsDropped uint64 `json:"packets_dropped"` // by drop and ratelimit
 	BytesDropped   uint64 `json:"bytes_dropped"`
 	WouldPackets   uint64 `json:"would_packets"` // counted by observing verdicts
+
+	SensorDropped   uint64 `json:"sensor_dropped"` // packets, by sensors' own measures against floods
+	SensorWouldDrop uint64 `json:"sensor_would_drop"`
 }
 
 const maxRelated = 100
@@ -91,6 +94,10 @@ func (s *Server) incident(ctx context.Context, d incident.Detail) (incidentAnswe
 	all, err := s.opt.Verdicts.List(ctx)
 	if err != nil {
 		return a, err
+	}
+	for _, v := range d.Vectors {
+		a.Mitigation.SensorDropped += v.Dropped
+		a.Mitigation.SensorWouldDrop += v.WouldDrop
 	}
 	concerned := concernOf(&d)
 	for _, v := range all {

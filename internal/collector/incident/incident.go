@@ -53,8 +53,9 @@ type Incident struct {
 	Resolution string    `json:"resolution,omitempty"`
 	Severity   string    `json:"severity"`
 	Assignee   string    `json:"assignee,omitempty"`
-	Active     bool      `json:"active"` // alerts still join it
-	First      time.Time `json:"first"`  // of the attack
+	Active     bool      `json:"active"`  // alerts still join it
+	Ongoing    bool      `json:"ongoing"` // the attack goes on: of a flood, one of its vectors has not ended
+	First      time.Time `json:"first"`   // of the attack
 	Last       time.Time `json:"last"`
 	Updated    time.Time `json:"updated"` // by an alert or by a person, by the collector's clock
 	Alerts     uint64    `json:"alerts"`

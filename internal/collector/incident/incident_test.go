@@ -137,7 +137,7 @@ func TestAFloodIsOneIncidentOnAllSensors(t *testing.T) {
 		t.Error("over, with the UDP flood going on")
 	}
 	feed(t, tr, shape{3 * time.Minute, "edge-1", firstDetection + 1, "", victim, 1, false, found("udp-flood", "end", "a2", 1, 5000)})
-	if in := tr.active[flood.ID]; !in.over() {
+	if in := tr.active[flood.ID]; !in.over() || in.Ongoing || !flood.Ongoing {
 		t.Error("not over, though all has ended")
 	}
 	if s := tr.Stats(); s.Merged != 1 {

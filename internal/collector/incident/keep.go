@@ -258,7 +258,7 @@ func (t *Tracker) sweep() {
 			rest = min(rest, floodRest)
 		}
 		if in.Active && now.Sub(in.Updated) > rest {
-			in.Active = false
+			in.Active, in.Ongoing = false, false
 			in.say(now, "over", "", "no alert for %s", rest)
 			t.touch(in)
 		}
@@ -275,7 +275,7 @@ func (t *Tracker) endOldest() {
 			oldest = in
 		}
 	}
-	oldest.Active = false
+	oldest.Active, oldest.Ongoing = false, false
 	t.stats.crowded++
 	w, err := oldest.write()
 	if err == nil {

@@ -128,7 +128,7 @@ func (in *live) add(a *alert, now time.Time) {
 	}
 	in.weigh(a.kind.weight, at)
 	in.reopen(at)
-	in.Title = in.title()
+	in.Title, in.Ongoing = in.title(), in.Kind != Flood || !in.over()
 }
 
 func several(a netip.Addr) string {
