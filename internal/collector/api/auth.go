@@ -79,19 +79,21 @@ func (s *Server) authenticate(r *http.Request) (*identity.Principal, error) {
 		}
 		return &identity.Principal{Name: u.Name, Kind: identity.KindCertificate, Roles: u.Roles}, err
 	}
-	open, err := s.open(r.Context())
+	open, err := s.open(r)
 	if err != nil || !open {
 		return nil, errors.Join(err, errSignIn)
 	}
 	return &identity.Principal{Name: s.opt.User, Kind: identity.KindOpen, Roles: []identity.Role{identity.Admin}}, nil
 }
 
-// open reports whether callers need not sign in yet.
-func (s *Server) open(ctx context.Context) (bool, error) {
-	if !s.opt.Open || s.opt.Provider != nil {
+// open reports whether the caller need not sign in yet. Who comes through a proxy, or by a name that somebody made to point to
+// this machine, is not somebody on this machine.
+func (s *Server) open(r *http.Request) (bool, error) {
+	relayed := r.Header.Get("Forwarded") != "" || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Via") != ""
+	if !s.opt.Open || s.opt.Provider != nil || relayed || !isLoopback(r.Host) {
 		return false, nil
 	}
-	return s.opt.Identity.Empty(ctx)
+	return s.opt.Identity.Empty(r.Context())
 }
 
 func orSignIn(p identity.Principal, err error) (*identity.Principal, error) {

@@ -98,6 +98,12 @@ func TestOpenUntilThereIsAnAccount(t *testing.T) {
 		{"GET", "/api/v1/alerts", nil, 200, ""},
 		{"GET", "/login", nil, 200, "There is no account yet"},
 	})
+	f.api.opt.Insecure = true
+	for _, header := range [][]string{{"Host", "rebound.example"}, {"X-Forwarded-For", "203.0.113.7"}, {"Forwarded", "for=203.0.113.7"}, {"Via", "1.1 proxy"}} {
+		if status, body := f.do(t, "GET", "/api/v1/alerts", nil, header...); status != 401 {
+			t.Errorf("open to %v: %d %s", header, status, body)
+		}
+	}
 	ana := f.account(t, "ana", identity.Admin)
 	f.exchanges(t, []exchange{
 		{"GET", "/api/v1/session", nil, 200, `"signed_in":false`},
