@@ -116,15 +116,14 @@ func (c *collector) listen(context.Context) (err error) {
 
 func (c *collector) path(name string) string { return filepath.Join(c.cfg.Data, name) }
 
-func (c *collector) openStore(context.Context) (err error) {
+func (c *collector) openStore(ctx context.Context) (err error) {
 	opt := store.Options{
 		Dir: c.path("alerts"), MaxAge: c.cfg.Alerts.Keep, MaxBytes: c.cfg.Alerts.MaxBytes, Log: c.o.Log.With("part", "store"),
 	}
 	if c.store, err = store.Open(opt); err != nil {
 		return err
 	}
-	opt.Dir = c.path("audit")
-	if c.audit, err = store.OpenAudit(opt); err != nil {
+	if c.audit, err = c.openAudit(ctx, opt); err != nil {
 		return err
 	}
 	if c.people, err = OpenIdentity(c.cfg, c.o.Log.With("part", "accounts")); err != nil {
@@ -135,6 +134,18 @@ func (c *collector) openStore(context.Context) (err error) {
 		Log: c.o.Log.With("part", "incidents"),
 	})
 	return err
+}
+
+func (c *collector) openAudit(ctx context.Context, opt store.Options) (*store.Audit, error) {
+	if c.cfg.State.Postgres == "" {
+		opt.Dir = c.path("audit")
+		return store.OpenAudit(opt)
+	}
+	password, err := c.cfg.State.Password.Value()
+	if err != nil {
+		return nil, fmt.Errorf("state.password: %w", err)
+	}
+	return store.OpenPostgresAudit(ctx, c.cfg.State.Postgres, password)
 }
 
 func (c *collector) openBus(ctx context.Context) (err error) {

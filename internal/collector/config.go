@@ -25,11 +25,18 @@ type Config struct {
 	Alerts     Alerts                `yaml:"alerts"`
 	NeverBlock []string              `yaml:"never-block"`
 	Policy     policy.Config         `yaml:"policy"`
+	State      State                 `yaml:"state"`
 	Feeds      []feeds.Config        `yaml:"feeds"`
 	Incidents  Incidents             `yaml:"incidents"`
 	Exports    []export.Config       `yaml:"exports"`
 	CrowdSec   export.CrowdSecConfig `yaml:"crowdsec"`
 	Log        telemetry.LogOptions  `yaml:"log"`
+}
+
+// State is where the audit log is kept if not in the data directory.
+type State struct {
+	Postgres string        `yaml:"postgres"` // address, as libpq takes it
+	Password export.Secret `yaml:"password"`
 }
 
 // API is the listener of console, API and metrics.
@@ -202,6 +209,9 @@ func (c *Config) check(doc *strictyaml.Document) error {
 		}
 	}
 	faults = append(faults, c.checkExports(doc)...)
+	if key, reason := c.State.Password.Check(); key != "" {
+		faults = append(faults, doc.Errorf("state.password."+key, "%s", reason))
+	}
 	for _, f := range c.Policy.Check() {
 		faults = append(faults, doc.Errorf("policy."+f.Key, "%s", f.Reason))
 	}

@@ -119,7 +119,7 @@ func (c *Config) Check() (key, reason string) {
 	case (c.TLS.Certificate == "") != (c.TLS.Key == ""):
 		return "tls", "certificate and key go together"
 	}
-	if key, reason := c.Secret.check(); key != "" {
+	if key, reason := c.Secret.Check(); key != "" {
 		return "secret." + key, reason
 	}
 	return c.checkType()
@@ -206,17 +206,17 @@ func (c *Config) checkFile() (key, reason string) {
 }
 
 func (c *Config) checkHTTP() (key, reason string) {
-	if c.Type == TypeSlack && c.URL == "" && c.Secret.set() {
+	if c.Type == TypeSlack && c.URL == "" && c.Secret.Set() {
 		return "", ""
 	}
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return "url", fmt.Sprintf("%q is not of the form https://host/path", c.URL)
 	}
-	if c.Type == TypeWebhook && !c.Secret.set() {
+	if c.Type == TypeWebhook && !c.Secret.Set() {
 		return "secret", "name the key that messages are signed with, by file or env"
 	}
-	if c.Type == TypePagerDuty && !c.Secret.set() {
+	if c.Type == TypePagerDuty && !c.Secret.Set() {
 		return "secret", "name the routing key of the service's Events API v2 integration, by file or env"
 	}
 	return "", ""
@@ -239,7 +239,7 @@ func (c *Config) checkKafka() (key, reason string) {
 		return "kafka.brokers", "name at least one broker as host:port"
 	case c.Kafka.Topic == "":
 		return "kafka.topic", "name the topic"
-	case c.Kafka.User != "" && !c.Secret.set():
+	case c.Kafka.User != "" && !c.Secret.Set():
 		return "secret", "name the password of kafka.user, by file or env"
 	}
 	return "", ""

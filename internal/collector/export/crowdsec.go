@@ -58,7 +58,7 @@ func (c *CrowdSecConfig) Check() (key, reason string) {
 		return "keys", fmt.Sprintf("%d keys: not from 1 to %d", len(c.Keys), maxBouncers)
 	}
 	for i, k := range c.Keys {
-		if k.Name == "" || !k.Secret.set() {
+		if k.Name == "" || !k.Secret.Set() {
 			return fmt.Sprintf("keys[%d]", i), "give each bouncer a name, and its key by file or env"
 		}
 	}
@@ -96,7 +96,7 @@ type bouncer struct {
 func NewCrowdSec(c *CrowdSecConfig, v Verdicts) (*CrowdSec, error) {
 	s := &CrowdSec{verdicts: v, now: time.Now}
 	for i := range c.Keys {
-		key, err := c.Keys[i].Secret.value()
+		key, err := c.Keys[i].Secret.Value()
 		if err != nil {
 			return nil, fmt.Errorf("crowdsec: key %s: %w", c.Keys[i].Name, err)
 		}

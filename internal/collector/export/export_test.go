@@ -201,7 +201,7 @@ func TestSecretsAreReadWhenUsed(t *testing.T) {
 		{Secret{}, "", ""}, {Secret{Env: "WEIR_TEST_SECRET"}, "s3cret", ""}, {secret(t, "abc"), "abc", ""}, {secret(t, ""), "", "is empty"},
 		{Secret{Env: "WEIR_TEST_NONE"}, "", "is empty"}, {Secret{File: "/nowhere"}, "", "no such file"},
 	} {
-		got, err := c.s.value()
+		got, err := c.s.Value()
 		if got != c.want || (err != nil) != (c.fault != "") || err != nil && !strings.Contains(err.Error(), c.fault) {
 			t.Errorf("%+v: %q, %v", c.s, got, err)
 		}

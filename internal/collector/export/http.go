@@ -93,7 +93,7 @@ func openHTTP(c *Config, version string) (Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.Secret.value()
+	_, err = c.Secret.Value()
 	return &httpLines{poster: p, encoder: encoder{c.Format, version}, secret: c.Secret}, err
 }
 
@@ -113,7 +113,7 @@ func (s *httpLines) Send(ctx context.Context, events []Event) error {
 	if s.format == FormatCEF {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 	}
-	secret, err := s.secret.value()
+	secret, err := s.secret.Value()
 	if err != nil {
 		return err
 	}

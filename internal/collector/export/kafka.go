@@ -19,7 +19,7 @@ type kafka struct {
 }
 
 func openKafka(c *Config, version string) (Sink, error) {
-	password, err := c.Secret.value()
+	password, err := c.Secret.Value()
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func openPagerDuty(c *Config, version string) (Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.Secret.value()
+	_, err = c.Secret.Value()
 	return &pagerDuty{poster: p, secret: c.Secret, done: map[string]time.Time{}}, err
 }
 
@@ -52,7 +52,7 @@ const (
 
 // Send implements Sink. Groups that a failed try has delivered are not delivered again.
 func (s *pagerDuty) Send(ctx context.Context, events []Event) error {
-	key, err := s.secret.value()
+	key, err := s.secret.Value()
 	if err != nil {
 		return err
 	}

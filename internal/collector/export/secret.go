@@ -14,17 +14,19 @@ type Secret struct {
 	Env  string `yaml:"env"`
 }
 
-func (s *Secret) set() bool { return s.File != "" || s.Env != "" }
+// Set reports whether there is one.
+func (s *Secret) Set() bool { return s.File != "" || s.Env != "" }
 
-func (s *Secret) check() (key, reason string) {
+// Check says what is wrong: the key and the reason.
+func (s *Secret) Check() (key, reason string) {
 	if s.File != "" && s.Env != "" {
 		return "env", "a secret comes from a file or from the environment, not from both"
 	}
 	return "", ""
 }
 
-// value reads the secret, without white space around it; "" if there is none.
-func (s *Secret) value() (string, error) {
+// Value reads the secret, without white space around it; "" if there is none.
+func (s *Secret) Value() (string, error) {
 	text := ""
 	switch {
 	case s.File != "":

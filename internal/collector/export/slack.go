@@ -12,7 +12,7 @@ type slack struct{ poster }
 func openSlack(c *Config, version string) (Sink, error) {
 	p, err := newPoster(c, version)
 	if err == nil && p.url == "" {
-		p.url, err = c.Secret.value()
+		p.url, err = c.Secret.Value()
 	}
 	return &slack{p}, err
 }

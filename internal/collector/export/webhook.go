@@ -30,7 +30,7 @@ func openWebhook(c *Config, version string) (Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.Secret.value()
+	_, err = c.Secret.Value()
 	return &webhook{poster: p, secret: c.Secret, now: time.Now}, err
 }
 
@@ -70,7 +70,7 @@ func (s *webhook) Send(ctx context.Context, events []Event) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	key, err := s.secret.value()
+	key, err := s.secret.Value()
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -58,14 +59,26 @@ PRAGMA user_version = 1;
 
 const auditVersion = 1
 
-// Audit is the append-only record of changes. Its methods may be called from many goroutines.
+// auditSQL is how a database is asked.
+type auditSQL struct {
+	lock   string // taken by whoever appends; "" where a transaction that writes excludes others by itself
+	insert string
+	list   string
+}
+
+var sqliteAudit = auditSQL{
+	insert: "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	list: `WHERE (?1 = '' OR actor = ?1) AND (?2 = '' OR action = ?2) AND (?3 = '' OR object = ?3) AND (?4 = 0 OR seq < ?4)
+		ORDER BY seq DESC LIMIT ?5`,
+}
+
+// Audit is the append-only record of changes. Its methods may be called from many goroutines, and in PostgreSQL from many
+// collectors.
 type Audit struct {
 	db  *sql.DB
+	sql auditSQL
 	now func() time.Time
-
-	mu   sync.Mutex // one append at a time: each needs the hash before it
-	seq  uint64
-	hash []byte
+	mu  sync.Mutex // one append at a time: each needs the hash before it
 }
 
 // OpenAudit opens the audit log in opt.Dir, making it if need be.
@@ -80,35 +93,54 @@ func OpenAudit(opt Options) (*Audit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
-	a := &Audit{db: db, now: opt.Now, hash: make([]byte, sha256.Size)}
-	err = db.QueryRow("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").Scan(&a.seq, &a.hash)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		db.Close()
-		return nil, fmt.Errorf("audit log: %w", err)
-	}
-	return a, nil
+	return &Audit{db: db, sql: sqliteAudit, now: opt.Now}, nil
 }
 
-// Close closes the file.
+// Close closes the file, or the connections.
 func (a *Audit) Close() error { return a.db.Close() }
 
 // Append records e, whose Seq, Time and Hash it sets. When it returns without error the entry is on disk.
 func (a *Audit) Append(ctx context.Context, e Entry) (Entry, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e.Seq, e.Time = a.seq+1, a.now().UTC()
 	if e.Detail == nil {
 		e.Detail = json.RawMessage("{}")
 	}
-	sum := e.sum(a.hash)
-	_, err := a.db.ExecContext(ctx, "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		int64(e.Seq), e.Time.UnixNano(), e.Actor, e.Action, e.Object, e.Remote, string(e.Detail), sum)
-	if err != nil {
+	for _, text := range []*string{&e.Actor, &e.Action, &e.Object, &e.Remote} {
+		*text = strings.ReplaceAll(strings.ToValidUTF8(*text, "\uFFFD"), "\x00", "\uFFFD") // PostgreSQL takes neither
+	}
+	e.Time = a.now().UTC()
+	if err := a.append(ctx, &e); err != nil {
 		return Entry{}, fmt.Errorf("audit log: %w", err)
 	}
-	a.seq, a.hash = e.Seq, sum
-	e.Hash = hex.EncodeToString(sum)
 	return e, nil
+}
+
+func (a *Audit) append(ctx context.Context, e *Entry) error {
+	tx, err := a.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if a.sql.lock != "" {
+		if _, err := tx.ExecContext(ctx, a.sql.lock); err != nil {
+			return err
+		}
+	}
+	var last int64
+	previous := make([]byte, sha256.Size)
+	err = tx.QueryRowContext(ctx, "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").Scan(&last, &previous)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	e.Seq = uint64(last) + 1
+	sum := e.sum(previous)
+	_, err = tx.ExecContext(ctx, a.sql.insert, int64(e.Seq), e.Time.UnixNano(), e.Actor, e.Action, e.Object, e.Remote, string(e.Detail), sum)
+	if err != nil {
+		return err
+	}
+	e.Hash = hex.EncodeToString(sum)
+	return tx.Commit()
 }
 
 // sum is SHA-256 over the previous hash and the entry: numbers as 8 bytes big-endian, texts behind their length.
@@ -133,8 +165,7 @@ func (a *Audit) List(ctx context.Context, f AuditFilter) ([]Entry, error) {
 		e.Hash = hex.EncodeToString(hash)
 		all = append(all, e)
 		return nil
-	}, `WHERE (?1 = '' OR actor = ?1) AND (?2 = '' OR action = ?2) AND (?3 = '' OR object = ?3) AND (?4 = 0 OR seq < ?4)
-		ORDER BY seq DESC LIMIT ?5`, f.Actor, f.Action, f.Object, int64(f.Before), min(f.Limit, MaxLimit))
+	}, a.sql.list, f.Actor, f.Action, f.Object, int64(f.Before), min(f.Limit, MaxLimit))
 	return all, err
 }
 

@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// postgresAuditSchema is SQLite's in PostgreSQL's words.
+const postgresAuditSchema = `
+CREATE TABLE IF NOT EXISTS audit (
+	seq    bigint PRIMARY KEY,
+	ts     bigint NOT NULL,
+	actor  text NOT NULL,
+	action text NOT NULL,
+	object text NOT NULL,
+	remote text NOT NULL,
+	detail text NOT NULL,
+	hash   bytea NOT NULL
+);
+CREATE INDEX IF NOT EXISTS audit_object ON audit (object, seq);
+CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS
+	$$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$;
+CREATE OR REPLACE TRIGGER audit_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit EXECUTE FUNCTION audit_append_only();
+`
+
+// The numbers of parameters that may be empty need types said.
+var postgresAudit = auditSQL{
+	lock:   "LOCK TABLE audit IN EXCLUSIVE MODE",
+	insert: "INSERT INTO audit VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+	list: `WHERE ($1::text = '' OR actor = $1) AND ($2::text = '' OR action = $2) AND ($3::text = '' OR object = $3)
+		AND ($4::bigint = 0 OR seq < $4) ORDER BY seq DESC LIMIT $5`,
+}
+
+// postgresSetup is the advisory lock that collectors starting together make the schema under.
+const postgresSetup = 0x57656972
+
+// OpenPostgresAudit opens the audit log in a PostgreSQL database (14 or later), which several collectors may share, and makes its
+// table if need be. address is a URL or a string of keywords, as libpq takes it; password counts where it has none.
+func OpenPostgresAudit(ctx context.Context, address, password string) (*Audit, error) {
+	c, err := pgx.ParseConfig(address)
+	if err != nil {
+		return nil, fmt.Errorf("audit log: PostgreSQL: %w", err)
+	}
+	if password != "" {
+		c.Password = password
+	}
+	c.RuntimeParams["application_name"] = "weir-collector"
+	db := stdlib.OpenDB(*c)
+	db.SetMaxOpenConns(4)
+	db.SetConnMaxIdleTime(idleConn)
+	if err := setUp(ctx, db); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("audit log: PostgreSQL: %w", err)
+	}
+	return &Audit{db: db, sql: postgresAudit, now: time.Now}, nil
+}
+
+func setUp(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", postgresSetup); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, postgresAuditSchema); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
