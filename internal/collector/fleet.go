@@ -31,20 +31,26 @@ func (f *fleet) List(context.Context) ([]api.Sensor, error) {
 	reports := f.sensors.All()
 	out := make([]api.Sensor, len(reports))
 	for i, r := range reports {
-		out[i] = api.Sensor{
-			ID: r.Sensor, Mode: r.Mode, State: state(r, now), LastSeen: r.Seen, Version: r.Version, Epoch: r.Epoch, AppliedSeq: r.Seq,
-			Lag: lag(r, epoch, seq), Packets: r.Packets, Bytes: r.Bytes, Drops: r.Drops, Ruleset: r.Ruleset,
-			Verdicts: r.Verdicts, Refusals: r.Refused,
-			Policy: r.Policy, Group: r.Group, StartedAt: r.Started, Rules: r.Rules, Bundle: r.Bundle, BundleError: r.BundleError,
-			Killed: kill.On(r.Sensor, r.Group), Counters: r.Counters, Maps: mapFills(r.Maps), Refused: refusals(r.Refusals),
-			Spool:     api.Spool{Events: r.Uplink.SpoolEvents, Bytes: r.Uplink.SpoolBytes, Sent: r.Uplink.Sent, Shed: r.Uplink.Shed},
-			ClockSkew: skew(r),
-		}
-		if r.State != "ok" {
-			out[i].Reason = r.State
-		}
+		out[i] = sensorOf(r, now, epoch, seq, kill)
 	}
 	return out, nil
+}
+
+// sensorOf is what the API says of a sensor: its last report, held against the log and the clock.
+func sensorOf(r *bus.Report, now time.Time, epoch, seq uint64, kill wire.KillSwitch) api.Sensor {
+	s := api.Sensor{
+		ID: r.Sensor, Mode: r.Mode, State: state(r, now), LastSeen: r.Seen, Version: r.Version, Epoch: r.Epoch, AppliedSeq: r.Seq,
+		Lag: lag(r, epoch, seq), Packets: r.Packets, Bytes: r.Bytes, Drops: r.Drops, Ruleset: r.Ruleset,
+		Verdicts: r.Verdicts, Refusals: r.Refused,
+		Policy: r.Policy, Group: r.Group, StartedAt: r.Started, Rules: r.Rules, Bundle: r.Bundle, BundleError: r.BundleError,
+		Killed: kill.On(r.Sensor, r.Group), Counters: r.Counters, Maps: mapFills(r.Maps), Refused: refusals(r.Refusals),
+		Spool:     api.Spool{Events: r.Uplink.SpoolEvents, Bytes: r.Uplink.SpoolBytes, Sent: r.Uplink.Sent, Shed: r.Uplink.Shed},
+		ClockSkew: skew(r),
+	}
+	if r.State != "ok" {
+		s.Reason = r.State
+	}
+	return s
 }
 
 func mapFills(maps map[string]wire.MapFill) map[string]api.MapFill {

@@ -16,7 +16,7 @@ type policies struct {
 	govern     *governor
 }
 
-// inForce is the policy to start with. One that was good when it was set and is not any more gives way to the file's.
+// inForce is the policy to start with: the one set by the API, else the file's.
 func inForce(configured policy.Config, s *settings) (policy.Config, error) {
 	set := s.policy()
 	if set == nil {

@@ -147,6 +147,13 @@ func TestFeed(t *testing.T) {
 		if len(applied) != want || (err == nil) != (wantErr == nil) || wantErr != nil && !errors.Is(err, wantErr) && wantErr != errAny {
 			t.Errorf("%d entries are in force, %v; want %d, %v", len(applied), err, want, wantErr)
 		}
+		state := map[error]string{nil: StateOK, ErrHeld: StateHeld, errAny: StateFailed}[wantErr]
+		if s := f.Status(); s.State != state || s.Entries != want || (s.Error == "") != (err == nil) || s.Tried.IsZero() || s.Renewed.IsZero() {
+			t.Errorf("status %+v, want %s with %d entries", s, state, want)
+		}
+	}
+	if s := f.Status(); s.State != StateWaiting {
+		t.Errorf("before the first attempt: %+v", s)
 	}
 	refresh(false, 1000, nil)
 	refresh(false, 1000, nil)
