@@ -244,6 +244,25 @@ func TestWhatWasResolvedComesBackUnlessItWasNothing(t *testing.T) {
 	}
 }
 
+// What was gathered to be written before a person's decision must not undo it.
+func TestADecisionIsNotOvertaken(t *testing.T) {
+	tr := open(t)
+	feed(t, tr, shape{0, "", 2001, "203.0.113.7", "10.0.0.5", 1, true, rule("EXPLOIT", "TA0001", "Major")})
+	stale, err := tr.changed()
+	if err != nil || len(stale) != 1 {
+		t.Fatal(stale, err)
+	}
+	if _, err := tr.Change(t.Context(), stale[0].ID, Change{State: StateAcknowledged, Actor: "ana"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.put(t.Context(), stale); err != nil {
+		t.Fatal(err)
+	}
+	if in := tr.all(t)[0]; in.State != StateAcknowledged {
+		t.Errorf("on disk it is %s", in.State)
+	}
+}
+
 func TestFiltersAndPages(t *testing.T) {
 	tr := open(t)
 	for i := range 25 {

@@ -168,6 +168,12 @@ func (in *live) write() (written, error) {
 	return w, err
 }
 
+// upsert leaves what was written meanwhile: a person's change may overtake what was gathered before it.
+const upsert = `INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+	rev = excluded.rev, first = excluded.first, last = excluded.last, updated = excluded.updated, state = excluded.state, severity = excluded.severity,
+	kind = excluded.kind, assignee = excluded.assignee, active = excluded.active, title = excluded.title, data = excluded.data
+	WHERE excluded.rev >= incidents.rev`
+
 func (t *Tracker) put(ctx context.Context, all []written) error {
 	tx, err := t.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -176,7 +182,7 @@ func (t *Tracker) put(ctx context.Context, all []written) error {
 	defer tx.Rollback()
 	for i := range all {
 		w := &all[i]
-		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, w.ID, int64(w.rev), w.First.UnixNano(), w.Last.UnixNano(),
+		_, err := tx.ExecContext(ctx, upsert, w.ID, int64(w.rev), w.First.UnixNano(), w.Last.UnixNano(),
 			w.Updated.UnixNano(), w.State, w.Severity, w.Kind, w.Assignee, w.Active, w.Title, w.data)
 		if err != nil {
 			return err
