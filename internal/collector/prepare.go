@@ -94,8 +94,8 @@ func PrepareCluster(cfg *Config, hosts []string, store string) (map[string][]byt
 		fmt.Fprintf(&urls, "%q, ", "tls://"+n.Listen)
 	}
 	files["collector/ca.crt"] = []byte(ca.PEM)
-	files["collector/collector.yaml"] = fmt.Appendf(nil, "bus:\n  cluster:\n    urls: [%s]\n    key: collector.nk\n    issuer: issuer.nk\n"+
-		"    account: WEIR\n    replicas: %d\n    tls: {ca: ca.crt}\n", bytes.TrimSuffix(urls.Bytes(), []byte(", ")), replicasOf(len(nodes)))
+	files["collector/collector.yaml"] = fmt.Appendf(nil, "bus:\n  cluster:\n    urls: [%s]\n    key: /etc/weir/collector.nk\n    issuer: /etc/weir/issuer.nk\n"+
+		"    account: WEIR\n    replicas: %d\n    tls: {ca: /etc/weir/ca.crt}\n", bytes.TrimSuffix(urls.Bytes(), []byte(", ")), replicasOf(len(nodes)))
 	return files, nil
 }
 

@@ -194,14 +194,15 @@ func (p *SyncPart) Verdicts() ([]verdict.Verdict, error) {
 	const least = 60 // bytes of a usual verdict or less, to make room at once
 	vs := make([]verdict.Verdict, 0, len(raw)/least+1)
 	for r := (verdictReader{reader: reader{b: raw}}); len(r.b) > 0; {
-		v := r.verdict()
+		vs = append(vs, verdict.Verdict{}) // decoded in its place: a verdict is large to copy
+		v := &vs[len(vs)-1]
+		r.verdict(v)
 		if r.err != nil {
 			return nil, fmt.Errorf("snapshot: %w", r.err)
 		}
-		if err := CheckVerdict(&v); err != nil {
+		if err := CheckVerdict(v); err != nil {
 			return nil, fmt.Errorf("snapshot: %w", err)
 		}
-		vs = append(vs, v)
 	}
 	return vs, nil
 }

@@ -93,8 +93,9 @@ type verdictReader struct {
 	scope, reason, createdBy, approvedBy string
 }
 
-func (r *verdictReader) verdict() verdict.Verdict {
-	v := verdict.Verdict{ID: string(r.bytes(verdict.MaxID)), Epoch: r.uvarint(), Seq: r.uvarint()}
+// verdict reads the next into v, which is zero.
+func (r *verdictReader) verdict(v *verdict.Verdict) {
+	v.ID, v.Epoch, v.Seq = string(r.bytes(verdict.MaxID)), r.uvarint(), r.uvarint()
 	flags := r.byte()
 	if flags > flagFlow|flagSpoofable {
 		r.fail("unknown verdict flags %#x", flags)
@@ -111,7 +112,6 @@ func (r *verdictReader) verdict() verdict.Verdict {
 		v.Evidence = append(v.Evidence, string(r.bytes(maxEvidenceID)))
 	}
 	v.CreatedAt, v.ExpiresAt = r.time(), r.time()
-	return v
 }
 
 func (r *verdictReader) match(m *verdict.Match, flow bool) {
