@@ -22,6 +22,7 @@ type Facts struct {
 type Detector struct {
 	limits   Limits
 	seed     seed
+	began    int64 // Unix ns of the first packet
 	now      int64 // Unix ns of the newest packet
 	next     int64 // when time's work is due
 	tallies  tallies
@@ -53,10 +54,14 @@ func (d *Detector) Evicted() uint64 { return d.tallies.evicted + d.tallies.full 
 
 // Packet counts one packet. p is lent.
 func (d *Detector) Packet(p *decode.Packet, f *Facts) {
-	if p.IPVersion == 0 || p.Source.Pseudo() || p.Fragment && !p.Rebuilt {
+	if p.IPVersion == 0 || p.Source.Pseudo() {
 		return
 	}
 	d.pass(p.Time)
+	if p.Fragment && !p.Rebuilt {
+		d.fragment(p)
+		return
+	}
 	switch p.Proto {
 	case decode.ProtoTCP:
 		if p.L4 != nil {
@@ -97,6 +102,9 @@ func (d *Detector) Take() []Detection {
 // pass does every tenth of a second what time brings: ends, updates, requests that grow old.
 func (d *Detector) pass(now int64) {
 	d.now = max(d.now, now)
+	if d.began == 0 {
+		d.began = d.now
+	}
 	if d.now < d.next {
 		return
 	}
@@ -135,6 +143,9 @@ func (d *Detector) tcp(p *decode.Packet, f *Facts) {
 		d.requests.done(f.Flow)
 	case 0, decode.FIN:
 		d.probe(p, f)
+		d.stray(p, f)
+	default: // ACK, with or without FIN
+		d.stray(p, f)
 	}
 	if f.Completed {
 		d.handshake(p)

@@ -4,7 +4,7 @@ import "github.com/weir-ips/weir/pkg/decode"
 
 // count counts a packet at a place and, if it is one too many, starts the attack.
 func (d *Detector) count(k *place, p *decode.Packet, peer uint64) *tally {
-	t := d.tallies.of(k, d.seed.with(d.seed.addr(&k.addr)^k.name, uint64(k.port)<<8|uint64(k.vector)), d.now/slot)
+	t := d.tallies.of(k, d.hash(k), d.now/slot)
 	if t == nil {
 		return nil
 	}
@@ -34,9 +34,14 @@ func (d *Detector) count(k *place, p *decode.Packet, peer uint64) *tally {
 	return t
 }
 
+// hash is where a place is found.
+func (d *Detector) hash(k *place) uint64 {
+	return d.seed.with(d.seed.addr(&k.addr)^k.name, uint64(k.port)<<8|uint64(k.vector))
+}
+
 // speaks counts what speaks against an attack at a place.
 func (d *Detector) speaks(k *place) {
-	t := d.tallies.of(k, d.seed.with(d.seed.addr(&k.addr)^k.name, uint64(k.port)<<8|uint64(k.vector)), d.now/slot)
+	t := d.tallies.of(k, d.hash(k), d.now/slot)
 	if t != nil {
 		t.against[t.head%slots]++
 	}
@@ -51,7 +56,7 @@ func (d *Detector) judge(t *tally, p *decode.Packet) {
 		return
 	}
 	t.attack = attack{since: max(t.first, d.now-slots*slot), last: d.now, told: d.now, peak: value, packets: t.sum(&t.count, slots), octets: t.sum(&t.bytes, slots),
-		proto: p.Proto, src: t.src, many: t.many, label: t.label}
+		proto: p.Proto, src: t.src, many: t.many, label: t.label, to: t.to}
 	t.merge()
 	d.floods = append(d.floods, t)
 	e := d.event(t, Start, value, floor, window)
@@ -100,6 +105,10 @@ func (d *Detector) plausible(t *tally) bool {
 		return count >= answerRatio*against && t.distinctPeers() >= amplifierCount
 	case Carpet:
 		return t.distinctPeers() >= carpetHosts && !d.within(t)
+	case HTTPFlood:
+		return t.lasts(d.now)
+	case ACKFlood:
+		return t.distinctPeers() >= reflectors
 	case WaterTorture:
 		return t.distinctPeers() >= namesSeen
 	case UDPSource:
@@ -107,6 +116,18 @@ func (d *Detector) plausible(t *tally) bool {
 	}
 	return true
 }
+
+// lasts reports whether the rate has been over the threshold long enough: a page with all it needs, or a test, is no attack.
+func (t *tally) lasts(now int64) bool {
+	if now-t.overLast > slots*slot {
+		t.overFrom = now
+	}
+	t.overLast = now
+	return now-t.overFrom >= requestsLast
+}
+
+// requestsLast is for how long requests must come too fast.
+const requestsLast = int64(10e9)
 
 // within reports whether one address of the network is attacked: that is then no attack on the network.
 func (d *Detector) within(t *tally) bool {
@@ -158,6 +179,8 @@ func (d *Detector) event(t *tally, phase Phase, value, floor uint64, window int6
 	switch {
 	case t.vector == UDPSource:
 		e.Src, e.Dst = t.addr, decode.Addr{}
+	case t.vector == HTTPFlood || t.vector == RapidReset:
+		e.Src, e.Dst, e.Sources = t.addr, t.to, 1
 	case !t.many:
 		e.Src = t.src
 	}
@@ -167,7 +190,7 @@ func (d *Detector) event(t *tally, phase Phase, value, floor uint64, window int6
 // attacked reports whether an attack on an address is on.
 func (d *Detector) attacked(dst *decode.Addr) bool {
 	for _, t := range d.floods {
-		if t.addr == *dst && t.vector != UDPSource && t.vector != WaterTorture && t.vector != ICMPFlood {
+		if t.addr == *dst && t.vector != UDPSource && t.vector != WaterTorture && t.vector != ICMPFlood && t.vector != HTTPFlood && t.vector != RapidReset {
 			return true
 		}
 	}
@@ -233,6 +256,12 @@ func (d *Detector) echo(p *decode.Packet) {
 	}
 	d.count(&place{addr: p.Dst, vector: ICMPFlood}, p, d.seed.addr(&p.Src))
 	d.carpet(p)
+}
+
+func (d *Detector) fragment(p *decode.Packet) {
+	if d.limits.Fragments > 0 && !multicast(&p.Dst) {
+		d.count(&place{addr: p.Dst, vector: FragmentFlood}, p, d.seed.addr(&p.Src))
+	}
 }
 
 func (d *Detector) carpet(p *decode.Packet) {

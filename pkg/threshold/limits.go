@@ -13,12 +13,16 @@ type Limits struct {
 	Requests      uint32 // open at one address and port, with headers unfinished for 10 s
 	Logins        uint32 // failed or cut short by one source at one service within a minute
 	Names         uint32 // failed look-ups a second of different names in one zone
+	HTTP          uint32 // requests a second of one client for one host
+	Resets        uint32 // streams a second that one client gives up in one HTTP/2 conversation
+	Fragments     uint32 // a second to one address
+	Stray         uint32 // TCP segments a second of no conversation to one address, from 100 sources
 }
 
 // DefaultLimits are far above what ordinary hosts do, and below what hurts a small server.
 func DefaultLimits() Limits {
 	return Limits{SYN: 1000, UDP: 5000, ICMP: 1000, Reflection: 1000, Amplification: 1000, Carpet: 20_000, Ports: 25, Hosts: 25,
-		Requests: 100, Logins: 20, Names: 100}
+		Requests: 100, Logins: 20, Names: 100, HTTP: 500, Fragments: 1000, Resets: 100, Stray: 5000}
 }
 
 // What a vector takes besides its rate.
@@ -48,6 +52,14 @@ func (l *Limits) rate(v Vector) uint64 {
 		return uint64(l.Carpet)
 	case WaterTorture:
 		return uint64(l.Names)
+	case FragmentFlood:
+		return uint64(l.Fragments)
+	case HTTPFlood:
+		return uint64(l.HTTP)
+	case RapidReset:
+		return uint64(l.Resets)
+	case ACKFlood:
+		return uint64(l.Stray)
 	}
 	return 0
 }

@@ -139,12 +139,16 @@ func attempts(p *decode.Packet, f *Facts) bool {
 	switch p.Proto {
 	case decode.ProtoUDP:
 		service := p.SrcPort < 1024 || amplifiers.has(p.SrcPort)
-		return f.New && p.L4 != nil && !(service && p.DstPort >= 1024)
+		return f.New && p.L4 != nil && !(service && p.DstPort >= 1024) && !quic(p)
 	case decode.ProtoTCP:
 		return f.New
 	}
 	return true
 }
+
+// quic reports whether a datagram begins a QUIC conversation: a long header, padded to 1,200 bytes (RFC 9000 §14.1). Where a firewall
+// swallows them browsers try each host in vain before they turn to TCP, which is no sweep.
+func quic(p *decode.Packet) bool { return len(p.Payload) >= 1200 && p.Payload[0]&0x80 != 0 }
 
 // add notes the attempt; false if it repeats one that is known.
 func (c *scanner) add(host uint64, port uint16, proto uint8, now int64) bool {

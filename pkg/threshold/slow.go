@@ -78,6 +78,10 @@ func (d *Detector) payload(p *decode.Packet, f *Facts) {
 		d.reply(p, f)
 		return
 	}
+	begins := beginsRequest(p.Payload)
+	if begins {
+		d.requestBegins(p, f)
+	}
 	if d.limits.Requests == 0 || f.Flow == 0 {
 		return
 	}
@@ -87,7 +91,7 @@ func (d *Detector) payload(p *decode.Packet, f *Facts) {
 		}
 		return
 	}
-	if !beginsRequest(p.Payload) || bytes.Contains(p.Payload, []byte("\r\n\r\n")) || bytes.Contains(p.Payload, []byte("\n\n")) {
+	if !begins || bytes.Contains(p.Payload, []byte("\r\n\r\n")) || bytes.Contains(p.Payload, []byte("\n\n")) {
 		return
 	}
 	d.requests.begin(d, p, f)

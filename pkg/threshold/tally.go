@@ -23,8 +23,10 @@ type tally struct {
 	bytes   [slots]uint32
 	peers   [2]distinct // of even and odd seconds; while on: [0] since the start
 	epoch   int64       // second
-	samples [4]Sample
-	taken   uint8
+	// overFrom and overLast are when the rate was over the threshold, of vectors that must last.
+	overFrom, overLast int64
+	samples            [4]Sample
+	taken              uint8
 	attack
 }
 
@@ -36,6 +38,7 @@ type attack struct {
 	src                        decode.Addr // the only source seen; zero once there are two
 	many                       bool
 	label                      string
+	to                         decode.Addr // of the vectors that are about a source
 }
 
 // advance moves the window to slot number to, emptying the slots in between. Time that runs backwards is ignored.

@@ -24,7 +24,7 @@ func (d *Detector) Lookup(p *decode.Packet, l *Lookup) {
 		d.speaks(&k)
 		return
 	}
-	t := d.tallies.of(&k, d.seed.with(d.seed.addr(&k.addr)^k.name, uint64(k.vector)), d.now/slot)
+	t := d.tallies.of(&k, d.hash(&k), d.now/slot)
 	if t != nil && t.label == "" && t.sum(&t.count, slots) >= uint64(d.limits.Names)/4 {
 		t.label = string(zone)
 	}

@@ -214,3 +214,25 @@ func TestOneSensorsFloodArmsEverySensor(t *testing.T) {
 	}
 	s.settle()
 }
+
+// TestAnHTTPFloodsSourceIsLimited has one client ask far too fast: its address is proved, so it is limited, and nobody else.
+func TestAnHTTPFloodsSourceIsLimited(t *testing.T) {
+	s := newSceneWith(t, fleet.Options{Name: "httpflood", Requests: 100})
+	flood := lab.StartHTTPClient(lab.HTTPClientConfig{NS: s.Attacker.Namespace, URL: "http://" + s.server.Addr.String() + "/", Rate: 400})
+	var a control.Attack
+	took := eventually(t, "the source is limited", func() bool {
+		var ok bool
+		a, ok = attackOn(s.Inline, "http-flood", s.server.Addr.Addr())
+		return ok && len(a.Measures) > 0
+	})
+	flood.Stop()
+	if a.Src == nil || *a.Src != s.Attacker.Addr || a.Measures[0].Step != "source limit" {
+		t.Errorf("%+v", a)
+	}
+	list, err := s.Inline.Verdicts()
+	if err != nil || len(list) != 1 || list[0].Match.Src.Addr() != s.Attacker.Addr || list[0].Match.Dst.Addr() != s.server.Addr.Addr() {
+		t.Errorf("verdicts %+v (%v)", list, err)
+	}
+	t.Logf("limited after %v: %s", took, a.Explanation)
+	s.settle()
+}

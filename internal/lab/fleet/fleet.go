@@ -23,7 +23,9 @@ type Options struct {
 	Rules   string // rule file of both sensors
 	Console string // address of the console and API, such as 127.0.0.1:8443
 	Policy  string // of the sensors: observe or enforce; default enforce
-	SYNs    int    // a second to one destination that are a flood to the sensors; default 1000
+	// Requests are HTTP requests a second of one client that are a flood to the sensors; default 500.
+	Requests int
+	SYNs     int // a second to one destination that are a flood to the sensors; default 1000
 }
 
 // Fleet is the running lab. Close ends all of it.
@@ -43,6 +45,9 @@ const BusPort = 4222
 func Start(o Options) (*Fleet, error) {
 	if o.Policy == "" {
 		o.Policy = "enforce"
+	}
+	if o.Requests == 0 {
+		o.Requests = 500
 	}
 	if o.SYNs == 0 {
 		o.SYNs = 1000

@@ -40,7 +40,7 @@ policy: %s
 rules: [%s]
 variables: {HOME_NET: "[10.77.0.0/16]"}
 block: [{classtypes: [web-application-attack]}]
-floods: {syn-per-second: %d, udp-per-second: 5000, icmp-per-second: 1000}
+floods: {syn-per-second: %d, udp-per-second: 5000, icmp-per-second: 1000, requests-per-second: %d}
 on-failure: open
 output: {eve: %s, flow-log: {dir: %s, account: "123456789012", interface: eni-lab, region: lab}}
 collector: {url: %q, credentials: %s}
@@ -49,7 +49,7 @@ health: {listen: "%s:%d"}
 control: %s
 state: %s
 bpffs: %s
-`, id, mode, f.Policy, f.Rules, f.SYNs, s.EVE, s.FlowLog, bus, filepath.Join(f.Dir, id+".creds"), h.Addr, h.Addr, healthPort, s.Control, filepath.Join(f.Dir, id+"-state"), f.pins))
+`, id, mode, f.Policy, f.Rules, f.SYNs, f.Requests, s.EVE, s.FlowLog, bus, filepath.Join(f.Dir, id+".creds"), h.Addr, h.Addr, healthPort, s.Control, filepath.Join(f.Dir, id+"-state"), f.pins))
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,7 @@ type Floods struct {
 	UDP       uint32 `yaml:"udp-per-second"`
 	ICMP      uint32 `yaml:"icmp-per-second"`
 	Fragments uint32 `yaml:"fragments-per-second"`
+	Requests  uint32 `yaml:"requests-per-second"` // of HTTP, by client and host
 	Learn     bool   `yaml:"learn"`
 }
 
@@ -118,7 +119,7 @@ func Default() Config {
 		ID:        hostID(),
 		Policy:    "observe",
 		Rules:     []string{"/etc/weir/rules/*.rules"},
-		Floods:    Floods{SYN: 1000, UDP: 5000, ICMP: 1000, Fragments: 1000, Learn: true},
+		Floods:    Floods{SYN: 1000, UDP: 5000, ICMP: 1000, Fragments: 1000, Requests: 500, Learn: true},
 		OnFailure: "open",
 		Output:    Output{EVE: "/var/log/weir/eve.json"},
 		Collector: Collector{Credentials: "/var/lib/weir/sensor.creds"},

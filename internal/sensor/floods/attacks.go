@@ -27,6 +27,7 @@ type attack struct {
 	counted             bool      // the kernel's counters show it
 	lapsed              int64     // Unix ns since when nobody but the measures' counters shows it; 0: somebody does
 	ordered             time.Time // until when the collector wants it armed
+	until               time.Time // until when its source is limited
 	told                int64     // Unix ns of the last record; 0: none was written
 	changed             bool      // a measure has begun since
 	measures            []threshold.Measure

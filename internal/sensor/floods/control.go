@@ -16,6 +16,7 @@ import (
 	"github.com/weir-ips/weir/internal/telemetry"
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/threshold"
+	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/verdict/enforce"
 )
 
@@ -32,6 +33,7 @@ type Kernel interface {
 	EndStep(dst netip.Addr, step bpf.Step)
 	Filter(dst netip.Addr) (f bpf.Filter, ok bool)
 	MarkGood(src netip.Addr)
+	Apply(v verdict.Verdict) error
 }
 
 // Options are what a Control works with.
@@ -62,6 +64,7 @@ type Control struct {
 
 	mu      sync.Mutex
 	attacks map[attackKey]*attack
+	strikes map[decode.Addr]strikes
 	normals normals
 	wanted  wanted        // in force
 	dropped *bpf.Counters // at the last look
@@ -75,7 +78,8 @@ type Control struct {
 // New returns a control that has seen nothing but what earlier runs have learned. A file that cannot be used is put aside, and said so.
 func New(o Options, now time.Time) *Control {
 	c := &Control{o: o, attacks: map[attackKey]*attack{}, normals: normals{known: map[normalKey]*normal{}},
-		wanted: newWanted(), counters: newCounters(), saved: now, refusals: telemetry.Throttle{Every: time.Second}}
+		strikes: map[decode.Addr]strikes{},
+		wanted:  newWanted(), counters: newCounters(), saved: now, refusals: telemetry.Throttle{Every: time.Second}}
 	if o.Learn {
 		c.baselines = c.load(now)
 	}

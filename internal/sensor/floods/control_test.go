@@ -15,18 +15,20 @@ import (
 	"github.com/weir-ips/weir/bpf"
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/threshold"
+	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/verdict/enforce"
 )
 
 // kernel counts what a test says, and notes what is armed.
 type kernel struct {
-	dests  map[netip.Addr]*enforce.Destination
-	armed  map[armKey]uint32
-	good   map[netip.Addr]bool
-	steps  map[netip.Addr]map[bpf.Step]bool
-	prints map[netip.Addr][]bpf.Fingerprint
-	filter map[netip.Addr]bpf.Filter
-	total  bpf.Counters
+	dests    map[netip.Addr]*enforce.Destination
+	armed    map[armKey]uint32
+	good     map[netip.Addr]bool
+	steps    map[netip.Addr]map[bpf.Step]bool
+	prints   map[netip.Addr][]bpf.Fingerprint
+	filter   map[netip.Addr]bpf.Filter
+	total    bpf.Counters
+	verdicts []verdict.Verdict
 }
 
 func newKernel() *kernel {
@@ -60,7 +62,11 @@ func (k *kernel) Arm(dst netip.Addr, class bpf.Class, rate uint32, _ time.Durati
 
 func (k *kernel) Disarm(dst netip.Addr, class bpf.Class) { delete(k.armed, armKey{dst, class}) }
 func (k *kernel) MarkGood(src netip.Addr)                { k.good[src] = true }
-func (k *kernel) Counters() (bpf.Counters, error)        { return k.total, nil }
+func (k *kernel) Apply(v verdict.Verdict) error {
+	k.verdicts = append(k.verdicts, v)
+	return v.Validate()
+}
+func (k *kernel) Counters() (bpf.Counters, error) { return k.total, nil }
 
 func (k *kernel) TakeStep(dst netip.Addr, s bpf.Step, _ time.Duration) error {
 	if k.steps[dst] == nil {

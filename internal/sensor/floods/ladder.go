@@ -49,6 +49,10 @@ func (c *Control) climb(a *attack, w *wanted, drops map[armKey]uint64, now time.
 	if c.o.OneSide && !a.counted && (unrequested(a.Vector) || a.ordered.IsZero()) {
 		return // answers that were asked for cannot be told
 	}
+	if c.proved(a) {
+		c.limitSource(a, now)
+		return
+	}
 	l := &a.ladder
 	dsts := c.targets(a)
 	var came uint64
@@ -218,7 +222,7 @@ func (c *Control) place(p *tried, dsts []netip.Addr, flags uint8, now time.Time)
 func (c *Control) due(a *attack, now time.Time) bool {
 	l := &a.ladder
 	return a.seen.fresh >= searchFresh && len(l.prints) < printsOfOne && now.Sub(l.searched) >= searchEvery &&
-		len(limitedClasses(a.Vector)) > 0 && l.left*2 >= float64(a.Threshold)
+		!unrequested(a.Vector) && l.left*2 >= float64(a.Threshold)
 }
 
 func (c *Control) search(a *attack, now time.Time) {

@@ -148,6 +148,7 @@ const (
 	stepUnasked   = "unrequested answers"
 	stepChallenge = "challenge"
 	stepLimit     = "rate limit"
+	stepSource    = "source limit"
 )
 
 // note begins or renews a measure, and adds to its count.

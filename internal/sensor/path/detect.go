@@ -8,6 +8,7 @@ import (
 	"github.com/weir-ips/weir/pkg/flow"
 	"github.com/weir-ips/weir/pkg/flow/app"
 	"github.com/weir-ips/weir/pkg/flow/dns"
+	"github.com/weir-ips/weir/pkg/flow/http2"
 	"github.com/weir-ips/weir/pkg/signatures"
 	"github.com/weir-ips/weir/pkg/signatures/keyword"
 	"github.com/weir-ips/weir/pkg/threshold"
@@ -30,6 +31,7 @@ type detection struct {
 	facts    threshold.Facts
 	session  threshold.Session
 	lookup   threshold.Lookup
+	reset    threshold.Reset
 	name     []byte
 }
 
@@ -127,6 +129,20 @@ func (p *Path) lookups(pk *decode.Packet, f *flow.Flow) {
 		d.lookup = threshold.Lookup{Server: pk.Src, Name: d.name, Failed: code == servfail || code == nxdomain}
 		d.detector.Lookup(pk, &d.lookup)
 	}
+}
+
+// streamReset shows a stream that its client has given up to the detector.
+func (p *Path) streamReset(tx app.Tx) {
+	d := &p.detection
+	t, ok := tx.(*http2.Tx)
+	if !ok || d.detector == nil || t.StreamID == 0 || !t.Request.HasError || p.subject.Packet == nil || p.subject.Flow == nil {
+		return
+	}
+	d.lock()
+	defer d.unlock()
+	f := p.subject.Flow
+	d.reset = threshold.Reset{Flow: f.ID, Client: f.Src, Server: f.Dst, Port: f.DstPort}
+	d.detector.Reset(p.subject.Packet, &d.reset)
 }
 
 // sessionEnds tells the detector that a flow is over.

@@ -157,6 +157,7 @@ var corpus = map[string]string{
 	"bruteforce/stratosphereip__malicious-ssh-bruteforce.pcap": "brute-force",
 	"bruteforce/zeek__bruteforce.pcap":                         "brute-force",
 	"app/doup123__test7.pcap":                                  "syn-flood slow-http", // the same attack again
+	"malformed/ntop__ip_fragmented_garbage.pcap":               "fragment-flood",      // 1,368 a second that never make a packet
 	"app/markofu__gnutella.pcap":                               "host-sweep",          // two dozen peers that are gone
 }
 
@@ -213,5 +214,34 @@ func feed(p *Path, file string) error {
 		if err := src.Done(batch[:n]); err != nil {
 			return err
 		}
+	}
+}
+
+// TestRapidResetsAreFound opens streams of HTTP/2 and gives each up at once.
+func TestRapidResetsAreFound(t *testing.T) {
+	p, s := detecting(t)
+	now, seq := start, uint32(100)
+	send := func(b *packettest.Builder) { now += 2e6; p.Process(packettest.Frame(b.Ethernet(), now)) }
+	frame := func(kind, flags byte, stream uint32, body ...byte) string {
+		return string(append([]byte{0, 0, byte(len(body)), kind, flags, 0, byte(stream >> 16), byte(stream >> 8), byte(stream)}, body...))
+	}
+	send(packettest.IP4(client, server).TCP(4000, 80, "S").Seq(seq, 0))
+	send(packettest.IP4(server, client).TCP(80, 4000, "SA").Seq(500, seq+1))
+	seq++
+	data := "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
+	for i := range uint32(400) {
+		stream := 2*i + 1
+		data += frame(1, 5, stream, 0x82, 0x86, 0x84, 0x41, 1, 'a') + frame(3, 0, stream, 0, 0, 0, 8)
+		send(packettest.IP4(client, server).TCP(4000, 80, "PA").Seq(seq, 501).Payload(data))
+		seq += uint32(len(data))
+		data = ""
+		send(packettest.IP4(server, client).TCP(80, 4000, "A").Seq(501, seq))
+	}
+	p.Close()
+	if got := s.vectors(); got != "http2-rapid-reset" {
+		t.Fatalf("%q: %+v", got, s.list)
+	}
+	if d := s.list[0]; d.Src != client || d.Dst != server || d.DstPort != 80 {
+		t.Errorf("%+v", d)
 	}
 }

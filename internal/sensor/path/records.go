@@ -75,6 +75,7 @@ func (p *Path) transactions(f *flow.Flow, end bool) {
 			continue
 		}
 		b.Logged = true
+		p.streamReset(tx)
 		if f.App != app.TLS && f.App != app.SSH && f.App != app.FTPData { // these are one transaction from the start, and not counted
 			p.stats.Txs[f.App]++
 		}
