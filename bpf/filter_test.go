@@ -145,8 +145,7 @@ func TestFingerprints(parent *testing.T) {
 	with := func(change func(f *Fingerprint)) Fingerprint { f := all; change(&f); return f }
 	port := func(f *Fingerprint) { f.Value.SPort, f.Mask.SPort = 53, 0xffff }
 	knownGood := func(r *rig) {
-		i, mask := GoodBits(r.t.Control.Seed, addr(good4).As16())
-		r.t.Good[i] |= mask
+		r.good(good4, 0)
 	}
 	nothing := func(*rig) {}
 	for _, c := range []struct {
@@ -230,8 +229,7 @@ func TestUnasked(parent *testing.T) {
 		}
 		r.expect(answer(bad4, 53, 4000), xdpDrop, ReasonUnasked, ReasonNone)
 		r.expect(answer(good4, 53, 4001), xdpDrop, ReasonUnasked, ReasonNone)
-		i, mask := GoodBits(r.t.Control.Seed, addr(bad4).As16())
-		r.t.Good[i] |= mask
+		r.good(bad4, 0)
 		r.expect(answer(bad4, 53, 4000), xdpDrop, ReasonUnasked, ReasonNone) // whoever answers is no client
 
 		r.expect(synack, xdpDrop, ReasonUnasked, ReasonNone)
@@ -258,11 +256,10 @@ func TestUnasked(parent *testing.T) {
 		frame := eth(ethIP4, ip4(good4, server4, protoUDP, udp(53, 4000, nil)))
 		r, f := armed(t, ModeHost, frame)
 		r.expect(frame, xdpDrop, ReasonUnasked, ReasonNone)
-		i, mask := GoodBits(r.t.Control.Seed, addr(good4).As16())
-		r.t.Good[i] |= mask
+		r.good(good4, 0)
 		r.expect(frame, xdpPass, ReasonNone, ReasonNone)
 		r.t.Control.Observe = 1
-		r.t.Good[i] = 0
+		r.t.Coarse.Good = [1024][2]uint64{}
 		r.expect(frame, xdpPass, ReasonNone, ReasonUnasked)
 		if f.Unasked != 2 || f.Asked != 1 {
 			t.Errorf("%d unasked, %d asked", f.Unasked, f.Asked)

@@ -70,13 +70,24 @@ func SourceKey(seed uint64, addr [16]byte, plen uint8) (hash uint64, tag uint32)
 
 func is4(a *[16]byte) bool { return word(a, 0) == 0 && binary.LittleEndian.Uint32(a[8:]) == 0xffff0000 }
 
-// GoodBits is the word of good, and the bits in it, that say an address completed a handshake. IPv6 counts by /64.
+// GoodBits is the entry of good, and the bits in it, that say an address completed a handshake. IPv6 counts by /64.
 func GoodBits(seed uint64, addr [16]byte) (i int, mask uint64) {
 	if !is4(&addr) {
 		clear(addr[8:])
 	}
 	h := HashAddr(seed, addr)
 	return int(h & (GoodWords - 1)), 1<<(h>>32&63) | 1<<(h>>38&63) | 1<<(h>>44&63)
+}
+
+// Coarse4 and Coarse6 are the word of Coarse, and the bit in it, for an address's /16 or /32.
+func Coarse4(addr [16]byte) (i int, mask uint64) {
+	return int(addr[12])<<2 | int(addr[13]>>6), 1 << (addr[13] & 63)
+}
+
+// Coarse6 see Coarse4.
+func Coarse6(addr [16]byte) (i int, mask uint64) {
+	h := binary.LittleEndian.Uint32(addr[:]) * 0x9e3779b1 >> 16
+	return int(h >> 6), 1 << (h & 63)
 }
 
 // Presence6Cell is the cell of the hashed part of presence6 for addr's /48.

@@ -19,7 +19,7 @@ func TestLayout(t *testing.T) {
 	for name, mirror := range map[string]any{
 		"control": Control{}, "cell": Cell{}, "bucket": Bucket{}, "verdict": Verdict{}, "target": Target{}, "tuple": Tuple{},
 		"flow": Flow{}, "dest": Dest{}, "arm": Arm{}, "credit": Credit{}, "stats": Counters{}, "capture": CaptureHeader{},
-		"sample": Sample{}, "sighting": Sighting{}, "features": Features{}, "fingerprint": Fingerprint{}, "filter": Filter{},
+		"sample": Sample{}, "sighting": Sighting{}, "features": Features{}, "fingerprint": Fingerprint{}, "filter": Filter{}, "coarse": Coarse{}, "good": Good{},
 		"prefix_key": PrefixKey{},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // sizes sets the sizes of the maps, and the constants that follow from them.
@@ -23,9 +26,13 @@ func sizes(spec *ebpf.CollectionSpec, o Options) error {
 	} {
 		spec.Maps[name].MaxEntries = n
 	}
+	for _, name := range []string{mapControl, mapCoarse} {
+		spec.Maps[name].Flags |= unix.BPF_F_MMAPABLE
+	}
 	spec.Maps[sensorMapRings].InnerMap.MaxEntries = uint32(o.RingBytes)
 	return setAll(spec, map[string]uint32{
 		sensorVarMode:       uint32(o.Mode),
+		sensorVarFirstRoom:  uint32(firstRoom / runtime.NumCPU()),
 		sensorVarSnaplen:    uint32(o.SnapLen),
 		sensorVarRingCount:  uint32(o.Rings),
 		sensorVarSourceMask: source - 1,
@@ -34,6 +41,10 @@ func sizes(spec *ebpf.CollectionSpec, o Options) error {
 		sensorVarHasFrags:   map[bool]uint32{true: 1}[o.Frags],
 	})
 }
+
+// firstRoom is how many SYNs a tick are remembered: places are held for FirstHeld ticks, and half of them stay free, so that who
+// has a turn mostly finds one.
+const firstRoom = 1 << 19 / FirstHeld
 
 // setAll sets constants of the program.
 func setAll(spec *ebpf.CollectionSpec, constants map[string]uint32) error {
@@ -48,11 +59,22 @@ func setAll(spec *ebpf.CollectionSpec, constants map[string]uint32) error {
 // shared lists the maps that outlive a process. The others are the program's own constants.
 func shared() []string {
 	return []string{
-		sensorMapControl, sensorMapSources, sensorMapVerdicts, sensorMapTargets, sensorMapPresence4, sensorMapPresence6,
+		mapControl, mapCoarse, sensorMapSources, sensorMapVerdicts, sensorMapTargets, sensorMapPresence4, sensorMapPresence6,
 		sensorMapPrefixes, sensorMapGuard, sensorMapFlowCells, sensorMapFlows, sensorMapDests, sensorMapArms, sensorMapFilters,
 		sensorMapGood, sensorMapCredits, sensorMapStats, sensorMapRings, sensorMapSamples, sensorMapSightings,
 		sensorMapSockets, sensorMapBridge,
 	}
+}
+
+// Sections of data, which are arrays of one.
+const (
+	mapControl = ".data.control"
+	mapCoarse  = ".data.coarse"
+)
+
+// pinPath is where a map is pinned: a bpf file system forbids dots in names.
+func pinPath(folder, name string) string {
+	return filepath.Join(folder, strings.TrimPrefix(name, ".data."))
 }
 
 type mapSet map[string]*ebpf.Map
@@ -67,14 +89,14 @@ func (m mapSet) close() {
 func adopt(spec *ebpf.CollectionSpec, folder string) (mapSet, error) {
 	set := mapSet{}
 	for _, name := range shared() {
-		m, err := ebpf.LoadPinnedMap(filepath.Join(folder, name), nil)
+		m, err := ebpf.LoadPinnedMap(pinPath(folder, name), nil)
 		if errors.Is(err, os.ErrNotExist) {
 			set.close()
 			return nil, nil
 		}
 		if err != nil {
 			set.close()
-			return nil, explain(fmt.Errorf("bpf: open pinned map %s: %w", filepath.Join(folder, name), err))
+			return nil, explain(fmt.Errorf("bpf: open pinned map %s: %w", pinPath(folder, name), err))
 		}
 		set[name] = m
 		if err := spec.Maps[name].Compatible(m); err != nil {
@@ -111,7 +133,7 @@ func (m mapSet) pin(folder string) error {
 		return explain(fmt.Errorf("bpf: %w", err))
 	}
 	for name, each := range m {
-		path := filepath.Join(folder, name)
+		path := pinPath(folder, name)
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("bpf: replace pinned map: %w", err)
 		}

@@ -77,6 +77,7 @@ func (r *rig) empty() {
 	*t.Control = Control{Seed: t.Control.Seed}
 	clear(t.Sources)
 	clear(t.Verdicts)
+	*t.Coarse = Coarse{}
 	clear(t.Presence4)
 	clear(t.Presence6)
 	clear(t.FlowCells)
@@ -263,6 +264,18 @@ func (r *rig) aim(dst string) uint32 {
 	return r.aims
 }
 
+// good marks a source as one that completed a handshake, in a generation.
+func (r *rig) good(src string, generation int) {
+	a := addr(src).As16()
+	i, mask := GoodBits(r.t.Control.Seed, a)
+	r.t.Good[i].Bits[generation] |= mask
+	at, bit := Coarse6(a)
+	if is4(&a) {
+		at, bit = Coarse4(a)
+	}
+	r.t.Coarse.Good[at][generation] |= bit
+}
+
 // socket puts an AF_XDP socket into queue 0 and returns a function that closes it.
 func (r *rig) socket() (closeIt func()) {
 	r.Helper()
@@ -319,8 +332,13 @@ func place(tb testing.TB, buckets []Bucket, hash, tag, slot uint32) {
 func setPresence(s *Sensor, a [16]byte, level uint64) {
 	t := s.Tables()
 	if is4(&a) {
+		i, mask := Coarse4(a)
+		t.Coarse.Four[0][i] |= mask
+		t.Coarse.Four[1][i] |= mask
 		raise(t.Presence4, Presence4Cell(a), level)
 	} else {
+		i, mask := Coarse6(a)
+		t.Coarse.Six[0][i] |= mask
 		raise(t.Presence6, Presence6Cell(t.Control.Seed, a), level)
 	}
 }

@@ -18,7 +18,6 @@ import (
 const (
 	sensorMapArms         = "arms"
 	sensorMapBridge       = "bridge"
-	sensorMapControl      = "control"
 	sensorMapCredits      = "credits"
 	sensorMapDests        = "dests"
 	sensorMapFilters      = "filters"
@@ -40,7 +39,10 @@ const (
 	sensorMapVerdicts     = "verdicts"
 	sensorProgClock       = "clock"
 	sensorProgSensor      = "sensor"
+	sensorVarCoarse       = "coarse"
+	sensorVarControl      = "control"
 	sensorVarDestMask     = "dest_mask"
+	sensorVarFirstRoom    = "first_room"
 	sensorVarFlowMask     = "flow_mask"
 	sensorVarHasFrags     = "has_frags"
 	sensorVarHasLoadBytes = "has_load_bytes"
@@ -104,7 +106,6 @@ type sensorProgramSpecs struct {
 type sensorMapSpecs struct {
 	Arms      *ebpf.MapSpec `ebpf:"arms"`
 	Bridge    *ebpf.MapSpec `ebpf:"bridge"`
-	Control   *ebpf.MapSpec `ebpf:"control"`
 	Credits   *ebpf.MapSpec `ebpf:"credits"`
 	Dests     *ebpf.MapSpec `ebpf:"dests"`
 	Filters   *ebpf.MapSpec `ebpf:"filters"`
@@ -130,7 +131,10 @@ type sensorMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type sensorVariableSpecs struct {
+	Coarse       *ebpf.VariableSpec `ebpf:"coarse"`
+	Control      *ebpf.VariableSpec `ebpf:"control"`
 	DestMask     *ebpf.VariableSpec `ebpf:"dest_mask"`
+	FirstRoom    *ebpf.VariableSpec `ebpf:"first_room"`
 	FlowMask     *ebpf.VariableSpec `ebpf:"flow_mask"`
 	HasFrags     *ebpf.VariableSpec `ebpf:"has_frags"`
 	HasLoadBytes *ebpf.VariableSpec `ebpf:"has_load_bytes"`
@@ -164,7 +168,6 @@ func (o *sensorObjects) Close() error {
 type sensorMaps struct {
 	Arms      *ebpf.Map `ebpf:"arms"`
 	Bridge    *ebpf.Map `ebpf:"bridge"`
-	Control   *ebpf.Map `ebpf:"control"`
 	Credits   *ebpf.Map `ebpf:"credits"`
 	Dests     *ebpf.Map `ebpf:"dests"`
 	Filters   *ebpf.Map `ebpf:"filters"`
@@ -190,7 +193,6 @@ func (m *sensorMaps) Close() error {
 	return _SensorClose(
 		m.Arms,
 		m.Bridge,
-		m.Control,
 		m.Credits,
 		m.Dests,
 		m.Filters,
@@ -217,7 +219,10 @@ func (m *sensorMaps) Close() error {
 //
 // It can be passed to loadSensorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type sensorVariables struct {
+	Coarse       *ebpf.Variable `ebpf:"coarse"`
+	Control      *ebpf.Variable `ebpf:"control"`
 	DestMask     *ebpf.Variable `ebpf:"dest_mask"`
+	FirstRoom    *ebpf.Variable `ebpf:"first_room"`
 	FlowMask     *ebpf.Variable `ebpf:"flow_mask"`
 	HasFrags     *ebpf.Variable `ebpf:"has_frags"`
 	HasLoadBytes *ebpf.Variable `ebpf:"has_load_bytes"`

@@ -12,6 +12,7 @@ import (
 // one after the other. XDP reads while Go writes: store what makes an entry visible last, with sync/atomic.
 type Tables struct {
 	Control   *Control
+	Coarse    *Coarse
 	Sources   []Bucket // 2 generations
 	Verdicts  []Verdict
 	Targets   []Target
@@ -22,7 +23,7 @@ type Tables struct {
 	Dests     []Dest
 	Arms      []Arm
 	Filters   []Filter
-	Good      []uint64 // 2 generations of GoodWords
+	Good      []Good
 	Credits   []Credit
 
 	Prefixes *ebpf.Map // generation → LPM trie: PrefixKey → uint32 slot
@@ -42,8 +43,10 @@ const (
 func openTables(m mapSet) (*Tables, error) {
 	t := &Tables{Prefixes: m[sensorMapPrefixes], Guard: m[sensorMapGuard]}
 	var control []Control
+	var coarse []Coarse
 	for _, each := range []func() error{
-		func() error { return share(t, m[sensorMapControl], &control) },
+		func() error { return share(t, m[mapControl], &control) },
+		func() error { return share(t, m[mapCoarse], &coarse) },
 		func() error { return share(t, m[sensorMapSources], &t.Sources) },
 		func() error { return share(t, m[sensorMapVerdicts], &t.Verdicts) },
 		func() error { return share(t, m[sensorMapTargets], &t.Targets) },
@@ -62,7 +65,7 @@ func openTables(m mapSet) (*Tables, error) {
 			return nil, err
 		}
 	}
-	t.Control = &control[0]
+	t.Control, t.Coarse = &control[0], &coarse[0]
 	return t, nil
 }
 

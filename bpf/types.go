@@ -11,7 +11,9 @@ const (
 	DestWays       = 4
 	DestIdle       = 32   // ticks
 	FirstAgain     = 8    // ticks after which a repetition of a SYN counts
-	FirstKept      = 64   // ticks for which a first SYN is remembered
+	FirstHeld      = 20   // ticks for which another does not take the place of a first SYN
+	FirstShares    = 64   // parts of all SYNs, by hash, of which some are remembered in a flood
+	FirstKept      = 64   // ticks for which it is remembered, if none has
 	AskedKept      = 64   // ticks for which an answer may come
 	Prints         = 8    // fingerprints of a Filter
 	FilterPorts    = 32   // source ports of a Filter
@@ -54,6 +56,20 @@ type Control struct {
 	Second     uint32 // bridge: interface number of the second port
 	Asking     uint32 // not 0: a destination is armed against answers it did not ask for, so questions are remembered
 	_          uint64 // always 0
+}
+
+// Coarse says whether a whole /16 (IPv4) or hashed /32 (IPv6) may hold anything: a bit each, by generation.
+type Coarse struct {
+	_    structs.HostLayout
+	Four [2][1024]uint64
+	Six  [2][1024]uint64
+	Good [1024][2]uint64 // the same about known-good sources, IPv4 and IPv6 in one, by their own generations
+}
+
+// Good has bits of sources that completed a handshake, by generation (good[i]): see GoodBits.
+type Good struct {
+	_    structs.HostLayout
+	Bits [2]uint64
 }
 
 // Cell is one entry of the source and flow tables; Slot indexes verdicts or flows, 0 is empty.
@@ -276,11 +292,15 @@ type PrefixKey struct {
 
 // Counters is stats[0] of one CPU, or the sum of all.
 type Counters struct {
-	_          structs.HostLayout
-	Drops      [Reasons]uint64
-	Would      [Reasons]uint64 // would have been dropped, but for observe mode or an observing verdict
-	Paths      [Paths]uint64
-	SampleTick uint32
-	Samples    uint32
-	_          [32]uint64
+	_           structs.HostLayout
+	Drops       [Reasons]uint64
+	Would       [Reasons]uint64 // would have been dropped, but for observe mode or an observing verdict
+	Paths       [Paths]uint64
+	SampleTick  uint32
+	Samples     uint32
+	FirstTick   uint32 // SYNs to destinations armed so that they must be repeated: in this tick, and how many shares are remembered
+	FirstSYNs   uint32
+	FirstShares uint32
+	_           uint32
+	_           [32]uint64
 }

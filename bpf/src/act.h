@@ -62,7 +62,7 @@ INLINE __u32 queue_slot(const struct env *e)
 		return queue;
 	if (queue >= PORT_QUEUES)
 		return 2 * PORT_QUEUES; /* there is none */
-	return e->ctx->ingress_ifindex == e->control->second ? queue + PORT_QUEUES : queue;
+	return e->ctx->ingress_ifindex == control.second ? queue + PORT_QUEUES : queue;
 }
 
 /* Whether user space is there to inspect and has room: PATH_INSPECT, or the path by which the packet may go instead. */
@@ -86,9 +86,9 @@ INLINE int refused(const struct env *e, __u32 path)
 {
 	__u32 reason = path == PATH_CREDIT_OPEN ? REASON_BACKLOG : REASON_CLOSED;
 
-	if (LIKELY(e->control->failure != FAIL_CLOSED))
+	if (LIKELY(control.failure != FAIL_CLOSED))
 		return 0;
-	if (e->control->observe) {
+	if (control.observe) {
 		e->stats->would[reason]++;
 		return 0;
 	}

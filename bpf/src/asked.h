@@ -54,16 +54,15 @@ NOINLINE __u32 note_question(struct xdp_md *ctx)
 {
 	__u32 zero = 0, base, step;
 	struct stats *st = map_lookup(&stats, &zero);
-	struct control *c = map_lookup(&control, &zero);
 	struct pkt *p;
 
-	if (!ctx || !st || !c)
+	if (!ctx || !st)
 		return 0;
 	p = (struct pkt *)st->scratch;
 	if (p->class != CLASS_UDP && p->class != CLASS_SYN)
 		return 0;
 	step = p->class == CLASS_UDP ? STEP_UNASKED : STEP_SYNACK;
-	base = (hash_addr(c->seed, p->src) & dest_mask) * DEST_WAYS;
+	base = (hash_addr(control.seed, p->src) & dest_mask) * DEST_WAYS;
 	for (int i = 0; i < DEST_WAYS; i++) {
 		__u32 at = base + i;
 		struct dest *d = map_lookup(&dests, &at);
@@ -73,7 +72,7 @@ NOINLINE __u32 note_question(struct xdp_md *ctx)
 		if (((__u64 *)d->addr)[0] != p->src[0] || ((__u64 *)d->addr)[1] != p->src[1])
 			continue;
 		if (d->steps & 1 << step)
-			note_recent(hash_question(c->seed, p, p->src, p->sport, p->dst, p->dport), p->now);
+			note_recent(hash_question(control.seed, p, p->src, p->sport, p->dst, p->dport), p->now);
 		return 0;
 	}
 	return 0;
@@ -91,7 +90,7 @@ INLINE int unasked(const struct env *e, __u32 which, int good)
 	if (!f || (p->class == CLASS_UDP && !has_port(f, p->sport)))
 		return 0;
 	if (mode == MODE_HOST ? good
-			      : recent_age(hash_question(e->control->seed, p, p->dst, p->dport, p->src, p->sport), p->now) <=
+			      : recent_age(hash_question(control.seed, p, p->dst, p->dport, p->src, p->sport), p->now) <=
 					ASKED_KEPT) {
 		ADD(&f->asked, 1);
 		count(e, PATH_ASKED);

@@ -19,7 +19,7 @@ INLINE void claim(struct dest *d, struct pkt *p)
 INLINE struct dest *find_dest(const struct env *e, __u32 *index)
 {
 	struct pkt *p = e->p;
-	__u32 base = (hash_addr(e->control->seed, p->dst) & dest_mask) * DEST_WAYS, idle_at = 0;
+	__u32 base = (hash_addr(control.seed, p->dst) & dest_mask) * DEST_WAYS, idle_at = 0;
 	struct dest *idle = 0;
 
 	for (int i = 0; i < DEST_WAYS; i++) {

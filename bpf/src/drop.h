@@ -85,7 +85,7 @@ INLINE int drop(const struct env *e)
 		count(e, PATH_GUARDED);
 		return 0;
 	}
-	if (e->control->observe || mode == MODE_MIRROR) {
+	if (control.observe || mode == MODE_MIRROR) {
 		e->stats->would[reason]++;
 		sample(e, reason, 0);
 		return 0;

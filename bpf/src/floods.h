@@ -9,18 +9,18 @@
 INLINE int known_good(const struct env *e)
 {
 	struct pkt *p = e->p;
-	__u64 h, bits, *word;
-	__u32 at;
+	__u32 at = p->version == 4 ? ntohl((__u32)(p->src[1] >> 32)) >> 16 : coarse6(p->src);
+	const __u64 *near = coarse.good[at >> 6];
+	struct good *g;
+	__u64 h, bits;
 
-	h = hash_addr(e->control->seed, p->version == 4 ? p->src : (__u64[2]){p->src[0], 0});
+	if (!((near[0] | near[1]) >> (at & 63) & 1))
+		return 0;
+	h = hash_addr(control.seed, p->version == 4 ? p->src : (__u64[2]){p->src[0], 0});
 	bits = 1ULL << (h >> 32 & 63) | 1ULL << (h >> 38 & 63) | 1ULL << (h >> 44 & 63);
 	at = h & (GOOD_WORDS - 1);
-	word = map_lookup(&good, &at);
-	if (word && (*word & bits) == bits)
-		return 1;
-	at += GOOD_WORDS;
-	word = map_lookup(&good, &at);
-	return word && (*word & bits) == bits;
+	g = map_lookup(&good, &at);
+	return g && ((g->bits[0] & bits) == bits || (g->bits[1] & bits) == bits);
 }
 
 /* Whether a packet of the class is over the limit of an armed destination. */
@@ -41,19 +41,50 @@ INLINE int over_limit(struct pkt *p, struct arm *a, __u32 class)
 }
 
 /*
- * Whether a SYN is the first of its tuple, and remembers it. A later one in the same place takes it, so a flood costs a
- * client at worst one more repetition, and no memory.
+ * Whether a SYN is among those that are remembered. When more come than places free up, only some of the hashes have their
+ * turn: one look-up less for all others, and their places would be taken anyway.
+ */
+INLINE int has_turn(const struct env *e)
+{
+	struct stats *st = e->stats;
+	__u32 now = e->p->now, h = mix(control.seed, e->p->src[0] ^ e->p->src[1] ^ e->p->sport) >> 40;
+
+	if (UNLIKELY(st->first_tick != now)) {
+		st->first_shares = FIRST_SHARES;
+		if (now - st->first_tick == 1 && st->first_syns > first_room)
+			st->first_shares = (__u64)first_room * FIRST_SHARES / st->first_syns + 1;
+		st->first_tick = now;
+		st->first_syns = 0;
+	}
+	st->first_syns++;
+	return (h + (now >> FIRST_TURN) * (FIRST_SHARES / 8)) % FIRST_SHARES < st->first_shares;
+}
+
+/*
+ * Whether a SYN is the first of its tuple, and remembers it. In the same place another is not remembered until the first had
+ * time to be repeated: in a flood a client may need several attempts, but one that is remembered succeeds.
  */
 INLINE int first_syn(const struct env *e)
 {
 	struct pkt *p = e->p;
-	__u64 h = hash_ends(e->control->seed, p->tenant, p->src, p->dst,
-			    (__u64)p->sport << 32 | (__u64)p->dport << 16 | p->proto);
-	__u32 age = recent_age(h, p->now);
+	__u32 i, *at, tag, was;
+	__u64 h;
+	__u8 age;
 
-	if (age <= FIRST_KEPT)
+	if (!has_turn(e))
+		return 1;
+	h = hash_ends(control.seed, p->tenant, p->src, p->dst, (__u64)p->sport << 32 | (__u64)p->dport << 16 | p->proto);
+	i = h & (RECENT - 1);
+	tag = (__u32)(h >> 32) & ~0xff;
+	at = map_lookup(&recent, &i);
+	if (!at)
+		return 0;
+	was = *at;
+	age = p->now - was;
+	if ((was & ~0xff) == tag && age <= FIRST_KEPT)
 		return age < FIRST_AGAIN;
-	note_recent(h, p->now);
+	if (!was || age > FIRST_HELD)
+		*at = tag | (p->now & 0xff);
 	return 1;
 }
 
@@ -111,7 +142,7 @@ INLINE void floods(const struct env *e)
 	__u32 i = 0, class = p->class & (CLASSES - 1);
 	struct dest *d;
 
-	if (UNLIKELY(e->control->asking))
+	if (UNLIKELY(control.asking))
 		note_question(e->ctx);
 	d = find_dest(e, &i);
 	if (!d) {

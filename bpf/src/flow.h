@@ -28,7 +28,7 @@ INLINE int holds(struct pkt *p, const struct flow *f)
 INLINE pick pick_flow(const struct env *e, pick best)
 {
 	struct pkt *p = e->p;
-	__u32 slot = e->control->zero, dir = p->swapped & 1;
+	__u32 slot = control.zero, dir = p->swapped & 1;
 	struct flow *f;
 
 	FIND(slot, flow_cells, flow_mask, 0, p->hash, p->hash >> 32);

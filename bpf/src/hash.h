@@ -21,6 +21,9 @@ INLINE __u64 finish(__u64 h)
 
 INLINE __u64 hash_addr(__u64 seed, const __u64 a[2]) { return finish(mix(~seed, a[0]) ^ mix(seed, a[1])); }
 
+/* Knuth's multiplicative hash of the first 32 bits, to 16: the place of an IPv6 address in coarse. */
+INLINE __u32 coarse6(const __u64 a[2]) { return (__u32)a[0] * 0x9e3779b1u >> 16; }
+
 /* Whether end (x, xport) sorts after end (y, yport). */
 INLINE int after(const __u64 x[2], __u16 xport, const __u64 y[2], __u16 yport)
 {
@@ -43,7 +46,7 @@ INLINE __u64 hash_ends(__u64 seed, __u64 tenant, const __u64 a[2], const __u64 b
 INLINE void hash_tuple(const struct env *e)
 {
 	struct pkt *p = e->p;
-	__u64 seed = e->control->seed;
+	__u64 seed = control.seed;
 
 	p->swapped = after(p->src, p->sport, p->dst, p->dport);
 	if (p->swapped)
@@ -62,9 +65,9 @@ INLINE __u32 shard(const struct env *e)
 
 	if (p->frag) {
 		if (p->swapped)
-			h = hash_ends(e->control->seed, p->tenant, p->dst, p->src, 0);
+			h = hash_ends(control.seed, p->tenant, p->dst, p->src, 0);
 		else
-			h = hash_ends(e->control->seed, p->tenant, p->src, p->dst, 0);
+			h = hash_ends(control.seed, p->tenant, p->src, p->dst, 0);
 	}
 	return h >> 32;
 }

@@ -36,13 +36,15 @@ INLINE int hit_verdict(struct pkt *p, __u32 slot, int limited)
 INLINE void judge(const struct env *e)
 {
 	struct pkt *p = e->p;
-	pick best = e->control->zero;
+	pick best = control.zero;
 	__u8 action;
 	int over;
 
-	if (e->control->flows)
-		best = pick_flow(e, best);
 	p->presence = presence_of(e);
+	if (LIKELY(!control.flows && p->presence < HAS_SOURCE))
+		return;
+	if (control.flows)
+		best = pick_flow(e, best);
 	if (p->presence >= HAS_SOURCE)
 		best = pick_sources(e, best);
 	if (p->presence >= HAS_PREFIX)

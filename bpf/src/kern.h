@@ -47,7 +47,7 @@ struct ethhdr {
 	__u8 dst[6];
 	__u8 src[6];
 	__be16 proto;
-} __attribute__((packed));
+};
 
 struct vlanhdr {
 	__be16 tci;

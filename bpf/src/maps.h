@@ -13,6 +13,7 @@ volatile const __u32 tick_shift = 4;
 volatile const __u32 source_mask = 0;     /* buckets of one generation - 1 */
 volatile const __u32 flow_mask = 0;       /* buckets - 1 */
 volatile const __u32 dest_mask = 0;       /* sets - 1 */
+volatile const __u32 first_room = 50000;  /* SYNs a tick and CPU that can be remembered */
 volatile const __u32 has_load_bytes = 0;  /* the kernel has xdp_load_bytes (5.18) */
 volatile const __u32 has_frags = 0;       /* frames may span several buffers */
 
@@ -31,7 +32,10 @@ volatile const __u32 has_frags = 0;       /* frames may span several buffers */
 		__type(value, value_);                   \
 	} name_ SEC(".maps")
 
-ARRAY(control, struct control, 1, BPF_F_MMAPABLE);
+/* A section of data is an array of one whose address the program knows: no look-up. */
+struct control control SEC(".data.control");
+struct coarse coarse SEC(".data.coarse");
+
 ARRAY(sources, struct bucket, 2, BPF_F_MMAPABLE);    /* sized by Go: 2 generations */
 ARRAY(verdicts, struct verdict, 1, BPF_F_MMAPABLE);  /* sized by Go */
 ARRAY(targets, struct target, 4096, BPF_F_MMAPABLE);
@@ -41,7 +45,7 @@ ARRAY(flow_cells, struct bucket, 1, BPF_F_MMAPABLE); /* sized by Go */
 ARRAY(flows, struct flow, 1, BPF_F_MMAPABLE);        /* sized by Go */
 ARRAY(dests, struct dest, DEST_WAYS, BPF_F_MMAPABLE);/* sized by Go */
 ARRAY(arms, struct arm, DEST_WAYS, BPF_F_MMAPABLE);  /* sized by Go */
-ARRAY(good, __u64, 2 * GOOD_WORDS, BPF_F_MMAPABLE);
+ARRAY(good, struct good, GOOD_WORDS, BPF_F_MMAPABLE);
 ARRAY(filters, struct filter, FILTERS, BPF_F_MMAPABLE);
 ARRAY(recent, __u32, RECENT, 0);
 ARRAY(credits, struct credit, 64, BPF_F_MMAPABLE);

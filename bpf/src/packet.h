@@ -16,22 +16,23 @@ struct pkt {
 	__u64 hash;   /* of the tuple, the same for both directions; only if somebody asks */
 	__u32 len;    /* of the frame */
 	__u32 now;    /* tick */
-	__u32 outer;  /* offset of the outermost IP header */
+	__u32 outer;  /* gwlb: offset of the outermost IP header */
 	__u32 left;   /* bytes from l4 to the end of the IP packet */
 	__u16 l3;     /* offset of the IP header */
 	__u16 l4;     /* of what follows it; beyond MAX_OFF if that cannot be */
-	__u16 sport;  /* 0 unless TCP, UDP or SCTP and not a later fragment */
-	__u16 dport;
 	__u8 version; /* 4 or 6 */
 	__u8 proto;
-	__u8 flags;   /* TCP */
-	__u8 class;
-	__u8 bad;     /* enum reason found while parsing; addresses are valid unless REASON_BAD_IP */
-	__u8 vital;   /* ICMP that floods must not lose: path MTU, neighbour discovery */
 	__u8 enforce; /* verdicts, sanity and floods may drop */
 	__u8 alive;   /* user space is */
+	struct features seen; /* only if somebody looks */
 
 	struct {      /* zero at the start of every packet */
+		__u16 sport; /* 0 unless TCP, UDP or SCTP and not a later fragment */
+		__u16 dport;
+		__u8 class;
+		__u8 flags;  /* TCP */
+		__u8 vital;  /* ICMP that floods must not lose: path MTU, neighbour discovery */
+		__u8 bad;    /* enum reason found while parsing; addresses are valid unless REASON_BAD_IP */
 		__u64 tenant;
 		__u32 rule; /* of the verdict that wants the packet dropped */
 		__u32 slot;
@@ -43,7 +44,6 @@ struct pkt {
 		__u8 decided; /* nobody need look at this packet any more */
 		__u8 spare[2];
 	};
-	struct features seen; /* only if somebody looks */
 };
 
 _Static_assert(sizeof(struct pkt) <= sizeof(((struct stats *)0)->scratch), "struct pkt has outgrown its place");
@@ -53,7 +53,6 @@ struct env {
 	struct xdp_md *ctx;
 	struct pkt *p;
 	struct stats *stats;
-	struct control *control;
 };
 
 INLINE void count(const struct env *e, __u32 path) { e->stats->paths[path]++; }

@@ -96,6 +96,15 @@ NOINLINE __u32 ip6_extensions(struct xdp_md *ctx, __u32 off, __u32 proto)
 	return EXT_BAD;
 }
 
+/* In words: what is stored by halves a processor cannot load whole without a wait. */
+INLINE void copy16(__u64 to[2], const void *from)
+{
+	const __u64 *words = from;
+
+	to[0] = words[0];
+	to[1] = words[1];
+}
+
 INLINE void mapped(__u64 to[2], __be32 ip4)
 {
 	to[0] = 0;
@@ -108,27 +117,29 @@ INLINE __u32 parse_ip4(const struct env *e, __u32 off, __u32 *left)
 	struct xdp_md *ctx = e->ctx;
 	struct pkt *p = e->p;
 	struct iphdr *ip = at(ctx, off);
-	__u32 hlen, total, frag, later;
+	__u32 hlen, total, frag;
 
-	p->bad = REASON_BAD_IP;
 	if (!FITS(ctx, ip, sizeof(*ip)))
-		return 0;
+		goto bad;
 	hlen = (ip->vihl & 15) * 4;
 	total = ntohs(ip->len);
 	if (ip->vihl >> 4 != 4 || hlen < sizeof(*ip) || total < hlen || off + total > p->len)
-		return 0;
-	p->bad = REASON_NONE;
+		goto bad;
 	mapped(p->src, ip->src);
 	mapped(p->dst, ip->dst);
-	p->version = ip->vihl >> 4;
+	p->version = 4;
 	p->proto = ip->proto;
-	frag = ntohs(ip->frag);
-	later = ((frag & 0x1fff) + 0x1fff) >> 13; /* without a branch */
-	p->frag = later * FRAG_LATER | ((frag >> 13) & ~later & 1) * FRAG_FIRST;
-	if ((frag & 0x1fff) == 1) /* overwrites the flags of a TCP header: RFC 3128 */
-		p->bad = REASON_FRAGMENT;
+	if (UNLIKELY(ip->frag & htons(0x3fff))) {
+		frag = ntohs(ip->frag) & 0x1fff;
+		p->frag = frag ? FRAG_LATER : FRAG_FIRST;
+		if (frag == 1) /* overwrites the flags of a TCP header: RFC 3128 */
+			p->bad = REASON_FRAGMENT;
+	}
 	*left = total - hlen;
 	return off + hlen;
+bad:
+	p->bad = REASON_BAD_IP;
+	return 0;
 }
 
 INLINE __u32 parse_ip6(const struct env *e, __u32 off, __u32 *left)
@@ -138,27 +149,30 @@ INLINE __u32 parse_ip6(const struct env *e, __u32 off, __u32 *left)
 	struct ip6hdr *ip = at(ctx, off);
 	__u32 end, ext, l4;
 
-	p->bad = REASON_BAD_IP;
 	if (!FITS(ctx, ip, sizeof(*ip)))
-		return 0;
+		goto bad;
 	end = off + sizeof(*ip) + ntohs(ip->len);
 	if (ntohl(ip->vtf) >> 28 != 6 || end > p->len)
-		return 0;
-	p->bad = REASON_NONE;
-	__builtin_memcpy(p->src, ip->src, 16);
-	__builtin_memcpy(p->dst, ip->dst, 16);
-	p->version = ntohl(ip->vtf) >> 28;
-	ext = ip->next << 16 | (off + sizeof(*ip));
-	if (UNLIKELY(ip->next != PROTO_TCP && ip->next != PROTO_UDP))
-		ext = ip6_extensions(ctx, off + sizeof(*ip), ip->next);
-	l4 = EXT_OFF(ext);
-	if (ext & EXT_BAD || l4 > end) {
-		p->proto = PROTO_NONE;
-		p->bad = REASON_EXTENSIONS;
-		return 0;
+		goto bad;
+	copy16(p->src, ip->src);
+	copy16(p->dst, ip->dst);
+	p->version = 6;
+	p->proto = ip->next;
+	l4 = off + sizeof(*ip);
+	if (UNLIKELY(ip->next != PROTO_TCP && ip->next != PROTO_UDP)) {
+		ext = ip6_extensions(ctx, l4, ip->next);
+		l4 = EXT_OFF(ext);
+		if (ext & EXT_BAD || l4 > end) {
+			p->proto = PROTO_NONE;
+			p->bad = REASON_EXTENSIONS;
+			return 0;
+		}
+		p->frag = EXT_FRAG(ext);
+		p->proto = EXT_PROTO(ext);
 	}
-	p->frag = EXT_FRAG(ext);
-	p->proto = EXT_PROTO(ext);
 	*left = end - l4;
 	return l4;
+bad:
+	p->bad = REASON_BAD_IP;
+	return 0;
 }

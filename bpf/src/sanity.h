@@ -15,6 +15,17 @@ INLINE int bad_flags(__u8 f)
 	return all == (TCP_FIN | TCP_PSH | TCP_URG);
 }
 
+/* The same for all values of the six flags at once, as a constant. */
+INLINE __u64 all_bad_flags(void)
+{
+	__u64 set = 0;
+
+	UNROLL
+	for (int f = 0; f < 64; f++)
+		set |= (__u64)bad_flags(f) << f;
+	return set;
+}
+
 /* Loopback, multicast and broadcast never send. 0.0.0.0 and :: do: DHCP (RFC 2131), duplicate detection (RFC 4862). */
 INLINE int bad_source(struct pkt *p)
 {
@@ -45,7 +56,7 @@ INLINE __u32 sanity(struct pkt *p)
 		return REASON_NONE;
 	if (!p->sport || !p->dport)
 		return REASON_PORT_ZERO;
-	if (p->proto == PROTO_TCP && bad_flags(p->flags))
+	if (p->proto == PROTO_TCP && all_bad_flags() >> (p->flags & 63) & 1)
 		return REASON_TCP_FLAGS;
 	return REASON_NONE;
 }

@@ -20,11 +20,10 @@ INLINE int let_go(const struct env *e, __u32 path)
 /* Whether somebody inspects, and whether verdicts hold: see enum failure. */
 INLINE void check_lease(const struct env *e)
 {
-	const struct control *c = e->control;
-	__s32 age = e->p->now - c->heartbeat;
+	__s32 age = e->p->now - control.heartbeat;
 
-	e->p->alive = !c->lease || age <= (__s32)c->lease;
-	e->p->enforce = e->p->alive || c->failure != FAIL_OPEN || age <= (__s32)c->hold;
+	e->p->alive = !control.lease || age <= (__s32)control.lease;
+	e->p->enforce = e->p->alive || control.failure != FAIL_OPEN || age <= (__s32)control.hold;
 }
 
 /* Judges the packet; returns whether it is dropped. */
@@ -33,7 +32,7 @@ INLINE int stages(const struct env *e)
 	struct pkt *p = e->p;
 
 	if (p->bad != REASON_BAD_IP) {
-		if (mode == MODE_GWLB || mode == MODE_BRIDGE || e->control->flows || e->control->capture)
+		if (mode == MODE_GWLB || mode == MODE_BRIDGE || control.flows || control.capture)
 			hash_tuple(e);
 		if (p->enforce)
 			judge(e);
@@ -55,7 +54,7 @@ INLINE int act(const struct env *e)
 		return inline_act(e);
 	if (e->p->decided)
 		count(e, PATH_BYPASS);
-	else if (e->control->capture)
+	else if (control.capture)
 		capture(e);
 	if (mode == MODE_MIRROR) {
 		count(e, PATH_CONSUMED);
@@ -70,7 +69,7 @@ INLINE void begin(const struct env *e)
 {
 	struct pkt *p = e->p;
 
-	__builtin_memset(&p->tenant, 0, sizeof(*p) - __builtin_offsetof(struct pkt, tenant));
+	__builtin_memset(&p->sport, 0, sizeof(*p) - __builtin_offsetof(struct pkt, sport));
 	p->len = has_frags ? xdp_buff_len(e->ctx) : e->ctx->data_end - e->ctx->data;
 	e->stats->paths[PATH_PACKETS]++;
 	e->stats->paths[PATH_BYTES] += p->len;
@@ -83,11 +82,10 @@ int sensor(struct xdp_md *ctx)
 	struct env e = {
 		.ctx = ctx,
 		.stats = map_lookup(&stats, &zero),
-		.control = map_lookup(&control, &zero),
 	};
 	enum frame frame;
 
-	if (!e.stats || !e.control)
+	if (!e.stats)
 		return XDP_PASS;
 	e.p = (struct pkt *)e.stats->scratch;
 	begin(&e);
@@ -98,7 +96,7 @@ int sensor(struct xdp_md *ctx)
 	}
 	if (frame != FRAME_JUDGE)
 		return let_go(&e, PATH_OTHER);
-	if (UNLIKELY(e.control->kill))
+	if (UNLIKELY(control.kill))
 		return let_go(&e, PATH_KILLED);
 	e.p->now = jiffies64() >> tick_shift;
 	check_lease(&e);

@@ -4,38 +4,46 @@
 /* Ports, flags and class of a packet, from its transport header. */
 #include "parse.h"
 
-/* What transport() returns, packed into a register. */
-#define T_SPORT(t) ((__u16)((t) >> 48))
-#define T_DPORT(t) ((__u16)((t) >> 32))
-#define T_FLAGS(t) ((__u8)((t) >> 24))
-#define T_CLASS(t) ((__u8)((t) >> 16))
-#define T_VITAL(t) ((__u8)((t) >> 8))
-#define T_BAD(t) ((__u8)(t))
-#define T(ports, flags, class, vital, bad) \
-	((ports) << 32 | (__u64)(flags) << 24 | (__u64)(class) << 16 | (vital) << 8 | (bad))
-
-/* Ports as sport << 16 | dport: they lie in the same place in TCP, UDP and SCTP. */
-INLINE __u64 ports(const void *header) { return ntohl(*(const __be32 *)header); }
-
-INLINE __u64 tcp(const struct tcphdr *tcp, __u32 left)
+/* The ports lie in the same place in TCP, UDP and SCTP. */
+INLINE void set_ports(struct pkt *p, const void *header)
 {
-	__u32 hlen = (tcp->off >> 4) * 4, class = CLASS_TCP;
+	const __be16 *port = header;
 
-	if (tcp->flags & TCP_SYN)
-		class = tcp->flags & TCP_ACK ? CLASS_SYNACK : CLASS_SYN;
-	if (hlen < sizeof(*tcp) || hlen > left)
-		return T(0ULL, 0, class, 0, REASON_BAD_L4);
-	return T(ports(tcp), tcp->flags, class, 0, REASON_NONE);
+	p->sport = ntohs(port[0]);
+	p->dport = ntohs(port[1]);
 }
 
-INLINE __u64 udp(const struct udphdr *udp, __u32 left, __u32 frag)
+INLINE void set_bad(struct pkt *p, __u32 reason)
+{
+	if (!p->bad)
+		p->bad = reason;
+}
+
+INLINE void parse_tcp(struct pkt *p, const struct tcphdr *tcp, __u32 left)
+{
+	__u32 hlen = (tcp->off >> 4) * 4;
+	__u8 flags = tcp->flags;
+
+	p->class = CLASS_TCP;
+	if (flags & TCP_SYN)
+		p->class = flags & TCP_ACK ? CLASS_SYNACK : CLASS_SYN;
+	if (hlen < sizeof(*tcp) || hlen > left) {
+		set_bad(p, REASON_BAD_L4);
+		return;
+	}
+	p->flags = flags;
+	set_ports(p, tcp);
+}
+
+INLINE void parse_udp(struct pkt *p, const struct udphdr *udp, __u32 left)
 {
 	__u32 len = ntohs(udp->len);
 
 	/* a first fragment has only its part of what the length says */
-	if (len < sizeof(*udp) || (len > left && !frag))
-		return T(0ULL, 0, CLASS_UDP, 0, REASON_BAD_L4);
-	return T(ports(udp), 0, CLASS_UDP, 0, REASON_NONE);
+	if (len < sizeof(*udp) || (len > left && !p->frag))
+		set_bad(p, REASON_BAD_L4);
+	else
+		set_ports(p, udp);
 }
 
 /* Path MTU (RFC 1191, RFC 8201) and neighbour discovery (RFC 4861) must get through an ICMP flood. */
@@ -47,35 +55,50 @@ INLINE int vital_icmp(const __u8 *icmp, __u32 version)
 }
 
 /* Reads the header at off, of left bytes with all that follows it. */
-INLINE __u64 transport(struct xdp_md *ctx, const struct pkt *p, __u32 off, __u32 left)
+INLINE void parse_transport(struct xdp_md *ctx, struct pkt *p, __u32 off, __u32 left)
 {
 	__u32 bad = p->frag ? REASON_FRAGMENT : REASON_BAD_L4;
 	void *header;
 
-	if (p->frag == FRAG_LATER)
-		return T(0ULL, 0, CLASS_FRAGMENT, 0, REASON_NONE);
-	if (off > MAX_OFF)
-		return T(0ULL, 0, CLASS_OTHER, 0, REASON_EXTENSIONS);
+	if (p->frag == FRAG_LATER) {
+		p->class = CLASS_FRAGMENT;
+		return;
+	}
+	p->class = CLASS_OTHER;
+	if (off > MAX_OFF) {
+		set_bad(p, REASON_EXTENSIONS);
+		return;
+	}
 	header = at(ctx, off);
 	switch (p->proto) {
 	case PROTO_TCP:
+		p->class = CLASS_TCP;
 		if (left < sizeof(struct tcphdr) || !FITS(ctx, header, sizeof(struct tcphdr)))
-			return T(0ULL, 0, CLASS_TCP, 0, bad);
-		return tcp(header, left);
+			set_bad(p, bad);
+		else
+			parse_tcp(p, header, left);
+		return;
 	case PROTO_UDP:
+		p->class = CLASS_UDP;
 		if (left < sizeof(struct udphdr) || !FITS(ctx, header, sizeof(struct udphdr)))
-			return T(0ULL, 0, CLASS_UDP, 0, bad);
-		return udp(header, left, p->frag);
+			set_bad(p, bad);
+		else
+			parse_udp(p, header, left);
+		return;
 	case PROTO_SCTP:
 		if (left < 12 || !FITS(ctx, header, 12))
-			return T(0ULL, 0, CLASS_OTHER, 0, bad);
-		return T(ports(header), 0, CLASS_OTHER, 0, REASON_NONE);
+			set_bad(p, bad);
+		else
+			set_ports(p, header);
+		return;
 	}
 	if (p->proto != (p->version == 4 ? PROTO_ICMP : PROTO_ICMP6))
-		return T(0ULL, 0, CLASS_OTHER, 0, REASON_NONE);
+		return;
+	p->class = CLASS_ICMP;
 	if (left < 4 || !FITS(ctx, header, 4))
-		return T(0ULL, 0, CLASS_ICMP, 0, bad);
-	return T(0ULL, 0, CLASS_ICMP, vital_icmp(header, p->version), REASON_NONE);
+		set_bad(p, bad);
+	else
+		p->vital = vital_icmp(header, p->version);
 }
 
 /* Parses the packet of ethertype type at off. Returns 0 if it is not IP. */
@@ -83,9 +106,8 @@ INLINE int parse_packet(const struct env *e, __u32 off, __u16 type)
 {
 	struct pkt *p = e->p;
 	__u32 left = 0, l4;
-	__u64 t;
 
-	if (type == ETH_IP)
+	if (LIKELY(type == ETH_IP))
 		l4 = parse_ip4(e, off, &left);
 	else if (type == ETH_IP6)
 		l4 = parse_ip6(e, off, &left);
@@ -96,13 +118,6 @@ INLINE int parse_packet(const struct env *e, __u32 off, __u16 type)
 	p->l3 = off;
 	p->l4 = l4;
 	p->left = left;
-	t = transport(e->ctx, p, l4, left);
-	p->sport = T_SPORT(t);
-	p->dport = T_DPORT(t);
-	p->flags = T_FLAGS(t);
-	p->class = T_CLASS(t);
-	p->vital = T_VITAL(t);
-	if (!p->bad)
-		p->bad = T_BAD(t);
+	parse_transport(e->ctx, p, l4, left);
 	return 1;
 }

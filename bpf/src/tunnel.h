@@ -118,7 +118,8 @@ INLINE enum frame parse_frame(const struct env *e)
 
 	if (!off)
 		return FRAME_OTHER;
-	p->outer = off;
+	if (mode == MODE_GWLB)
+		p->outer = off;
 	if (mode == MODE_HOST || mode == MODE_BRIDGE)
 		return parse_packet(e, off, type) ? FRAME_JUDGE : FRAME_OTHER;
 

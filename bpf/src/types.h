@@ -74,6 +74,18 @@ enum class { CLASS_SYN, CLASS_SYNACK, CLASS_UDP, CLASS_ICMP, CLASS_TCP, CLASS_FR
 
 enum failure { FAIL_OPEN = 1, FAIL_STATIC, FAIL_CLOSED };
 
+/* Whether a whole /16 (IPv4) or hashed /32 (IPv6) may hold anything: a bit each, by generation. */
+struct coarse {
+	__u64 four[2][1024];
+	__u64 six[2][1024];
+	__u64 good[1024][2]; /* the same about known-good sources, IPv4 and IPv6 in one, by their own generations */
+};
+
+/* good[i]: bits of sources that completed a handshake, both generations side by side. */
+struct good {
+	__u64 bits[2];
+};
+
 /* What a /24 (IPv4) or /48 (IPv6) may hold; each level includes those below. */
 enum presence { HAS_NOTHING, HAS_SOURCE, HAS_PREFIX, HAS_GUARD };
 
@@ -180,7 +192,10 @@ struct dest {
 	__u64 bytes;
 };
 #define FIRST_AGAIN 8    /* ticks after which a repetition counts: senders wait a second (RFC 6298) */
-#define FIRST_KEPT 64    /* ticks for which a first SYN is remembered */
+#define FIRST_HELD 20    /* ticks for which another does not take the place of a first SYN */
+#define FIRST_KEPT 64    /* ticks for which it is remembered, if none has */
+#define FIRST_SHARES 64  /* parts of all SYNs, by hash; in a flood some of them are remembered */
+#define FIRST_TURN 7     /* log2 ticks after which others have their turn */
 #define ASKED_KEPT 64    /* ticks for which an answer may come */
 #define DEST_WAYS 4
 #define DEST_IDLE 32 /* ticks without a packet after which a way may be claimed: about 2 s */
@@ -287,6 +302,10 @@ struct stats {
 	__u64 paths[PATHS];
 	__u32 sample_tick;
 	__u32 samples;
+	__u32 first_tick;  /* SYNs to destinations armed so: in this tick, and how many shares are remembered */
+	__u32 first_syns;
+	__u32 first_shares;
+	__u32 spare;
 	__u64 scratch[32]; /* the program's own: struct pkt */
 };
 #define SAMPLES_PER_TICK 8

@@ -82,10 +82,10 @@ INLINE pick walk(const struct env *e, pick best, __u32 slot, __u8 reason)
 /* Verdicts on the address addr, which stands for the source with plen bits. */
 INLINE pick pick_source(const struct env *e, pick best, const __u64 addr[2], __u32 plen, __u32 tag, __u32 hash)
 {
-	__u32 slot = e->control->zero;
+	__u32 slot = control.zero;
 	struct verdict *v;
 
-	FIND(slot, sources, source_mask, e->control->generation ? source_mask + 1 : 0, hash, tag);
+	FIND(slot, sources, source_mask, control.generation ? source_mask + 1 : 0, hash, tag);
 	if (!slot)
 		return best;
 	v = map_lookup(&verdicts, &slot);
@@ -97,7 +97,7 @@ INLINE pick pick_source(const struct env *e, pick best, const __u64 addr[2], __u
 INLINE pick pick_sources(const struct env *e, pick best)
 {
 	struct pkt *p = e->p;
-	__u64 seed = e->control->seed, net[2], h;
+	__u64 seed = control.seed, net[2], h;
 
 	if (p->version == 4) /* the address is its own tag */
 		return pick_source(e, best, p->src, 128, p->src[1] >> 32, finish(mix(seed, p->src[1])));
@@ -112,7 +112,7 @@ INLINE pick pick_sources(const struct env *e, pick best)
 INLINE pick pick_prefix(const struct env *e, pick best)
 {
 	struct prefix_key key = {.plen = 128};
-	__u32 gen = e->control->generation, *slot;
+	__u32 gen = control.generation, *slot;
 	void *trie = map_lookup(&prefixes, &gen);
 
 	if (!trie)

@@ -1,7 +1,7 @@
 // Command bench prints the README's figures: ratios against peers and floors, measured side by side in one run, medians of
 // several. Absolute times are printed for orientation; they belong to the machine.
 //
-//	bench [-area dataplane|matching|pipeline|floods|collector] [-runs N]
+//	bench [-area dataplane|matching|pipeline|floods|collector] [-part programs|floods|inline|latency|swaps] [-runs N]
 package main
 
 import (
@@ -18,30 +18,31 @@ import (
 // area is one part of the product with something to measure.
 type area struct {
 	name string
-	run  func(runs int) error
+	run  func(runs int, part string) error
 }
 
 func areas() []area {
 	return []area{
-		{"dataplane", func(runs int) error { return dataplane.Run(os.Stdout, runs) }},
-		{"matching", matching},
-		{"pipeline", pipeline},
-		{"floods", func(runs int) error { return floods.Run(os.Stdout, runs) }},
-		{"collector", collector},
+		{"dataplane", func(runs int, part string) error { return dataplane.Run(os.Stdout, runs, part) }},
+		{"matching", func(runs int, _ string) error { return matching(runs) }},
+		{"pipeline", func(runs int, _ string) error { return pipeline(runs) }},
+		{"floods", func(runs int, _ string) error { return floods.Run(os.Stdout, runs) }},
+		{"collector", func(runs int, _ string) error { return collector(runs) }},
 	}
 }
 
 func main() {
 	only := flag.String("area", "", "measure this area alone")
+	part := flag.String("part", "", "of the area dataplane, measure this part alone")
 	runs := flag.Int("runs", 5, "runs of each measurement")
 	flag.Parse()
-	if err := run(*only, *runs); err != nil {
+	if err := run(*only, *part, *runs); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(only string, runs int) error {
+func run(only, part string, runs int) error {
 	all := areas()
 	if only != "" && !slices.ContainsFunc(all, func(a area) bool { return a.name == only }) {
 		return fmt.Errorf("no area %q; there are %s", only, strings.Join(names(all), ", "))
@@ -51,7 +52,7 @@ func run(only string, runs int) error {
 			continue
 		}
 		fmt.Printf("## %s\n\n", a.name)
-		if err := a.run(runs); err != nil {
+		if err := a.run(runs, part); err != nil {
 			return fmt.Errorf("%s: %w", a.name, err)
 		}
 		fmt.Println()

@@ -166,15 +166,25 @@ func (e *Enforcer) unfix(d *bpf.Dest) {
 
 // MarkGood notes that a source has completed a handshake: it passes armed destinations first for the next minutes.
 func (e *Enforcer) MarkGood(src netip.Addr) {
+	half := atomic.LoadUint32(&e.maps.Control.Good) & 1
+	at, bit := bpf.Coarse6(src.As16())
+	if src.Unmap().Is4() {
+		at, bit = bpf.Coarse4(src.As16())
+	}
+	atomic.OrUint64(&e.maps.Coarse.Good[at][half], bit)
 	i, mask := bpf.GoodBits(e.maps.Control.Seed, src.As16())
-	half := int(atomic.LoadUint32(&e.maps.Control.Good)&1) * bpf.GoodWords
-	atomic.OrUint64(&e.maps.Good[half+i], mask)
+	atomic.OrUint64(&e.maps.Good[i].Bits[half], mask)
 }
 
 // ageGood empties the older half of the known-good bits and fills that from now on.
 func (e *Enforcer) ageGood(now time.Time) {
 	half := 1 - e.maps.Control.Good&1
-	clear(e.maps.Good[int(half)*bpf.GoodWords:][:bpf.GoodWords])
+	for i := range e.maps.Good {
+		atomic.StoreUint64(&e.maps.Good[i].Bits[half], 0)
+	}
+	for i := range e.maps.Coarse.Good {
+		atomic.StoreUint64(&e.maps.Coarse.Good[i][half], 0)
+	}
 	atomic.StoreUint32(&e.maps.Control.Good, half)
 	e.good = now
 }

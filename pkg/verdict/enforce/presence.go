@@ -11,19 +11,31 @@ import (
 // presence tells XDP what a neighbourhood may hold, in one generation's words. Levels only rise until the words are built
 // anew: one too high costs a look-up, nothing else.
 type presence struct {
-	four, six []uint64
-	control   *bpf.Control
+	four, six             []uint64
+	coarseFour, coarseSix []uint64 // a bit for each neighbourhood of neighbourhoods
+	control               *bpf.Control
 }
 
 func presenceOf(t *bpf.Tables, generation uint32) presence {
 	const six = bpf.Presence6Words + bpf.Presence6Short
 	g := int(generation)
-	return presence{t.Presence4[g*bpf.Presence4Words:][:bpf.Presence4Words], t.Presence6[g*six:][:six], t.Control}
+	return presence{t.Presence4[g*bpf.Presence4Words:][:bpf.Presence4Words], t.Presence6[g*six:][:six],
+		t.Coarse.Four[g][:], t.Coarse.Six[g][:], t.Control}
 }
 
 func (p presence) clear() {
 	clear(p.four)
 	clear(p.six)
+	clear(p.coarseFour)
+	clear(p.coarseSix)
+}
+
+// copy makes p say what from says.
+func (p presence) copy(from presence) {
+	copy(p.four, from.four)
+	copy(p.six, from.six)
+	copy(p.coarseFour, from.coarseFour)
+	copy(p.coarseSix, from.coarseSix)
 }
 
 // raise sets the level of every neighbourhood that prefix touches to at least level.
@@ -35,7 +47,16 @@ func (p presence) raise(prefix netip.Prefix, level uint64) {
 		for i := range 1 << max(0, 24-bits) {
 			raise(p.four, first+i, level)
 		}
+		at, bit := bpf.Coarse4(addr)
+		for range 1 << max(0, 16-bits) {
+			atomic.OrUint64(&p.coarseFour[at], bit)
+			if bit <<= 1; bit == 0 {
+				at, bit = at+1, 1
+			}
+		}
 	case bits >= 48:
+		at, bit := bpf.Coarse6(addr)
+		atomic.OrUint64(&p.coarseSix[at], bit)
 		raise(p.six, bpf.Presence6Cell(p.control.Seed, addr), level)
 	default: // shorter ones are known by their first 16 bits
 		first := bpf.Presence6Words*32 + int(binary.BigEndian.Uint16(addr[:]))

@@ -181,8 +181,7 @@ func (e *Enforcer) beginCopy(generation uint32) error {
 	}
 	sources, presence := e.half(generation)
 	copy(sources, e.sources)
-	copy(presence.four, e.presence.four)
-	copy(presence.six, e.presence.six)
+	presence.copy(e.presence)
 	e.sources, e.presence = sources, presence
 	return nil
 }

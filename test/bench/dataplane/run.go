@@ -8,12 +8,22 @@ import (
 	"strings"
 )
 
-// Run measures everything runs times and writes one table of medians.
-func Run(w io.Writer, runs int) error {
+// Run measures everything, or one part alone, runs times and writes one table of medians.
+func Run(w io.Writer, runs int, only string) error {
 	b := &bench{runs: runs}
 	var errs []error
-	for _, area := range []func() error{b.programs, b.floods, b.inline, b.latency, b.swaps} {
-		errs = append(errs, area())
+	known := only == ""
+	for _, part := range []struct {
+		name    string
+		measure func() error
+	}{{"programs", b.programs}, {"floods", b.floods}, {"inline", b.inline}, {"latency", b.latency}, {"swaps", b.swaps}} {
+		if only == "" || only == part.name {
+			known = true
+			errs = append(errs, part.measure())
+		}
+	}
+	if !known {
+		return fmt.Errorf("no part %q; there are programs, floods, inline, latency and swaps", only)
 	}
 	b.print(w)
 	return errors.Join(errs...)
@@ -45,6 +55,6 @@ func median(values []float64) float64 {
 
 func times(x float64) string { return fmt.Sprintf("%.2f×", x) }
 
-func ns(x float64) string { return fmt.Sprintf("%.0f ns", x) }
+func ns(x float64) string { return fmt.Sprintf("%.1f ns", x) }
 
 func mpps(x float64) string { return fmt.Sprintf("%.2f Mpps", x/1e6) }
