@@ -21,6 +21,8 @@ const (
 	ReasonFloodOther
 	ReasonFingerprint
 	ReasonUnasked
+	ReasonChallenge
+	ReasonProof
 	ReasonBadIP
 	ReasonBadL4
 	ReasonTCPFlags
@@ -37,7 +39,7 @@ const (
 // String is the reason's name in metrics, alerts and documents.
 func (r Reason) String() string {
 	names := [Reasons]string{"none", "flow", "source", "prefix", "rate", "flood-syn", "flood-synack", "flood-udp",
-		"flood-icmp", "flood-tcp", "flood-fragment", "flood-other", "fingerprint", "unasked", "bad-ip", "bad-l4", "tcp-flags", "land", "port-zero",
+		"flood-icmp", "flood-tcp", "flood-fragment", "flood-other", "fingerprint", "unasked", "challenge", "proof", "bad-ip", "bad-l4", "tcp-flags", "land", "port-zero",
 		"fragment", "bad-source", "extensions", "backlog", "closed"}
 	if int(r) < len(names) {
 		return names[r]
@@ -97,12 +99,13 @@ const (
 	StepSYNACK
 	StepSight
 	StepFirst
+	StepChallenge
 	Steps = iota
 )
 
 // String is the step's name in metrics.
 func (s Step) String() string {
-	names := [Steps]string{"fingerprint", "unasked", "synack", "sight", "first"}
+	names := [Steps]string{"fingerprint", "unasked", "synack", "sight", "first", "challenge"}
 	if int(s) < len(names) {
 		return names[s]
 	}

@@ -74,7 +74,7 @@ func (rs rigs) fresh(parent, t *testing.T, mode Mode) *rig {
 func (r *rig) empty() {
 	r.Helper()
 	t := r.t
-	*t.Control = Control{Seed: t.Control.Seed}
+	*t.Control = Control{Seed: t.Control.Seed, Key: t.Control.Key, Challenges: t.Control.Challenges}
 	clear(t.Sources)
 	clear(t.Verdicts)
 	*t.Coarse = Coarse{}

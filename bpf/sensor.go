@@ -104,16 +104,22 @@ func (s *Sensor) openMaps(spec *ebpf.CollectionSpec) (err error) {
 	return err
 }
 
-// seed draws the hash key of new maps.
+// challengesPerTick is about half a million a second and processor.
+const challengesPerTick = 32 << 10
+
+// seed draws the keys of new maps.
 func (s *Sensor) seed() error {
 	if s.tables.Control.Seed != 0 {
 		return nil
 	}
-	var b [8]byte
+	var b [24]byte
 	if _, err := rand.Read(b[:]); err != nil {
 		return fmt.Errorf("bpf: draw hash key: %w", err)
 	}
-	s.tables.Control.Seed = binary.LittleEndian.Uint64(b[:]) | 1
+	c := s.tables.Control
+	c.Key = [2]uint64{binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])}
+	c.Challenges = challengesPerTick
+	c.Seed = binary.LittleEndian.Uint64(b[:]) | 1
 	return nil
 }
 

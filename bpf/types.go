@@ -55,7 +55,10 @@ type Control struct {
 	Shorter6   uint64 // bit by an IPv6 address's first 6: prefixes shorter than /48 may hold it
 	Second     uint32 // bridge: interface number of the second port
 	Asking     uint32 // not 0: a destination is armed against answers it did not ask for, so questions are remembered
-	_          uint64 // always 0
+	Challenges uint32 // that a processor may send in a tick
+	_          uint32
+	Key        [2]uint64 // of the cookies in challenges; chosen once, as Seed
+	_          uint64    // always 0
 }
 
 // Coarse says whether a whole /16 (IPv4) or hashed /32 (IPv6) may hold anything: a bit each, by generation.
@@ -292,15 +295,17 @@ type PrefixKey struct {
 
 // Counters is stats[0] of one CPU, or the sum of all.
 type Counters struct {
-	_           structs.HostLayout
-	Drops       [Reasons]uint64
-	Would       [Reasons]uint64 // would have been dropped, but for observe mode or an observing verdict
-	Paths       [Paths]uint64
-	SampleTick  uint32
-	Samples     uint32
-	FirstTick   uint32 // SYNs to destinations armed so that they must be repeated: in this tick, and how many shares are remembered
-	FirstSYNs   uint32
-	FirstShares uint32
-	_           uint32
-	_           [32]uint64
+	_             structs.HostLayout
+	Drops         [Reasons]uint64
+	Would         [Reasons]uint64 // would have been dropped, but for observe mode or an observing verdict
+	Paths         [Paths]uint64
+	SampleTick    uint32
+	Samples       uint32
+	FirstTick     uint32 // SYNs to destinations armed so that they must be repeated: in this tick, and how many shares are remembered
+	FirstSYNs     uint32
+	FirstShares   uint32
+	ChallengeTick uint32
+	Challenges    uint32
+	_             uint32
+	_             [32]uint64
 }

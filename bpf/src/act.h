@@ -15,33 +15,59 @@ INLINE void swap_words(__u32 *x, __u32 *y, int n)
 	}
 }
 
-/*
- * Sends the frame back to the load balancer as AWS wants it: outer addresses swapped, ports, options and payload
- * untouched. Checksums need no update: the sums are the same.
- */
-INLINE int hairpin(const struct env *e)
+/* Each of these swaps what a frame has twice, and returns 0 if it does not have it. Checksums stay: the sums are the same. */
+INLINE int swap_macs(struct xdp_md *ctx)
 {
-	struct xdp_md *ctx = e->ctx;
 	struct ethhdr *eth = at(ctx, 0);
-	__u32 off = e->p->outer;
 	__u8 mac[6];
 
-	if (off > MAX_OFF || !FITS(ctx, eth, sizeof(*eth)))
-		return XDP_PASS;
+	if (!FITS(ctx, eth, sizeof(*eth)))
+		return 0;
 	__builtin_memcpy(mac, eth->dst, 6);
 	__builtin_memcpy(eth->dst, eth->src, 6);
 	__builtin_memcpy(eth->src, mac, 6);
+	return 1;
+}
+
+INLINE int swap_ip4(struct xdp_md *ctx, __u32 off)
+{
 	struct iphdr *ip = at(ctx, off);
+
 	if (!FITS(ctx, ip, sizeof(*ip)))
+		return 0;
+	swap_words(&ip->src, &ip->dst, 1);
+	return 1;
+}
+
+INLINE int swap_ip6(struct xdp_md *ctx, __u32 off)
+{
+	struct ip6hdr *ip = at(ctx, off);
+
+	if (!FITS(ctx, ip, sizeof(*ip)))
+		return 0;
+	swap_words((__u32 *)ip->src, (__u32 *)ip->dst, 4);
+	return 1;
+}
+
+INLINE int swap_ips(struct xdp_md *ctx, __u32 off)
+{
+	struct iphdr *ip = at(ctx, off);
+
+	if (!FITS(ctx, ip, sizeof(*ip)))
+		return 0;
+	return ip->vihl >> 4 == 4 ? swap_ip4(ctx, off) : swap_ip6(ctx, off);
+}
+
+/*
+ * Sends the frame back to the load balancer as AWS wants it: outer addresses swapped, ports, options and payload
+ * untouched.
+ */
+INLINE int hairpin(const struct env *e)
+{
+	__u32 off = e->p->outer;
+
+	if (off > MAX_OFF || !swap_macs(e->ctx) || !swap_ips(e->ctx, off))
 		return XDP_PASS;
-	if (ip->vihl >> 4 == 4) {
-		swap_words(&ip->src, &ip->dst, 1);
-		return XDP_TX;
-	}
-	struct ip6hdr *ip6 = at(ctx, off);
-	if (!FITS(ctx, ip6, sizeof(*ip6)))
-		return XDP_PASS;
-	swap_words((__u32 *)ip6->src, (__u32 *)ip6->dst, 4);
 	return XDP_TX;
 }
 

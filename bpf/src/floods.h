@@ -4,23 +4,48 @@
 /* Counts per destination, and what is done for armed ones. */
 #include "asked.h"
 #include "filter.h"
+#include "challenge.h"
 
-/* Whether the source is among those that completed a handshake lately: 3 bits of one word, in either generation. */
+/* Where coarse.good speaks of the source. */
+INLINE __u32 good_near(const struct pkt *p)
+{
+	return p->version == 4 ? ntohl((__u32)(p->src[1] >> 32)) >> 16 : coarse6(p->src);
+}
+
+/* The source's place in good, and its 3 bits. IPv6 counts by /64. */
+INLINE struct good *good_at(const struct pkt *p, __u64 *bits)
+{
+	__u64 h = hash_addr(control.seed, p->version == 4 ? p->src : (__u64[2]){p->src[0], 0});
+	__u32 at = h & (GOOD_WORDS - 1);
+
+	*bits = 1ULL << (h >> 32 & 63) | 1ULL << (h >> 38 & 63) | 1ULL << (h >> 44 & 63);
+	return map_lookup(&good, &at);
+}
+
+/* Whether the source has completed a handshake lately: in either generation. */
 INLINE int known_good(const struct env *e)
 {
-	struct pkt *p = e->p;
-	__u32 at = p->version == 4 ? ntohl((__u32)(p->src[1] >> 32)) >> 16 : coarse6(p->src);
-	const __u64 *near = coarse.good[at >> 6];
+	__u32 near = good_near(e->p);
+	const __u64 *word = coarse.good[near >> 6];
 	struct good *g;
-	__u64 h, bits;
+	__u64 bits;
 
-	if (!((near[0] | near[1]) >> (at & 63) & 1))
+	if (!((word[0] | word[1]) >> (near & 63) & 1))
 		return 0;
-	h = hash_addr(control.seed, p->version == 4 ? p->src : (__u64[2]){p->src[0], 0});
-	bits = 1ULL << (h >> 32 & 63) | 1ULL << (h >> 38 & 63) | 1ULL << (h >> 44 & 63);
-	at = h & (GOOD_WORDS - 1);
-	g = map_lookup(&good, &at);
+	g = good_at(e->p, &bits);
 	return g && ((g->bits[0] & bits) == bits || (g->bits[1] & bits) == bits);
+}
+
+/* Notes that the source is real. Another that is noted at the same moment may be lost, and proves itself once more. */
+INLINE void mark_good(const struct env *e)
+{
+	__u32 near = good_near(e->p), generation = control.good & 1;
+	__u64 bits;
+	struct good *g = good_at(e->p, &bits);
+
+	coarse.good[near >> 6][generation] |= 1ULL << (near & 63);
+	if (g)
+		g->bits[generation] |= bits;
 }
 
 /* Whether a packet of the class is over the limit of an armed destination. */
@@ -114,6 +139,17 @@ INLINE __u32 filtered(const struct env *e, const struct dest *d, const struct ar
 	return REASON_NONE;
 }
 
+/* What a SYN of a source that is not known is dropped for before limits: it is no repetition, or is to be answered. */
+INLINE __u32 unproved(const struct env *e, const struct dest *d, const struct arm *a)
+{
+	struct pkt *p = e->p;
+	int first = on(p, d, a, STEP_FIRST), challenged = on(p, d, a, STEP_CHALLENGE);
+
+	if (!(first | challenged) || (first && !first_syn(e)))
+		return REASON_NONE;
+	return challenged && may_challenge(e->stats, p->now) ? REASON_CHALLENGE : REASON_FLOOD_SYN;
+}
+
 /* Sets p->want if the packet to the armed destination i is to be dropped. */
 INLINE void defend(const struct env *e, const struct dest *d, __u32 i, __u32 class)
 {
@@ -125,13 +161,21 @@ INLINE void defend(const struct env *e, const struct dest *d, __u32 i, __u32 cla
 	if (!a)
 		return;
 	good = known_good(e);
-	if (d->steps & ~(1 << STEP_FIRST))
+	if (d->steps & ~(1 << STEP_FIRST | 1 << STEP_CHALLENGE))
 		p->want = filtered(e, d, a, good);
 	if (p->want)
 		return;
-	if (good)
+	if (good) {
 		count(e, PATH_GOOD);
-	else if ((class == CLASS_SYN && on(p, d, a, STEP_FIRST) && first_syn(e)) || (armed && over_limit(p, a, class)))
+		return;
+	}
+	if (class == CLASS_SYN)
+		p->want = unproved(e, d, a);
+	if (p->flags & TCP_RST && on(p, d, a, STEP_CHALLENGE) && proves(e->ctx)) {
+		mark_good(e);
+		p->want = REASON_PROOF;
+	}
+	if (!p->want && armed && over_limit(p, a, class))
 		p->want = REASON_FLOOD_SYN + class;
 }
 

@@ -6,7 +6,6 @@
 #include "sanity.h"
 #include "floods.h"
 #include "capture.h"
-#include "act.h"
 
 /* How a frame leaves that is not to be judged. */
 INLINE int let_go(const struct env *e, __u32 path)
@@ -101,7 +100,7 @@ int sensor(struct xdp_md *ctx)
 	e.p->now = jiffies64() >> tick_shift;
 	check_lease(&e);
 	if (stages(&e))
-		return XDP_DROP;
+		return e.p->want == REASON_CHALLENGE ? challenge(ctx) : XDP_DROP;
 	return act(&e);
 }
 

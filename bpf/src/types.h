@@ -30,6 +30,8 @@ enum reason {
 	REASON_FLOOD_OTHER,
 	REASON_FINGERPRINT,  /* looks like the attack on an armed destination */
 	REASON_UNASKED,      /* an answer to an armed destination that did not ask: amplification, reflection */
+	REASON_CHALLENGE,    /* SYN to an armed destination, answered in its place to see whether the source is real */
+	REASON_PROOF,        /* the reset by which a challenged source shows that it is */
 	REASON_BAD_IP,       /* version, header length or total length cannot be */
 	REASON_BAD_L4,       /* transport header cut short or its length cannot be */
 	REASON_TCP_FLAGS,    /* none, SYN+FIN, SYN+RST, or FIN+PSH+URG without ACK */
@@ -107,6 +109,9 @@ struct control {
 	__u64 shorter6;   /* bit by an IPv6 address's first 6: prefixes shorter than /48 may hold it */
 	__u32 second;     /* bridge: interface number of the second port */
 	__u32 asking;     /* not 0: a destination is armed against answers it did not ask for, so questions are remembered */
+	__u32 challenges; /* that a processor may send in a tick */
+	__u32 pad;
+	__u64 key[2];     /* of the cookies in challenges; chosen once, as seed */
 	__u64 zero;       /* always 0, which the verifier does not know */
 };
 
@@ -196,6 +201,7 @@ struct dest {
 #define FIRST_KEPT 64    /* ticks for which it is remembered, if none has */
 #define FIRST_SHARES 64  /* parts of all SYNs, by hash; in a flood some of them are remembered */
 #define FIRST_TURN 7     /* log2 ticks after which others have their turn */
+#define CHALLENGE_EPOCH 5 /* log2 ticks: about 2 s, and as long again, for which a challenge may be answered */
 #define ASKED_KEPT 64    /* ticks for which an answer may come */
 #define DEST_WAYS 4
 #define DEST_IDLE 32 /* ticks without a packet after which a way may be claimed: about 2 s */
@@ -207,6 +213,7 @@ enum step {
 	STEP_SYNACK,      /* drop SYN+ACKs that the destination has not asked for by a SYN; not in host mode */
 	STEP_SIGHT,       /* show packets to user space */
 	STEP_FIRST,       /* a SYN must be a repetition: whoever forges sources does not wait and send it again */
+	STEP_CHALLENGE,   /* a SYN that would be dropped for that, or without STEP_FIRST every SYN, is answered: see challenge.h */
 	STEPS = 8
 };
 
@@ -305,6 +312,8 @@ struct stats {
 	__u32 first_tick;  /* SYNs to destinations armed so: in this tick, and how many shares are remembered */
 	__u32 first_syns;
 	__u32 first_shares;
+	__u32 challenge_tick;
+	__u32 challenges;
 	__u32 spare;
 	__u64 scratch[32]; /* the program's own: struct pkt */
 };

@@ -117,20 +117,24 @@ func (e *Enforcer) DropUnasked(dst netip.Addr, ports []uint16, life time.Duratio
 	return nil
 }
 
-// TakeStep begins, or prolongs, a step that needs nothing but its name: bpf.StepSYNACK, StepSight or StepFirst.
+// TakeStep begins, or prolongs, a step that needs nothing but its name: bpf.StepSYNACK, StepSight, StepFirst or
+// StepChallenge.
 func (e *Enforcer) TakeStep(dst netip.Addr, step bpf.Step, life time.Duration) error {
 	switch step {
 	case bpf.StepSYNACK:
 		if e.sensor.Options().Mode == bpf.ModeHost {
 			return fmt.Errorf("enforce: step %v: in host mode XDP does not see what %v sends", step, dst)
 		}
-	case bpf.StepSight, bpf.StepFirst:
+	case bpf.StepSight, bpf.StepFirst, bpf.StepChallenge:
 	default:
 		return fmt.Errorf("enforce: step %v is not to be taken so", step)
 	}
 	e.arming.Lock()
 	defer e.arming.Unlock()
-	i, _, err := e.filter(dst)
+	i, err := e.fix(dst)
+	if err == nil && (step == bpf.StepSYNACK || step == bpf.StepSight) {
+		_, _, err = e.filter(dst) // it holds their counters
+	}
 	if err != nil {
 		return err
 	}

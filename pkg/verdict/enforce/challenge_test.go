@@ -1,0 +1,183 @@
+package enforce
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf/link"
+
+	"github.com/weir-ips/weir/bpf"
+	"github.com/weir-ips/weir/internal/lab"
+)
+
+// wire is a client and a server in namespaces of their own, with our program before the server.
+type wire struct {
+	t              *testing.T
+	client, server *lab.Namespace
+	near, far      lab.End
+	*Enforcer
+	counters func() bpf.Counters
+}
+
+func newWire(t *testing.T) *wire {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: makes network namespaces")
+	}
+	l, err := lab.New("challenge")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	w := &wire{t: t}
+	for host, ns := range map[string]**lab.Namespace{"client": &w.client, "server": &w.server} {
+		if *ns, err = l.Namespace(host); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.near, w.far, err = l.Cable(
+		lab.End{NS: w.client, Name: "eth0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.8.1/24"), netip.MustParsePrefix("fd77::1/64")}, Pass: true},
+		lab.End{NS: w.server, Name: "eth0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.8.10/24"), netip.MustParsePrefix("fd77::10/64")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := bpf.Load(bpf.Options{Mode: bpf.ModeHost, Name: "challenge", NoPin: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if w.Enforcer, err = New(s, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Enforcer.Close() })
+	w.counters = func() bpf.Counters {
+		c, err := s.Counters()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	index, err := w.server.Index("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.server.Run(func() error {
+		x, err := link.AttachXDP(link.XDPOptions{Program: s.Program(), Interface: index, Flags: link.XDPDriverMode})
+		if err == nil {
+			t.Cleanup(func() { x.Close() })
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// serve accepts connections and greets.
+func (w *wire) serve(address string) {
+	l, err := w.server.Listen("tcp", address)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Write([]byte("hello"))
+			c.Close()
+		}
+	}()
+}
+
+// connect returns how long a new connection took to be greeted.
+func (w *wire) connect(address string) time.Duration {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	start := time.Now()
+	c, err := w.client.Dial(ctx, "tcp", address)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
+	var greeting [5]byte
+	if _, err := c.Read(greeting[:]); err != nil || string(greeting[:]) != "hello" {
+		w.t.Fatalf("greeted with %q, %v", greeting, err)
+	}
+	return time.Since(start)
+}
+
+// stat is a counter of the server's TCP (/proc/net/snmp, RFC 4022) or its extensions (/proc/net/netstat).
+func (w *wire) stat(file, table, name string) (value string) {
+	w.t.Helper()
+	var b []byte
+	if err := w.server.Run(func() (err error) {
+		b, err = os.ReadFile("/proc/thread-self/net/" + file)
+		return err
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(b)) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] != table {
+			continue
+		}
+		if names == nil {
+			names = fields
+			continue
+		}
+		for i := range names {
+			if names[i] == name {
+				return fields[i]
+			}
+		}
+	}
+	w.t.Fatalf("no %s %s in %s", table, name, file)
+	return ""
+}
+
+// TestChallengedClientsConnect has a real client connect to a server that is armed, over both versions of IP, while SYNs with forged
+// sources come; none of those reaches the server.
+func TestChallengedClientsConnect(t *testing.T) {
+	w := newWire(t)
+	for _, server := range []string{"10.77.8.10:443", "[fd77::10]:443"} {
+		w.serve(server)
+		if err := w.TakeStep(netip.MustParseAddrPort(server).Addr(), bpf.StepChallenge, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	flooded := make(chan uint64, 1)
+	go func() {
+		f := lab.Flood{Kind: lab.SYNFlood, From: &lab.Host{Namespace: w.client, MAC: [6]byte(w.near.MAC), RouterMAC: [6]byte(w.far.MAC)},
+			Src: netip.MustParsePrefix("64.0.0.0/3"), Dst: netip.MustParseAddrPort("10.77.8.10:443"), Rate: 2000}
+		n, _ := f.Run(ctx, time.Minute)
+		flooded <- n
+	}()
+	for _, server := range []string{"10.77.8.10:443", "[fd77::10]:443"} {
+		first := w.connect(server)
+		again := w.connect(server)
+		t.Logf("%s: first connection after %v, next after %v", server, first, again)
+	}
+	time.Sleep(300 * time.Millisecond)
+	cancel()
+	sent := <-flooded
+	c := w.counters()
+	if c.Drops[bpf.ReasonProof] < 2 || c.Drops[bpf.ReasonChallenge] < sent || sent < 500 {
+		t.Errorf("%d forged SYNs sent, %d challenged, %d sources proved", sent, c.Drops[bpf.ReasonChallenge], c.Drops[bpf.ReasonProof])
+	}
+	if got := w.stat("snmp", "Tcp:", "PassiveOpens"); got != "4" {
+		t.Errorf("the server has opened %s connections, want 4", got)
+	}
+	if n, err := strconv.Atoi(w.stat("snmp", "Tcp:", "InSegs")); err != nil || n > 100 {
+		t.Errorf("%d segments have reached the server, %v: forged SYNs are among them", n, err)
+	}
+}
