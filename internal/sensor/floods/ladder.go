@@ -284,7 +284,11 @@ func (c *Control) hold(a *attack, dsts []netip.Addr, w *wanted, drops map[armKey
 		}
 	}
 	if slices.Contains(classes, bpf.ClassSYN) {
-		a.note(stepChallenge, "a SYN is dropped unless it repeats an earlier one", "every client repeats its SYN after a second, who forges its source does not", 0, c.o.Enforce, now)
+		for _, dst := range dsts {
+			w.step(dst, bpf.StepChallenge)
+		}
+		a.note(stepChallenge, "a SYN is answered in the address's place and dropped, unless it repeats an earlier one",
+			"a client resets the answer with the number in it and is known good, or repeats its SYN; who forges its source does neither", 0, c.o.Enforce, now)
 	}
 	a.note(stepLimit, fmt.Sprintf("more than %d a second to each address, or twice what is usual there", l.rate),
 		"sources that have completed a handshake come first and are not counted", lost, c.o.Enforce, now)
