@@ -120,7 +120,10 @@ func TestChallenge(parent *testing.T) {
 			syn := packet(c.client, c.server, options4(tcp(4000, 443, "S"), options, nil))
 			r := rs.challenged(parent, t, c.mode, c.server, c.wrap(syn))
 			sent := c.wrap(syn)
-			got := r.expect(sent, xdpTX, ReasonChallenge, ReasonNone)
+			got := r.expect(sent, xdpTX, ReasonFloodSYN, ReasonNone)
+			if got.paths[PathChallenged] != 1 {
+				t.Errorf("paths %v", got.paths)
+			}
 
 			back := got.out[c.at:][:len(syn)]
 			l4 := back[20:]
@@ -173,7 +176,7 @@ func TestChallenge(parent *testing.T) {
 			}
 			wrong(reset(4000, ack+1))
 			wrong(reset(4001, ack))
-			r.expect(sent, xdpTX, ReasonChallenge, ReasonNone)
+			r.expect(sent, xdpTX, ReasonFloodSYN, ReasonNone)
 			r.expect(reset(4000, ack), xdpDrop, ReasonProof, ReasonNone)
 			if got := r.send(sent); len(got.drops) > 0 || got.paths[PathGood] != 1 || passes != 0 && got.action != passes {
 				t.Errorf("after the proof: action %d, %v, %v", got.action, got.drops, got.paths)
@@ -189,7 +192,7 @@ func TestChallengeYields(parent *testing.T) {
 	parent.Run("observe mode", func(t *testing.T) {
 		r := rs.challenged(parent, t, ModeHost, server4, syn)
 		r.t.Control.Observe = 1
-		r.expect(syn, xdpPass, ReasonNone, ReasonChallenge)
+		r.expect(syn, xdpPass, ReasonNone, ReasonFloodSYN)
 	})
 	parent.Run("guarded", func(t *testing.T) {
 		r := rs.challenged(parent, t, ModeHost, server4, syn)
@@ -210,7 +213,7 @@ func TestChallengeYields(parent *testing.T) {
 	})
 	parent.Run("a repetition", func(t *testing.T) {
 		r := rs.challenged(parent, t, ModeHost, server4, syn, StepFirst)
-		r.expect(syn, xdpTX, ReasonChallenge, ReasonNone)
+		r.expect(syn, xdpTX, ReasonFloodSYN, ReasonNone)
 		for start := r.tick(); r.tick()-start <= FirstAgain; {
 			time.Sleep(20 * time.Millisecond)
 		}
@@ -219,7 +222,7 @@ func TestChallengeYields(parent *testing.T) {
 	parent.Run("mirror", func(t *testing.T) {
 		frame := eth(ethIP4, ip4("10.9.0.1", "10.9.0.2", protoUDP, vxlan(7, syn)))
 		r := rs.challenged(parent, t, ModeMirror, server4, frame)
-		r.expect(frame, xdpDrop, ReasonNone, ReasonChallenge)
+		r.expect(frame, xdpDrop, ReasonNone, ReasonFloodSYN)
 	})
 	parent.Run("late", func(t *testing.T) {
 		r := rs.challenged(parent, t, ModeHost, server4, syn)

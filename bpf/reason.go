@@ -21,7 +21,6 @@ const (
 	ReasonFloodOther
 	ReasonFingerprint
 	ReasonUnasked
-	ReasonChallenge
 	ReasonProof
 	ReasonBadIP
 	ReasonBadL4
@@ -39,7 +38,7 @@ const (
 // String is the reason's name in metrics, alerts and documents.
 func (r Reason) String() string {
 	names := [Reasons]string{"none", "flow", "source", "prefix", "rate", "flood-syn", "flood-synack", "flood-udp",
-		"flood-icmp", "flood-tcp", "flood-fragment", "flood-other", "fingerprint", "unasked", "challenge", "proof", "bad-ip", "bad-l4", "tcp-flags", "land", "port-zero",
+		"flood-icmp", "flood-tcp", "flood-fragment", "flood-other", "fingerprint", "unasked", "proof", "bad-ip", "bad-l4", "tcp-flags", "land", "port-zero",
 		"fragment", "bad-source", "extensions", "backlog", "closed"}
 	if int(r) < len(names) {
 		return names[r]
@@ -76,13 +75,14 @@ const (
 	PathAsked
 	PathSighted
 	PathSightLost
+	PathChallenged
 	Paths = iota
 )
 
 // String is the path's name in metrics.
 func (p Path) String() string {
 	names := [Paths]string{"packets", "bytes", "other", "pass", "hairpin", "inspect", "capture", "capture-lost", "consumed",
-		"bypass", "guarded", "killed", "lease-open", "credit-open", "no-socket", "good", "dest-full", "sample-lost", "asked", "sighted", "sight-lost"}
+		"bypass", "guarded", "killed", "lease-open", "credit-open", "no-socket", "good", "dest-full", "sample-lost", "asked", "sighted", "sight-lost", "challenged"}
 	if int(p) < len(names) {
 		return names[p]
 	}

@@ -183,5 +183,6 @@ NOINLINE int challenge(struct xdp_md *ctx)
 		if (!swap_ips(ctx, p->outer))
 			return XDP_DROP;
 	}
+	st->paths[PATH_CHALLENGED]++;
 	return XDP_TX;
 }

@@ -139,15 +139,16 @@ INLINE __u32 filtered(const struct env *e, const struct dest *d, const struct ar
 	return REASON_NONE;
 }
 
-/* What a SYN of a source that is not known is dropped for before limits: it is no repetition, or is to be answered. */
-INLINE __u32 unproved(const struct env *e, const struct dest *d, const struct arm *a)
+/* Whether a SYN is to be dropped because nothing is known of its source: it is no repetition, or has to be answered. */
+INLINE int unproved(const struct env *e, const struct dest *d, const struct arm *a)
 {
 	struct pkt *p = e->p;
 	int first = on(p, d, a, STEP_FIRST), challenged = on(p, d, a, STEP_CHALLENGE);
 
 	if (!(first | challenged) || (first && !first_syn(e)))
-		return REASON_NONE;
-	return challenged && may_challenge(e->stats, p->now) ? REASON_CHALLENGE : REASON_FLOOD_SYN;
+		return 0;
+	p->answer = challenged && may_challenge(e->stats, p->now);
+	return 1;
 }
 
 /* Sets p->want if the packet to the armed destination i is to be dropped. */
@@ -169,14 +170,12 @@ INLINE void defend(const struct env *e, const struct dest *d, __u32 i, __u32 cla
 		count(e, PATH_GOOD);
 		return;
 	}
-	if (class == CLASS_SYN)
-		p->want = unproved(e, d, a);
 	if (p->flags & TCP_RST && on(p, d, a, STEP_CHALLENGE) && proves(e->ctx)) {
 		mark_good(e);
 		p->want = REASON_PROOF;
-	}
-	if (!p->want && armed && over_limit(p, a, class))
+	} else if ((class == CLASS_SYN && unproved(e, d, a)) || (armed && over_limit(p, a, class))) {
 		p->want = REASON_FLOOD_SYN + class;
+	}
 }
 
 /* Counts the packet and sets p->want if it is part of a flood. */

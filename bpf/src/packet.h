@@ -42,7 +42,8 @@ struct pkt {
 		__u8 swapped; /* the source is end b of the tuple */
 		__u8 exempt;  /* judged already: allowed, guarded, or counted as would-be drop */
 		__u8 decided; /* nobody need look at this packet any more */
-		__u8 spare[2];
+		__u8 answer;  /* if it is dropped, it is to be answered by a challenge */
+		__u8 spare;
 	};
 };
 

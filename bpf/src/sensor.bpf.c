@@ -100,7 +100,7 @@ int sensor(struct xdp_md *ctx)
 	e.p->now = jiffies64() >> tick_shift;
 	check_lease(&e);
 	if (stages(&e))
-		return e.p->want == REASON_CHALLENGE ? challenge(ctx) : XDP_DROP;
+		return UNLIKELY(e.p->answer) ? challenge(ctx) : XDP_DROP;
 	return act(&e);
 }
 

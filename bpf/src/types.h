@@ -30,7 +30,6 @@ enum reason {
 	REASON_FLOOD_OTHER,
 	REASON_FINGERPRINT,  /* looks like the attack on an armed destination */
 	REASON_UNASKED,      /* an answer to an armed destination that did not ask: amplification, reflection */
-	REASON_CHALLENGE,    /* SYN to an armed destination, answered in its place to see whether the source is real */
 	REASON_PROOF,        /* the reset by which a challenged source shows that it is */
 	REASON_BAD_IP,       /* version, header length or total length cannot be */
 	REASON_BAD_L4,       /* transport header cut short or its length cannot be */
@@ -68,6 +67,7 @@ enum path {
 	PATH_ASKED,       /* an answer that an armed destination had asked for */
 	PATH_SIGHTED,     /* packet to an armed destination shown to user space */
 	PATH_SIGHT_LOST,  /* no room for a sighting */
+	PATH_CHALLENGED,  /* dropped SYN to an armed destination, answered in its place to see whether the source is real */
 	PATHS
 };
 

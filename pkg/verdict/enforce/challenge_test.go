@@ -171,8 +171,8 @@ func TestChallengedClientsConnect(t *testing.T) {
 	cancel()
 	sent := <-flooded
 	c := w.counters()
-	if c.Drops[bpf.ReasonProof] < 2 || c.Drops[bpf.ReasonChallenge] < sent || sent < 500 {
-		t.Errorf("%d forged SYNs sent, %d challenged, %d sources proved", sent, c.Drops[bpf.ReasonChallenge], c.Drops[bpf.ReasonProof])
+	if c.Drops[bpf.ReasonProof] < 2 || c.Paths[bpf.PathChallenged] < sent || sent < 500 {
+		t.Errorf("%d forged SYNs sent, %d challenged, %d sources proved", sent, c.Paths[bpf.PathChallenged], c.Drops[bpf.ReasonProof])
 	}
 	if got := w.stat("snmp", "Tcp:", "PassiveOpens"); got != "4" {
 		t.Errorf("the server has opened %s connections, want 4", got)
