@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -235,4 +236,92 @@ func TestAnHTTPFloodsSourceIsLimited(t *testing.T) {
 	}
 	t.Logf("limited after %v: %s", took, a.Explanation)
 	s.settle()
+}
+
+// TestAResolversAnswersPassDuringAmplification has the victim ask a resolver all along while others' answers flood it from the same port: only
+// those that it did not ask for are dropped, and none of its other UDP.
+func TestAResolversAnswersPassDuringAmplification(t *testing.T) {
+	s := newScene(t, "resolver")
+	resolver := s.answerUDP(s.Client, 53)
+	other := s.answerUDP(s.Client, 7000)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		_, err := lab.Flood{Kind: lab.UDPFlood, From: s.Attacker, Src: anybody, SrcPort: 53, Dst: netip.AddrPortFrom(s.server.Addr.Addr(), 4444), Rate: 6000, Payload: 1200}.Run(ctx, 0)
+		done <- err
+	}()
+	var a control.Attack
+	eventually(t, "the amplification is held", func() bool {
+		var ok bool
+		a, ok = attackOn(s.Inline, "udp-amplification", s.server.Addr.Addr())
+		return ok && len(a.Measures) > 0 && a.Measures[0].Dropped > 1000
+	})
+	for name, to := range map[string]netip.AddrPort{"the resolver": resolver, "another service": other} {
+		if asked, answered := s.askUDP(s.Server, to, 200); answered < asked*99/100 {
+			t.Errorf("%s: %d of %d questions answered", name, answered, asked)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range a.Measures {
+		if m.Step == "rate limit" {
+			t.Errorf("all UDP is limited: %+v", m)
+		}
+		t.Logf("%s: %s: %d dropped", m.Step, m.What, m.Dropped)
+	}
+	s.settle()
+}
+
+// answerUDP answers each datagram to a host's port with the same.
+func (s *scene) answerUDP(h *lab.Host, port uint16) netip.AddrPort {
+	s.t.Helper()
+	at := netip.AddrPortFrom(h.Addr, port)
+	conn := s.openUDP(h, at.String())
+	go func() {
+		var b [1500]byte
+		for {
+			n, from, err := conn.ReadFrom(b[:])
+			if err != nil {
+				return
+			}
+			conn.WriteTo(b[:n], from) // who gets no answer counts it
+		}
+	}()
+	return at
+}
+
+func (s *scene) openUDP(h *lab.Host, at string) (conn net.PacketConn) {
+	s.t.Helper()
+	err := h.Run(func() (err error) {
+		conn, err = net.ListenPacket("udp", at)
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// askUDP asks one question after the other, five milliseconds apart, and returns how many were answered.
+func (s *scene) askUDP(h *lab.Host, to netip.AddrPort, n int) (asked, answered int) {
+	s.t.Helper()
+	conn := s.openUDP(h, netip.AddrPortFrom(h.Addr, 0).String())
+	for range n {
+		if _, err := conn.WriteTo([]byte("what is the address of shop.example?"), net.UDPAddrFromAddrPort(to)); err != nil {
+			s.t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	conn.SetReadDeadline(time.Now().Add(time.Second))
+	var b [1500]byte
+	for answered < n {
+		if _, _, err := conn.ReadFrom(b[:]); err != nil {
+			break
+		}
+		answered++
+	}
+	return n, answered
 }
