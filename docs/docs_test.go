@@ -1,8 +1,11 @@
 package docs
 
 import (
+	"io/fs"
 	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -59,4 +62,36 @@ func keysOf(t reflect.Type) (keys []string) {
 		keys = append(keys, inner...)
 	}
 	return keys
+}
+
+// TestEverySafetyRuleHasItsTests holds the tests that verdict-safety.md names against those that there are.
+func TestEverySafetyRuleHasItsTests(t *testing.T) {
+	page, err := os.ReadFile("concepts/verdict-safety.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	err = filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range declared.FindAllSubmatch(text, -1) {
+			have[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`(Test\\w+)`").FindAllSubmatch(page, -1)
+	if len(named) < 30 {
+		t.Fatalf("the page names %d tests: this one would try next to nothing", len(named))
+	}
+	for _, m := range named {
+		if !have[string(m[1])] {
+			t.Errorf("there is no test %s", m[1])
+		}
+	}
 }

@@ -194,11 +194,20 @@ type sensor struct {
 
 func connect(t testing.TB, id, bus, dir, creds string) *sensor {
 	t.Helper()
+	return connectWith(t, id, bus, dir, creds, nil)
+}
+
+func connectWith(t testing.TB, id, bus, dir, creds string, change func(*uplink.Options)) *sensor {
+	t.Helper()
 	s := &sensor{holder: holder{m: map[netip.Prefix]verdict.Verdict{}}}
-	u, err := uplink.New(uplink.Options{
+	o := uplink.Options{
 		Sensor: id, URL: "nats://" + bus, Dir: filepath.Join(dir, id), Credentials: creds, Applier: s,
 		Health: func(h *wire.Health) { h.Mode, h.State = "host", "ok" },
-	})
+	}
+	if change != nil {
+		change(&o)
+	}
+	u, err := uplink.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

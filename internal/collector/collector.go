@@ -247,8 +247,12 @@ func (c *collector) openLog(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	asks, err := newSurveyor(c.conn, key, c.o.Log.With("part", "preview"))
+	if err != nil {
+		return err
+	}
 	c.govern = &governor{
-		log: c.log, sensors: c.sensors, alerts: c.store, audit: c.audit, settings: settings, follows: c.follows,
+		surveyor: asks, log: c.log, sensors: c.sensors, alerts: c.store, audit: c.audit, settings: settings, follows: c.follows,
 		guard: policy.Guard{NeverBlock: c.cfg.neverBlock(), Added: settings.prefixes, Allowances: c.allowances},
 	}
 	if err := c.openFeeds(); err != nil {

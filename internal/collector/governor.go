@@ -32,6 +32,7 @@ type governor struct {
 	follows func() error // not nil where another collector makes the changes
 
 	settings *settings
+	surveyor *surveyor
 }
 
 // Decide puts an automatic verdict into force, unless a person has decided about the source already.
@@ -210,7 +211,31 @@ func (g *governor) Preview(ctx context.Context, v verdict.Verdict) (api.Preview,
 			p.Warnings = append(p.Warnings, src.String()+" is a private address: one of yours, or many behind a translator")
 		}
 	}
+	if err := g.previewTraffic(ctx, &v, &p); err != nil {
+		return p, err
+	}
 	return p, g.previewAlerts(ctx, &v, &p)
+}
+
+// previewTraffic asks the sensors. One that does not answer is no reason to tell nothing.
+func (g *governor) previewTraffic(ctx context.Context, v *verdict.Verdict, p *api.Preview) (err error) {
+	p.Traffic, err = g.survey(ctx, v)
+	t := &p.Traffic
+	switch {
+	case errors.Is(err, errSurveysBusy):
+		p.Warnings = append(p.Warnings, "sensors were not asked: "+err.Error())
+		return nil
+	case err != nil:
+		return fmt.Errorf("preview: %w", err)
+	}
+	if t.Answered < t.Asked {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%d of %d sensors answered: there may be more", t.Answered, t.Asked))
+	}
+	if v.Stops() && t.LongLived > 0 {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%d conversations with it have been going on for more than %d minutes, both ends proved: somebody works through it",
+			t.LongLived, int(wire.LongLived/time.Minute)))
+	}
+	return nil
 }
 
 func (g *governor) previewAlerts(ctx context.Context, v *verdict.Verdict, p *api.Preview) error {

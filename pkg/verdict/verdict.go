@@ -50,6 +50,15 @@ type Match struct {
 	Port  uint16       `json:"port,omitempty"` // destination port
 }
 
+// Covers reports whether m is about a packet from src to dst. Subnets and ports that m leaves open match all.
+func (m *Match) Covers(tenant uint64, src, dst netip.AddrPort, proto uint8) bool {
+	if f := m.Flow; f != nil {
+		return f.Tenant == tenant && f.Proto == proto && (f.Src == src && f.Dst == dst || f.Src == dst && f.Dst == src)
+	}
+	return (!m.Src.IsValid() || m.Src.Contains(src.Addr())) && (!m.Dst.IsValid() || m.Dst.Contains(dst.Addr())) &&
+		(m.Proto == 0 || m.Proto == proto) && (m.Port == 0 || m.Port == dst.Port())
+}
+
 // Verdict is one decision. Epoch and Seq are the collector's; both 0 for a decision of the sensor itself.
 type Verdict struct {
 	ID         string    `json:"id"`

@@ -257,3 +257,26 @@ func ExampleGuard_Check() {
 	fmt.Println(g.Check(&v, noon, Counts{}))
 	// Output: verdict "42": too-wide: 0.0.0.0/0 is wider than /16, which nobody may block
 }
+
+func TestCovers(t *testing.T) {
+	flow := &FlowKey{Tenant: 7, Src: netip.MustParseAddrPort("203.0.113.7:1024"), Dst: netip.MustParseAddrPort("10.0.0.1:80"), Proto: 6}
+	for _, c := range []struct {
+		name     string
+		m        Match
+		src, dst string
+		want     bool
+	}{
+		{"a source", Match{Src: netip.MustParsePrefix("203.0.113.0/24")}, "203.0.113.7:1", "10.0.0.1:80", true},
+		{"its answers", Match{Src: netip.MustParsePrefix("203.0.113.0/24")}, "10.0.0.1:80", "203.0.113.7:1", false},
+		{"another port", Match{Src: netip.MustParsePrefix("203.0.113.0/24"), Port: 443}, "203.0.113.7:1", "10.0.0.1:80", false},
+		{"another protocol", Match{Src: netip.MustParsePrefix("203.0.113.0/24"), Proto: 17}, "203.0.113.7:1", "10.0.0.1:80", false},
+		{"a destination", Match{Dst: netip.MustParsePrefix("10.0.0.0/8")}, "203.0.113.7:1", "10.0.0.1:80", true},
+		{"a flow", Match{Flow: flow}, "203.0.113.7:1024", "10.0.0.1:80", true},
+		{"a flow's answers", Match{Flow: flow}, "10.0.0.1:80", "203.0.113.7:1024", true},
+		{"another flow", Match{Flow: flow}, "203.0.113.7:1025", "10.0.0.1:80", false},
+	} {
+		if got := c.m.Covers(7, netip.MustParseAddrPort(c.src), netip.MustParseAddrPort(c.dst), 6); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}

@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"net/netip"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/weir-ips/weir/pkg/verdict"
 )
@@ -55,7 +57,15 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	seeds := [][]byte{delta, beacon, health, request}
+	survey, err := (&Survey{Nonce: 1, Match: v.Match, Window: time.Minute}).Seal(k)
+	if err != nil {
+		f.Fatal(err)
+	}
+	findings, err := (&Findings{Sensor: "a", Flows: 1, PeerCount: 1, Peers: []netip.Addr{netip.MustParseAddr("203.0.113.7")}}).Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	seeds := [][]byte{delta, beacon, health, request, survey, findings}
 	snapshot, err := SnapshotParts(9, 4, []verdict.Verdict{v})
 	if err != nil {
 		f.Fatal(err)
@@ -89,6 +99,12 @@ func FuzzOpen(f *testing.F) {
 		}
 		if h, err := DecodeHealth(msg); err == nil && h.check() != nil {
 			t.Error("a bad health report was decoded")
+		}
+		if s, err := OpenSurvey(nil, msg); err == nil && s.Window <= 0 {
+			t.Error("a bad survey was opened")
+		}
+		if a, err := DecodeFindings(msg); err == nil && a.check() != nil {
+			t.Error("bad findings were decoded")
 		}
 		if r, err := DecodeSyncRequest(msg); err == nil && CheckName(r.Sensor) != nil {
 			t.Error("a bad sync request was decoded")

@@ -15,6 +15,7 @@ const (
 	sealBeacon = "weir beacon 1"
 	sealSync   = "weir sync 1"
 	sealArming = "weir arming 1"
+	sealSurvey = "weir survey 1"
 )
 
 // seal returns the signature followed by body.

@@ -13,6 +13,8 @@
 //	h.<sensor>        sensor → collector, 5 s          Health
 //	f.<sensor>        sensor → collector, 500 ms       Tally, while there is something to tell
 //	v.arm             collector → every sensor, 500 ms Arming, while something is armed
+//	v.survey          collector → every sensor         Survey
+//	s.<sensor>        sensor → collector               Findings, the answer to a Survey
 //	cfg.rules         sensor → collector (request)     RulesRequest, answered by SyncParts
 //	cfg.<sensor>.>    collector → sensor               reserved
 //	enrol.<token>     new sensor → collector (request) EnrolRequest, answered by EnrolReply

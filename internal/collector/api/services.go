@@ -54,6 +54,22 @@ type Preview struct {
 	Warnings      []string  `json:"warnings"`   // in words
 	Refusal       string    `json:"refusal"`    // why Add would refuse, or ""
 	ExpiresAt     time.Time `json:"expires_at"`
+	Traffic       Traffic   `json:"traffic"` // that the sensors in the scope remember
+}
+
+// Traffic is what sensors answered when they were asked what of their traffic a match is about.
+type Traffic struct {
+	Asked       int      `json:"asked"`    // sensors
+	Answered    int      `json:"answered"` // of them, in time
+	Missing     []string `json:"missing"`  // some of those that did not answer
+	Seconds     int      `json:"seconds"`  // how far back all of those that answered remember
+	Flows       uint64   `json:"flows"`
+	Packets     uint64   `json:"packets"` // that the verdict would have decided about
+	Bytes       uint64   `json:"bytes"`
+	Established uint64   `json:"established"` // flows that are alive and whose handshake was finished
+	LongLived   uint64   `json:"long_lived"`  // of those, flows of more than five minutes
+	Peers       uint64   `json:"peers"`       // distinct addresses at the other end
+	AtLeast     bool     `json:"at_least"`    // there may be more: not everything was counted
 }
 
 // Sensors is the registry of sensors, as they last reported.

@@ -68,6 +68,7 @@ func (s *Server) previewVerdict(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	p.Traffic.Missing = orEmpty(p.Traffic.Missing)
 	p.Targets, p.Duplicates, p.Warnings = orEmpty(p.Targets), orEmpty(p.Duplicates), orEmpty(p.Warnings)
 	return writeJSON(w, http.StatusOK, p)
 }

@@ -224,17 +224,17 @@ func proves(public, sig string, nonce []byte) bool {
 	return err == nil && len(nonce) > 0 && key.Verify(nonce, raw) == nil
 }
 
-// sensorUser allows a sensor its own alerts, tallies and health, questions about the verdict log, and nothing else: a stolen sensor key
+// sensorUser allows a sensor its own alerts, tallies, findings and health, questions about the verdict log, and nothing else: a stolen sensor key
 // can lie about what it saw, but not order a verdict.
 func sensorUser(id string) *server.User {
 	return &server.User{
 		Username: id,
 		Permissions: &server.Permissions{
 			Publish: &server.SubjectPermission{Allow: []string{
-				wire.AlertsSubject(id), wire.HealthSubject(id), wire.TallySubject(id), wire.SubjectSync, wire.SubjectRules, wire.RenewSubject(id),
+				wire.AlertsSubject(id), wire.HealthSubject(id), wire.TallySubject(id), wire.FindingsSubject(id), wire.SubjectSync, wire.SubjectRules, wire.RenewSubject(id),
 			}},
 			Subscribe: &server.SubjectPermission{Allow: []string{
-				wire.SubjectDeltas, wire.SubjectBeacon, wire.SubjectArming, wire.ConfigSubject(id, ">"), wire.InboxPrefix(id) + ".>",
+				wire.SubjectDeltas, wire.SubjectBeacon, wire.SubjectArming, wire.SubjectSurvey, wire.ConfigSubject(id, ">"), wire.InboxPrefix(id) + ".>",
 			}},
 		},
 	}

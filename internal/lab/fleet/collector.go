@@ -52,7 +52,7 @@ func (c *Collector) Start() error {
 	if err := c.p.start(); err != nil {
 		return err
 	}
-	return c.p.await(func() error { return c.call(http.MethodGet, "/readyz", nil, nil) }, 30*time.Second)
+	return c.p.await(func() error { return c.Call(http.MethodGet, "/readyz", nil, nil) }, 30*time.Second)
 }
 
 // Stop ends the collector.
@@ -64,7 +64,7 @@ func (c *Collector) Kill() error { return c.p.signal(syscall.SIGKILL) }
 // Alerts asks for the newest alerts; query is the URL's, such as "sid=1000001".
 func (c *Collector) Alerts(query string) ([]store.Alert, error) {
 	var page store.Page
-	err := c.call(http.MethodGet, "/api/v1/alerts?limit=1000&"+query, nil, &page)
+	err := c.Call(http.MethodGet, "/api/v1/alerts?limit=1000&"+query, nil, &page)
 	return page.Alerts, err
 }
 
@@ -73,7 +73,7 @@ func (c *Collector) Verdicts() ([]api.VerdictStatus, error) {
 	var list struct {
 		Verdicts []api.VerdictStatus `json:"verdicts"`
 	}
-	err := c.call(http.MethodGet, "/api/v1/verdicts", nil, &list)
+	err := c.Call(http.MethodGet, "/api/v1/verdicts", nil, &list)
 	return list.Verdicts, err
 }
 
@@ -82,14 +82,14 @@ func (c *Collector) Sensors() ([]api.Sensor, error) {
 	var list struct {
 		Sensors []api.Sensor `json:"sensors"`
 	}
-	err := c.call(http.MethodGet, "/api/v1/sensors", nil, &list)
+	err := c.Call(http.MethodGet, "/api/v1/sensors", nil, &list)
 	return list.Sensors, err
 }
 
 // Block asks for a drop of src everywhere, as the console's dialog does.
 func (c *Collector) Block(src netip.Prefix, ttl time.Duration, reason string) (api.VerdictStatus, error) {
 	var v api.VerdictStatus
-	err := c.call(http.MethodPost, "/api/v1/verdicts", map[string]any{
+	err := c.Call(http.MethodPost, "/api/v1/verdicts", map[string]any{
 		"match": map[string]string{"src": src.String()}, "action": "drop", "ttl_seconds": int(ttl.Seconds()), "reason": reason,
 	}, &v)
 	return v, err
@@ -97,7 +97,7 @@ func (c *Collector) Block(src netip.Prefix, ttl time.Duration, reason string) (a
 
 // Lift removes a verdict.
 func (c *Collector) Lift(id string) error {
-	return c.call(http.MethodDelete, "/api/v1/verdicts/"+id, nil, nil)
+	return c.Call(http.MethodDelete, "/api/v1/verdicts/"+id, nil, nil)
 }
 
 // Arrival is an alert and when the stream delivered it.
@@ -145,7 +145,8 @@ func (c *Collector) Stream(ctx context.Context) (<-chan Arrival, error) {
 	return out, nil
 }
 
-func (c *Collector) call(method, path string, body, into any) error {
+// Call does a request of the API and decodes the answer; body and into may be nil.
+func (c *Collector) Call(method, path string, body, into any) error {
 	var text bytes.Buffer
 	if body != nil {
 		if err := json.NewEncoder(&text).Encode(body); err != nil {

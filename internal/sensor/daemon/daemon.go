@@ -252,7 +252,8 @@ func (d *Daemon) openUplink(context.Context) (err error) {
 	}
 	d.uplink, err = uplink.New(uplink.Options{
 		Sensor: d.cfg.ID, Group: d.cfg.Group, URL: d.cfg.Collector.URL, Credentials: d.cfg.Collector.Credentials, Dir: dir,
-		Applier: (*applier)(d), Health: d.reportHealth, Reload: d.Reload, KillSwitch: d.killByFleet, Arm: d.armByFleet, Log: d.log,
+		Applier: (*applier)(d), Health: d.reportHealth, Reload: d.Reload, KillSwitch: d.killByFleet, Arm: d.armByFleet,
+		Survey: d.surveyed, Log: d.log,
 	})
 	return err
 }

@@ -41,7 +41,8 @@ type worker struct {
 	using    atomic.Pointer[signatures.Ruleset] // likewise
 	refusals atomic.Pointer[refusalStats]       // likewise
 	troubles troubles
-	next     int64 // Unix ns of the next tick
+	next     int64                        // Unix ns of the next tick
+	survey   atomic.Pointer[workerSurvey] // being answered; nil: none
 }
 
 // troubles are what has gone wrong in a worker.
@@ -213,6 +214,9 @@ func (w *worker) pass(now int64) {
 	s := p.Stats()
 	w.stats.Store(&s)
 	w.using.Store(p.Rules())
+	if s := w.survey.Load(); s != nil && s.step(p) {
+		w.survey.CompareAndSwap(s, nil)
+	}
 }
 
 func (w *worker) finish() {

@@ -42,6 +42,7 @@ func (h *handler) End(f *flow.Flow) {
 	}
 	p.log.FlowEnd(f, p.now, macs)
 	p.sessionEnds(f)
+	p.past.add(f)
 	if p.cfg.Hooks.Ended != nil {
 		p.cfg.Hooks.Ended(f)
 	}

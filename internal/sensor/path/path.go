@@ -57,6 +57,7 @@ type Config struct {
 	Detector *Detector
 	Hooks    Hooks
 	Store    *FileStore // keeps files; nil: none are kept
+	Remember int        // conversations that Recall still knows when they are over
 	Stats    Stats      // what counters start from: the settings of the stats record
 }
 
@@ -114,6 +115,7 @@ type Path struct {
 	marked  []byte // of a frame, for records
 
 	detection detection
+	past      past
 }
 
 // wants are the costly records that no output may ask for.
@@ -122,6 +124,7 @@ type wants struct{ decode, stream, drop, app, ether, arp, payload, frame, tcp bo
 // New builds a Path.
 func New(c Config) *Path {
 	p := &Path{cfg: c, rules: c.Rules, stats: c.Stats, detection: newDetection(&c)}
+	p.past.ring = make([]Conversation, c.Remember)
 	p.tracker = flow.NewTracker(c.Flow, c.Decoder, (*handler)(p))
 	if c.Rules != nil {
 		p.engine = signatures.NewEngine(c.Rules, c.Shared)

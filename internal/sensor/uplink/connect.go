@@ -39,7 +39,7 @@ func (u *Uplink) connect(inbox chan *nats.Msg, joined chan struct{}) (*nats.Conn
 		return nil, fmt.Errorf("connect to %q: %w", u.o.URL, err)
 	}
 	replies := wire.InboxPrefix(u.o.Sensor) + ".sync"
-	for _, subject := range []string{wire.SubjectBeacon, wire.SubjectDeltas, wire.SubjectArming, replies} {
+	for _, subject := range []string{wire.SubjectBeacon, wire.SubjectDeltas, wire.SubjectArming, wire.SubjectSurvey, replies} {
 		sub, err := nc.ChanSubscribe(subject, inbox)
 		if err != nil {
 			nc.Close()

@@ -51,11 +51,12 @@ type Options struct {
 	Dir         string // the spool's: kept over restarts, used by one process at a time
 	SpoolBytes  int64  // bound of the spool on disk; 256 MB if 0
 	Applier     Applier
-	Reload      func() error       // loads the rules again, RulesPath among them; nil: this sensor wants no rules of the collector
-	KillSwitch  func(on bool)      // stops or resumes all dropping; called when the collector's switch changes, and by New if it was on
-	Arm         func(*wire.Arming) // takes the collector's word on what is under attack; nil: it is not heard
-	Health      func(*wire.Health) // fills in what the sensor knows; identity, log position and uplink counters are set already
-	Log         *slog.Logger       // nil: slog.DiscardHandler
+	Reload      func() error                                       // loads the rules again, RulesPath among them; nil: this sensor wants no rules of the collector
+	KillSwitch  func(on bool)                                      // stops or resumes all dropping; called when the collector's switch changes, and by New if it was on
+	Arm         func(*wire.Arming)                                 // takes the collector's word on what is under attack; nil: it is not heard
+	Survey      func(context.Context, *wire.Survey) *wire.Findings // counts, until the context ends, what a verdict would hit; nil: surveys are not answered
+	Health      func(*wire.Health)                                 // fills in what the sensor knows; identity, log position and uplink counters are set already
+	Log         *slog.Logger                                       // nil: slog.DiscardHandler
 }
 
 const defaultSpool = 256 << 20
@@ -70,6 +71,7 @@ type Uplink struct {
 	sender   *sender
 	follower *follower
 	rules    *rulesKeeper
+	surveys  chan *wire.Survey // to be answered; more than one waits for nobody
 	subs     []*nats.Subscription
 
 	started    time.Time
@@ -122,6 +124,7 @@ func New(o Options) (*Uplink, error) {
 		o: o, creds: creds, identity: id, spool: sp, intake: in, started: time.Now(),
 		sender:   &sender{sensor: o.Sensor, spool: sp, stored: in.stored, log: o.Log},
 		follower: newFollower(&o, keys, rules, kill), rules: rules,
+		surveys: make(chan *wire.Survey, 1),
 	}, nil
 }
 
@@ -204,6 +207,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	down.Go(func() { u.follow(ctx, inbox, joined) })
 	down.Go(func() { u.reportHealth(ctx, nc) })
 	down.Go(func() { u.rules.run(ctx) })
+	down.Go(func() { u.answerSurveys(ctx, nc) })
 	down.Go(func() { u.identity.keepFresh(ctx, nc) })
 	<-ctx.Done()
 	up.Wait()
@@ -240,6 +244,8 @@ func (u *Uplink) take(m *nats.Msg) {
 	switch {
 	case m.Subject == wire.SubjectBeacon:
 		u.follower.beacon(m.Data)
+	case m.Subject == wire.SubjectSurvey:
+		u.hearSurvey(m.Data)
 	case m.Subject == wire.SubjectArming:
 		u.follower.arming(m.Data)
 	case m.Sub.Subject == wire.SubjectDeltas:
