@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type release struct {
 	time    time.Time // of everything inside
 	dist    string    // folder of NAME-linux-ARCH, and of what is made of them
 	deploy  string    // folder of units, configuration and rules
+	archs   []string  // Go's names
 }
 
 // product is one program as it is installed.
@@ -38,8 +40,6 @@ type file struct {
 
 // scripts are package scripts, in the deploy folder.
 type scripts struct{ postInstall, preRemove, postRemove string }
-
-var architectures = []string{"amd64", "arm64"}
 
 func products() []product {
 	return []product{
@@ -75,12 +75,13 @@ func main() {
 	epoch := flag.Int64("epoch", 0, "Unix `seconds` of everything inside, such as the commit's")
 	dist := flag.String("dist", "", "`folder` of the binaries and of what is made")
 	deploy := flag.String("deploy", "", "`folder` of units, configuration and rules")
+	archs := flag.String("architectures", "amd64,arm64", "`names` of those in dist, with commas between them")
 	flag.Parse()
 	if *version == "" || *epoch <= 0 || *dist == "" || *deploy == "" || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	r := release{version: *version, time: time.Unix(*epoch, 0).UTC(), dist: *dist, deploy: *deploy}
+	r := release{version: *version, time: time.Unix(*epoch, 0).UTC(), dist: *dist, deploy: *deploy, archs: strings.Split(*archs, ",")}
 	if err := r.make(); err != nil {
 		fmt.Fprintln(os.Stderr, "packaging:", err)
 		os.Exit(1)
@@ -89,7 +90,7 @@ func main() {
 
 func (r release) make() error {
 	for _, p := range products() {
-		for _, arch := range architectures {
+		for _, arch := range r.archs {
 			for _, step := range []func(product, string) error{r.packages, r.image, r.bill} {
 				if err := step(p, arch); err != nil {
 					return fmt.Errorf("%s for %s: %w", p.program, arch, err)

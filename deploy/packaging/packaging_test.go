@@ -26,9 +26,9 @@ func made(t *testing.T) (string, map[string][]byte) {
 		t.Fatal(err)
 	}
 	dist := t.TempDir()
-	r := release{version: "1.2.3", time: time.Unix(1_700_000_000, 0).UTC(), dist: dist, deploy: ".."}
+	r := release{version: "1.2.3", time: time.Unix(1_700_000_000, 0).UTC(), dist: dist, deploy: "..", archs: []string{"amd64", "arm64"}}
 	for _, p := range products() {
-		for _, arch := range architectures {
+		for _, arch := range r.archs {
 			if err := os.WriteFile(r.binary(p, arch), body, 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func TestPackaging(t *testing.T) {
 
 func sameTwice(t *testing.T, first map[string][]byte) {
 	_, second := made(t)
-	if len(first) != len(products())*len(architectures)*5 {
+	if len(first) != len(products())*2*5 {
 		t.Errorf("%d files: want binary, deb, rpm, image, and bill of materials of each", len(first))
 	}
 	for name, body := range first {

@@ -290,6 +290,9 @@ func (l *List) change(edit func(*contents) error) error {
 		return fmt.Errorf("lock enrolment: %w", err)
 	}
 	defer lock.Close() // also unlocks
+	if err := bus.GiveToService(lock); err != nil {
+		return fmt.Errorf("lock enrolment: %w", err)
+	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 		return fmt.Errorf("lock enrolment: %w", err)
 	}

@@ -330,7 +330,11 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 	d.log.Info("sensor is up", "id", d.cfg.ID, "mode", d.cfg.Mode, "policy", d.cfg.Policy, "interfaces", d.cfg.Interfaces,
 		"xdp", d.mode(), "adopted", d.kernel.Adopted(), "rules", d.shared.get().Counts().Loaded)
 	d.tell(sdnotify.Ready)
-	defer d.tell(sdnotify.Stopping)
+	defer func() {
+		if !d.upgrading { // the next program goes on under the same name: a unit that stops would be killed
+			d.tell(sdnotify.Stopping)
+		}
+	}()
 	for {
 		select {
 		case <-ctx.Done():
