@@ -240,6 +240,33 @@ func TestGeneric(t *testing.T) {
 	}
 }
 
+// TestJumbo attaches the program for frames of several buffers to an interface with a large MTU, where that for one buffer gets the
+// generic hook, and checks that it judges what lies in several.
+func TestJumbo(t *testing.T) {
+	enterNetNS(t)
+	veth(t)
+	for _, name := range []string{"w0", "w1"} {
+		must(t, netlink.LinkSetMTU(up(t, name), 9000))
+	}
+	one := mustLoad(t, Options{Mode: ModeHost, Sources: 64, Flows: 64})
+	if mode, err := one.Attach("w0"); err == nil && mode != "generic" {
+		t.Errorf("attached %q: a frame of 9000 bytes fits one buffer here, and this test shows nothing", mode)
+	}
+	must(t, one.Detach())
+	s := mustLoad(t, Options{Mode: ModeHost, Sources: 64, Flows: 64, Frags: true})
+	if mode, err := s.Attach("w0"); err != nil || mode != "native" {
+		t.Fatalf("attached %q, %v", mode, err)
+	}
+	r := &rig{TB: t, Sensor: s, t: s.Tables()}
+	r.source(bad4, Verdict{Action: actDrop})
+	inject(t, "w1", eth(ethIP4, ip4(bad4, server4, protoUDP, udp(9, 9, make([]byte, 8900)))), 3)
+	awaitDrops(t, s, 3)
+	if c := r.counters(); c.Drops[ReasonSource] != 3 || c.Drops[ReasonBadIP] != 0 {
+		t.Errorf("drops %v", c.Drops)
+	}
+	must(t, s.Detach())
+}
+
 // TestRefusals checks that what cannot be is said in one sentence that names it.
 func TestRefusals(t *testing.T) {
 	for want, o := range map[string]Options{
@@ -251,6 +278,7 @@ func TestRefusals(t *testing.T) {
 		"is not a bpf file system":   {Mode: ModeHost, Name: "x", BPFFS: t.TempDir()},
 		"mount a bpf file system":    {Mode: ModeHost, Name: "x", BPFFS: "/nowhere"},
 		"snap length -1: must be 1 ": {Mode: ModeHost, Name: "x", SnapLen: -1},
+		"sockets take one buffer":    {Mode: ModeGWLB, Name: "x", Frags: true},
 	} {
 		if _, err := Load(o); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%+v: error %v, want %q", o, err, want)

@@ -74,7 +74,9 @@ type Options struct {
 	Sources      int  // source and prefix verdicts; default 256 Ki
 	Flows        int  // flow verdicts; default 64 Ki
 	Destinations int  // destinations counted at once; default 8192
-	Frags        bool // jumbo frames over several buffers; needs Linux 5.18 and the driver's consent
+	Frags        bool // jumbo frames over several buffers, for host and mirror; needs Linux 5.18 (HaveFrags) and the driver's consent
+
+	old bool // do without what kernels before 5.18 do not have, for tests
 }
 
 // Limits of Options.
@@ -82,6 +84,7 @@ const (
 	MaxRings     = 64
 	MaxQueues    = 64
 	MaxSnapLen   = 9216
+	OldSnapLen   = 1568 // before Linux 5.18
 	MaxVerdicts  = 1 << 24
 	MaxPrefixes  = 100_000 // of the verdicts, those that go into the trie
 	MaxGuards    = 1024    // never-block prefixes
@@ -115,6 +118,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Mode < ModeHost || o.Mode > ModeMirror {
 		return o, fmt.Errorf("bpf: mode %v: must be host, gwlb, bridge or mirror", o.Mode)
+	}
+	if o.Frags && (o.Mode == ModeGWLB || o.Mode == ModeBridge) {
+		return o, fmt.Errorf("bpf: frames of several buffers in mode %v: AF_XDP sockets take one buffer", o.Mode)
 	}
 	if o.Name == "" || o.Name == "." || o.Name == ".." || strings.ContainsRune(o.Name, '/') {
 		return o, fmt.Errorf("bpf: name %q: must be a file name, like an interface's", o.Name)

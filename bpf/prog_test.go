@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -8,19 +9,23 @@ import (
 // TestVerifierBudget keeps the program far from the verifier's limit of a million instructions, and loading quick.
 func TestVerifierBudget(t *testing.T) {
 	const budget = 100_000
-	for _, mode := range []Mode{ModeHost, ModeGWLB, ModeMirror} {
-		info, err := mustLoad(t, Options{Mode: mode}).Program().Info()
+	for _, o := range []Options{
+		{Mode: ModeHost}, {Mode: ModeGWLB}, {Mode: ModeBridge}, {Mode: ModeMirror},
+		{Mode: ModeHost, old: true}, {Mode: ModeMirror, old: true}, {Mode: ModeHost, Frags: true}, {Mode: ModeMirror, Frags: true},
+	} {
+		what := fmt.Sprintf("%v old %v frags %v", o.Mode, o.old, o.Frags)
+		info, err := mustLoad(t, o).Program().Info()
 		if err != nil {
 			t.Fatal(err)
 		}
 		n, ok := info.VerifiedInstructions()
 		if !ok {
-			t.Fatalf("%v: the kernel does not say how many instructions it verified", mode)
+			t.Fatalf("%s: the kernel does not say how many instructions it verified", what)
 		}
 		if n > budget {
-			t.Errorf("%v: verifier looked at %d instructions, budget %d", mode, n, budget)
+			t.Errorf("%s: verifier looked at %d instructions, budget %d", what, n, budget)
 		}
-		t.Logf("%v: %d instructions verified", mode, n)
+		t.Logf("%s: %d instructions verified", what, n)
 	}
 }
 

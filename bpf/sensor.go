@@ -124,15 +124,12 @@ func (s *Sensor) seed() error {
 }
 
 func (s *Sensor) loadProgram(spec *ebpf.CollectionSpec) error {
-	loadBytes := uint32(1)
-	if err := features.HaveProgramHelper(ebpf.XDP, asm.FnXdpLoadBytes); err != nil {
-		if len(s.rings) > 0 {
-			return fmt.Errorf("bpf: mode %v copies packets with bpf_xdp_load_bytes: %w: needs Linux 5.18 or later", s.opts.Mode, err)
-		}
-		loadBytes = 0
+	constants := map[string]uint32{sensorVarHasLoadBytes: 1, sensorVarTickShift: uint32(s.clock.shift)}
+	if s.opts.old || features.HaveProgramHelper(ebpf.XDP, asm.FnXdpLoadBytes) != nil {
+		constants[sensorVarHasLoadBytes] = 0
+		constants[sensorVarSnaplen] = uint32(min(s.opts.SnapLen, OldSnapLen))
 	}
-	err := setAll(spec, map[string]uint32{sensorVarHasLoadBytes: loadBytes, sensorVarTickShift: uint32(s.clock.shift)})
-	if err != nil {
+	if err := setAll(spec, constants); err != nil {
 		return err
 	}
 	delete(spec.Programs, sensorProgClock)
@@ -147,6 +144,9 @@ func (s *Sensor) loadProgram(spec *ebpf.CollectionSpec) error {
 	c.Close()
 	return nil
 }
+
+// HaveFrags reports whether the kernel has XDP for frames of several buffers (Linux 5.18), which is what Options.Frags needs of it.
+func HaveFrags() bool { return features.HaveProgramHelper(ebpf.XDP, asm.FnXdpGetBuffLen) == nil }
 
 // Close releases this process's hold. What is pinned goes on working.
 func (s *Sensor) Close() error {

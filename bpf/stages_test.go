@@ -228,9 +228,26 @@ func TestDestinationWays(t *testing.T) {
 	}
 }
 
-// TestCapture checks header and bytes of copies of every size class, and that a bypassed flow is not copied.
+// TestCapture checks header and bytes of copies of every size class, and that a bypassed flow is not copied: as the kernel does it, as
+// one before 5.18 does, and for frames of several buffers.
 func TestCapture(t *testing.T) {
-	r := newRig(t, ModeHost)
+	small := Options{Mode: ModeHost, Sources: 1 << 12, Flows: 1 << 10, Destinations: 64, RingBytes: 1 << 16}
+	old, frags := small, small
+	old.old, frags.Frags = true, true
+	for name, c := range map[string]struct {
+		o     Options
+		sizes []int
+	}{
+		"helper":          {small, []int{60, 104, 105, 488, 489, 1514, 1577, 3000}},
+		"before 5.18":     {old, []int{60, 61, 63, 104, 105, 488, 489, 1501, 1514, 1568}},
+		"several buffers": {frags, []int{60, 1514, 3498, 4200, 9014, 9216}},
+	} {
+		t.Run(name, func(t *testing.T) { testCapture(t, mustLoad(t, c.o), c.sizes) })
+	}
+}
+
+func testCapture(t *testing.T, s *Sensor, sizes []int) {
+	r := &rig{TB: t, Sensor: s, t: s.Tables()}
 	reader, err := ringbuf.NewReader(r.Rings()[0])
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +258,7 @@ func TestCapture(t *testing.T) {
 	r.expect(from(good4), xdpPass, ReasonNone, ReasonNone)
 	r.t.Control.Capture = 1
 	head := int(unsafe.Sizeof(CaptureHeader{}))
-	for _, n := range []int{60, 104, 105, 488, 489, 1514, 1577, 3000} {
+	for _, n := range sizes {
 		frame := eth(ethIP4, ip4(good4, server4, protoUDP, udp(1, 2, bytes.Repeat([]byte{byte(n)}, n-42))))
 		before := Monotonic()
 		if got := r.expect(frame, xdpPass, ReasonNone, ReasonNone); got.paths[PathCapture] != 1 {

@@ -5,15 +5,37 @@
  * Copies of frames for user space. A ring buffer reserves constant sizes only, so a frame takes the smallest of five that
  * holds it; CaptureHeader says how much of it is frame.
  */
+#include "parse.h"
 #include "hash.h"
 
-#define COPY(size)                                                                                   \
+/* Before Linux 5.18 no helper copies from a frame: its words, and at the end the last 8 bytes, wherever they begin. */
+INLINE int copy_words(struct xdp_md *ctx, void *to, __u32 n, const __u32 most)
+{
+	__u64 *from = at(ctx, 0), *last;
+
+	for (__u32 i = 0; i < most / 8; i++) {
+		if (i * 8 + 8 > n || !FITS(ctx, from + i, 8))
+			break;
+		((__u64 *)to)[i] = from[i];
+	}
+	n -= 8;
+	HIDE(n);
+	if (n > most - 8 || n > MAX_OFF)
+		return -1;
+	last = at(ctx, n);
+	if (!FITS(ctx, last, 8))
+		return -1;
+	*(__u64 *)(to + n) = *last;
+	return 0;
+}
+
+#define COPY(size, copy)                                                                             \
 	do {                                                                                         \
 		struct capture *c_ = ringbuf_reserve(ring, size, 0);                                 \
 		if (!c_)                                                                             \
 			goto lost;                                                                   \
 		HIDE(n);                                                                             \
-		if (n == 0 || n > (size) - sizeof(*c_) || xdp_load_bytes(ctx, 0, c_ + 1, n)) {       \
+		if (n == 0 || n > (size) - sizeof(*c_) || (copy)) {                                  \
 			ringbuf_discard(c_, 1 /* BPF_RB_NO_WAKEUP */);                               \
 			goto lost;                                                                   \
 		}                                                                                    \
@@ -26,30 +48,40 @@
 		ringbuf_submit(c_, 0);                                                               \
 	} while (0)
 
+#define LOAD(size) COPY(size, xdp_load_bytes(ctx, 0, c_ + 1, n))
+#define WORDS(size) COPY(size, copy_words(ctx, c_ + 1, n, (size) - sizeof(struct capture)))
+#define HOLDS(size) (n <= (size) - sizeof(struct capture))
+
 INLINE void capture(const struct env *e)
 {
 	struct xdp_md *ctx = e->ctx;
 	struct pkt *p = e->p;
 	__u32 hash = shard(e), which = ((__u64)hash * ring_count) >> 32, n = p->len;
-	void *ring;
+	void *ring = map_lookup(&rings, &which);
 
-	if (!has_load_bytes)
-		return;
-	ring = map_lookup(&rings, &which);
 	if (!ring)
 		goto lost;
 	if (n > snaplen)
 		n = snaplen;
-	if (n <= 128 - sizeof(struct capture))
-		COPY(128);
-	else if (n <= 512 - sizeof(struct capture))
-		COPY(512);
-	else if (n <= 1600 - sizeof(struct capture))
-		COPY(1600);
-	else if (n <= 4096 - sizeof(struct capture))
-		COPY(4096);
-	else
-		COPY(9216 + sizeof(struct capture));
+	if (has_load_bytes) {
+		if (HOLDS(128))
+			LOAD(128);
+		else if (HOLDS(512))
+			LOAD(512);
+		else if (HOLDS(1600))
+			LOAD(1600);
+		else if (HOLDS(4096))
+			LOAD(4096);
+		else
+			LOAD(9216 + sizeof(struct capture));
+	} else {
+		if (HOLDS(128))
+			WORDS(128);
+		else if (HOLDS(512))
+			WORDS(512);
+		else
+			WORDS(1600); /* Go sets snaplen to no more */
+	}
 	count(e, PATH_CAPTURE);
 	return;
 lost:

@@ -199,8 +199,17 @@ func kernelOptions(c *config.Config) bpf.Options {
 	o := bpf.Options{Mode: modes[c.Mode], Name: c.ID, BPFFS: c.BPFFS}
 	if !inTheWay(c) {
 		o.Rings = workers(c)
+		o.Frags = jumbo(c.Interfaces) && bpf.HaveFrags()
 	}
 	return o
+}
+
+// jumbo reports whether frames of an interface can be longer than the drivers' single buffers.
+func jumbo(interfaces []string) bool {
+	return slices.ContainsFunc(interfaces, func(name string) bool {
+		dev, err := net.InterfaceByName(name)
+		return err == nil && dev.MTU > discover.MaxMTU
+	})
 }
 
 var modes = map[config.Mode]bpf.Mode{config.Host: bpf.ModeHost, config.GWLB: bpf.ModeGWLB, config.Bridge: bpf.ModeBridge, config.Mirror: bpf.ModeMirror}

@@ -41,7 +41,7 @@ func Warnings(name string) ([]string, error) {
 
 func warnings(mtu int, driver string, c channels) (list []string) {
 	if mtu > MaxMTU {
-		list = append(list, fmt.Sprintf("MTU %d is more than the driver's own XDP hook may take: set it to %d or less, or the generic hook is used, at several times the cost", mtu, MaxMTU))
+		list = append(list, fmt.Sprintf("MTU %d is more than one buffer holds: a driver without XDP for several (ENA before 2.14) gets the generic hook, at several times the cost; an MTU of %d or less avoids that", mtu, MaxMTU))
 	}
 	if driver == "ena" && c.maxCombined > 1 && c.combined > c.maxCombined/2 {
 		list = append(list, fmt.Sprintf("%d of %d queues are in use: before version 2.17 the ENA driver takes no XDP program beyond half of them (ethtool -L combined %d)",
