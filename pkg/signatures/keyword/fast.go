@@ -1,5 +1,7 @@
 package keyword
 
+import "github.com/weir-ips/weir/pkg/signatures/prefilter"
+
 // Fast is the pattern that must be found before the rule is evaluated at all.
 type Fast struct {
 	Pattern []byte // nil when the rule has none; lower case when NoCase
@@ -11,7 +13,7 @@ type Fast struct {
 
 // placed is what it adds to a pattern's rarity that it can stand at one place alone: it is found there by chance once in many
 // buffers, and nothing else of them has to be looked at.
-const placed = 24
+const placed = 48
 
 // asked is what it adds that the rule asks for the pattern.
 const asked = 1 << 20
@@ -86,36 +88,23 @@ func (b *Buffer) steady() bool {
 	return true
 }
 
-// common are strings that traffic is full of, in lower case: they add little to a pattern's rarity.
-var common = [...]string{"http://", "https://", "http/1.", "mozilla/5.0", "user-agent", "content-type", "windows nt ", "www.", ".com", ".php",
-	".net", ".html", "application/", "accept", "host: ", "\r\n", "post ", "get ", "name=", "?id=", "script", "function"}
-
-// rarity estimates how seldom a pattern is seen: about eight for each byte that tells something.
+// rarity estimates how seldom a pattern is seen.
 func rarity(p []byte) int {
+	if len(p) > 2 {
+		return prefilter.Rarity(p)
+	}
 	score := 0
 	for i, b := range p {
 		switch {
 		case i > 0 && b == p[i-1]: // runs
-			score++
+			score += 10
 		case b == 0 || b == 0xff || b == ' ' || b == '/' || b == '=':
-			score += 3
-		case b >= 'a' && b <= 'z' || b >= '0' && b <= '9':
-			score += 6
+			score += 30
 		default:
-			score += 7
+			score += 60
 		}
 	}
-	for _, w := range common {
-		for at := 0; ; {
-			i := indexFold(p[at:], []byte(w))
-			if i < 0 {
-				break
-			}
-			score -= 4 * len(w)
-			at += i + len(w)
-		}
-	}
-	return max(score, len(p))
+	return score
 }
 
 // place returns where the part of the content that serves as fast pattern begins, if there is one such place.

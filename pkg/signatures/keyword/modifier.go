@@ -138,7 +138,7 @@ var fastPattern = Keyword{
 	},
 }
 
-var prefilter = Keyword{
+var prefilterKeyword = Keyword{
 	Name: "prefilter", Family: FamilyContent,
 	Doc:   "use the keyword before it to sort out packets early; the result is the same with and without",
 	setup: func(*compiler, *syntax.Option) error { return nil },

@@ -21,7 +21,7 @@ func rows() []*Keyword {
 	add(flowKeyword, flowAge, flowPkts, flowBytesKey, flowPktsTS, flowPktsTC, flowBytesTS, flowBytesTC, appLayerProtocol, appLayerState,
 		decodeEvent, streamEvent, appLayerEvent, iprep)
 	// content
-	add(content, uricontent, nocase, offset, depth, distance, within, startswith, endswith, rawbytes, fastPattern, prefilter, replace,
+	add(content, uricontent, nocase, offset, depth, distance, within, startswith, endswith, rawbytes, fastPattern, prefilterKeyword, replace,
 		isdataat, pcreKeyword, byteTestKeyword, byteJumpKeyword, byteExtractKeyword, byteMathKeyword, bsize, urilen, asn1, base64DecodeKeyword,
 		absent, entropy, dataset, datarep)
 	// transforms

@@ -19,6 +19,7 @@ type Placed struct {
 type Places struct {
 	patterns []pattern
 	places   []place
+	last     int      // offset of the last place
 	filter   []uint64 // a bit for each hash, by its top bits: sparse, because a buffer has many places
 	shift    uint     // hash >> shift is a bit of the filter
 	fshift   uint     // hash >> fshift is a place in first
@@ -46,6 +47,7 @@ func BuildPlaces(patterns []Placed) *Places {
 		fshift: uint(32 - lists), first: make([]uint32, 1<<lists+1)}
 	for i := range patterns {
 		p.patterns[i] = newPattern(patterns[i].Pattern)
+		p.last = max(p.last, patterns[i].Offset)
 		if n := len(patterns[i].Bytes); n > 0 {
 			x := p.place(patterns[i].Offset, min(n, 4))
 			h := x.hash(p.patterns[i].bytes)
@@ -98,6 +100,9 @@ func (p *Places) Size() int {
 
 // Find appends the numbers of the patterns that stand at their places in buf, whose first byte is at base, each once.
 func (p *Places) Find(buf []byte, base int, found []uint32) []uint32 {
+	if base > p.last { // most of a stream
+		return found
+	}
 	for i := range p.places {
 		x := &p.places[i]
 		at := x.offset - base

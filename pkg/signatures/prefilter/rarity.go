@@ -70,3 +70,14 @@ func (r *rarity) gram(g []byte) (sum int) {
 	}
 	return sum
 }
+
+// Rarity estimates how seldom a pattern of at least three bytes stands in traffic: sixteen for each time that it is half as
+// frequent. That is mostly a matter of its rarest piece: what comes with it adds little.
+func Rarity(p []byte) int {
+	rarest, sum := 0, 0
+	for at := 0; at+3 <= len(p); at++ {
+		m := int(measured[pieceHash(p[at:])])
+		rarest, sum = max(rarest, m), sum+m
+	}
+	return 2*rarest + (sum-rarest)/16
+}
