@@ -34,8 +34,9 @@ INLINE int copy_words(struct xdp_md *ctx, void *to, __u32 n, const __u32 most)
 		struct capture *c_ = ringbuf_reserve(ring, size, 0);                                 \
 		if (!c_)                                                                             \
 			goto lost;                                                                   \
+		n--; /* Linux 6.1 learns nothing of n != 0 */                                        \
 		HIDE(n);                                                                             \
-		if (n == 0 || n > (size) - sizeof(*c_) || (copy)) {                                  \
+		if (n >= (size) - sizeof(*c_) || (n++, copy)) {                                      \
 			ringbuf_discard(c_, 1 /* BPF_RB_NO_WAKEUP */);                               \
 			goto lost;                                                                   \
 		}                                                                                    \
