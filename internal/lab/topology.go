@@ -43,6 +43,7 @@ type Options struct {
 	Management bool        // link sensors with the machine itself, so that they reach a collector there and it their metrics
 	Health     HealthCheck // of the appliance; the zero value checks nothing
 	Queues     int         // receive queues of the sensor's and the proxy's eth0; 0: 1
+	Flows      int         // that the load balancer remembers at most; 0: its default
 	MTU        int         // of the appliance's link; 0: 2000, room for 1500 within
 }
 
@@ -168,7 +169,7 @@ func (h *Host) join(router *Namespace, near, far End) error {
 // balance starts the load balancer and routes client, attacker and server into it for each other; the way to the proxy stays direct.
 func (t *Topology) balance(o Options) (err error) {
 	t.GWLB, err = StartGWLB(GWLBConfig{
-		NS: t.VPC, Consumer: consumerDev, Appliance: t.Sensor.RouterDev, Addr: t.Sensor.Router, Health: o.Health,
+		NS: t.VPC, Consumer: consumerDev, Appliance: t.Sensor.RouterDev, Addr: t.Sensor.Router, Health: o.Health, MaxFlows: o.Flows,
 		Targets: []Target{{Addr: t.Sensor.Addr, MAC: t.Sensor.MAC}},
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ type Limits struct {
 
 // DefaultLimits are far above what ordinary hosts do, and below what hurts a small server.
 func DefaultLimits() Limits {
-	return Limits{SYN: 1000, UDP: 5000, ICMP: 1000, Reflection: 1000, Amplification: 1000, Carpet: 20_000, Ports: 25, Hosts: 25,
+	return Limits{SYN: 1000, UDP: 5000, ICMP: 1000, Reflection: 1000, Amplification: 1000, Carpet: 10_000, Ports: 25, Hosts: 25,
 		Requests: 100, Logins: 20, Names: 100, HTTP: 500, Fragments: 1000, Resets: 100, Stray: 5000}
 }
 

@@ -25,6 +25,7 @@ type Options struct {
 	Policy  string // of the sensors: observe or enforce; default enforce
 	// Requests are HTTP requests a second of one client that are a flood to the sensors; default 500.
 	Requests int
+	Flows    int // that the load balancer remembers at most; 0: its default
 	SYNs     int // a second to one destination that are a flood to the sensors; default 1000
 }
 
@@ -68,8 +69,8 @@ func (f *Fleet) start(l *lab.Lab) (err error) {
 		return err
 	}
 	f.Topology, err = lab.FullTopology(l, lab.Options{
-		Management: true,
-		Health:     lab.HealthCheck{Port: healthPort, Path: "/healthz", Interval: 500 * time.Millisecond, Timeout: time.Second},
+		Management: true, Flows: f.Flows,
+		Health: lab.HealthCheck{Port: healthPort, Path: "/healthz", Interval: 500 * time.Millisecond, Timeout: time.Second},
 	})
 	if err != nil {
 		return err

@@ -37,8 +37,14 @@ func Run(w io.Writer, runs int) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
-	if err := inFleet(dir, "enforce", func(f *fleet.Fleet) error { return onsets(w, f, 4*runs) }); err != nil {
-		return err
+	for _, measure := range []func(*fleet.Fleet) error{
+		func(f *fleet.Fleet) error { return errors.Join(onsets(w, f, 4*runs), pulses(w, f)) },
+		func(f *fleet.Fleet) error { return carpets(w, f) },
+		func(f *fleet.Fleet) error { return mixed(w, f) },
+	} { // each with a fleet of its own: what one leaves behind must not be another's
+		if err := inFleet(dir, "enforce", measure); err != nil {
+			return err
+		}
 	}
 	for _, policy := range []string{"enforce", "observe"} {
 		if err := inFleet(dir, policy, func(f *fleet.Fleet) error { return served(w, f, policy) }); err != nil {
@@ -63,7 +69,7 @@ func inFleet(bin, policy string, f func(*fleet.Fleet) error) (err error) {
 	if err != nil {
 		return err
 	}
-	running, err := fleet.Start(fleet.Options{Name: "bench", Bin: bin, Dir: dir, Rules: rules, Console: console, Policy: policy})
+	running, err := fleet.Start(fleet.Options{Name: "bench", Bin: bin, Dir: dir, Rules: rules, Console: console, Policy: policy, Flows: 4_000_000})
 	if err != nil {
 		return err
 	}
@@ -86,27 +92,31 @@ var anybody = netip.MustParsePrefix("192.0.0.0/5")
 // onsets measures, for one destination after the other behind the load balancer, the time from a flood's first packet to the first
 // that the kernel drops.
 func onsets(w io.Writer, f *fleet.Fleet, n int) error {
-	var took []time.Duration
+	var dropped, armed []time.Duration
 	for i := range n {
 		a := f.Server.Addr.As4()
 		a[3] = byte(20 + i%200)
-		t, err := onset(f, netip.AddrPortFrom(netip.AddrFrom4(a), 80))
+		here, there, err := onset(f, netip.AddrPortFrom(netip.AddrFrom4(a), 80))
 		if err != nil {
 			return err
 		}
-		took = append(took, t)
+		dropped, armed = append(dropped, here), append(armed, there)
 	}
-	slices.Sort(took)
-	ms := func(p int) int64 { return took[(len(took)-1)*p/100].Milliseconds() }
-	fmt.Fprintf(w, "SYN flood of 20,000 packets/s from random sources, gwlb mode, %d onsets: first packet to first drop in the kernel\n", n)
-	fmt.Fprintf(w, "  p50 %d ms, p90 %d ms, p99 %d ms, most %d ms\n\n", ms(50), ms(90), ms(99), ms(100))
+	fmt.Fprintf(w, "SYN flood of 20,000 packets/s from random sources, gwlb mode, %d onsets:\n", n)
+	for what, took := range map[string][]time.Duration{"to first drop in the kernel": dropped, "until another sensor, which sees nothing of it, is armed": armed} {
+		slices.Sort(took)
+		ms := func(p int) int64 { return took[(len(took)-1)*p/100].Milliseconds() }
+		fmt.Fprintf(w, "  first packet %s: p50 %d ms, p90 %d ms, p99 %d ms, most %d ms\n", what, ms(50), ms(90), ms(99), ms(100))
+	}
+	fmt.Fprintln(w)
 	return nil
 }
 
-func onset(f *fleet.Fleet, dst netip.AddrPort) (time.Duration, error) {
+// onset returns how long it took until the first packet was dropped, and until the sensor on the proxy was armed, too.
+func onset(f *fleet.Fleet, dst netip.AddrPort) (dropped, armed time.Duration, err error) {
 	before, err := f.Inline.FloodDrops()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -116,21 +126,27 @@ func onset(f *fleet.Fleet, dst netip.AddrPort) (time.Duration, error) {
 		_, err := lab.Flood{Kind: lab.SYNFlood, From: f.Attacker, Dst: dst, Src: anybody, Rate: 20_000, Seed: uint64(dst.Addr().As4()[3])}.Run(ctx, 0)
 		done <- err
 	}()
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && dropped == 0 {
 		now, err := f.Inline.FloodDrops()
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if now > before {
-			took := time.Since(start)
-			cancel()
-			err := <-done
-			time.Sleep(300 * time.Millisecond) // what is on its way
-			return took, err
+			dropped = time.Since(start)
+			break
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return 0, errors.Join(fmt.Errorf("the flood of %s was not stopped within 10 s", dst), <-done)
+	if on(ctx, f.Host, "syn-flood", dst.Addr()) {
+		armed = time.Since(start)
+	}
+	cancel()
+	err = <-done
+	if dropped == 0 || armed == 0 {
+		return 0, 0, errors.Join(fmt.Errorf("the flood of %s was not stopped within 10 s", dst), err)
+	}
+	time.Sleep(300 * time.Millisecond) // what is on its way
+	return dropped, armed, err
 }
 
 // swallow makes the router lose what is sent to forged addresses, as the Internet does: its errors would tell the victim to
