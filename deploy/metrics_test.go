@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -67,6 +68,47 @@ func TestMetricsExist(t *testing.T) {
 	if seen < 20 {
 		t.Errorf("only %d metrics were compared", seen)
 	}
+	page := reference(t, exposed)
+	const path = "../docs/reference/metrics.md"
+	if *update {
+		if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if page != text(t, path) {
+		t.Errorf("%s is not what the programs have: go test ./deploy -run TestMetricsExist -update writes it", path)
+	}
+}
+
+var update = flag.Bool("update", false, "write docs/reference/metrics.md")
+
+// reference is the page of all metrics of ours, from what the programs say of them.
+func reference(t *testing.T, exposed string) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("<!-- Written by go test ./deploy -run TestMetricsExist -update. -->\n# Metrics\n\nBoth programs answer `/metrics`: the sensor at `metrics.listen`, the collector beside its API. " +
+		"Counters of a sensor's\nworkers have the label `worker`. A metric whose part is not configured (flow records, an export) is not there.\n")
+	for _, program := range []string{"sensor", "collector"} {
+		fmt.Fprintf(&b, "\n## %s\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n", program)
+		found := regexp.MustCompile(`(?m)^# HELP (weir_`+program+`_\w+) (.*)\n# TYPE \w+ (\w+)\n(?:\w+\{(.*)\} )?`).FindAllStringSubmatch(exposed, -1)
+		if len(found) < 30 {
+			t.Fatalf("found %d metrics of the %s", len(found), program)
+		}
+		for _, m := range found {
+			var labels []string
+			for _, l := range regexp.MustCompile(`(\w+)="`).FindAllStringSubmatch(m[4], -1) {
+				if l[1] != "le" {
+					labels = append(labels, "`"+l[1]+"`")
+				}
+			}
+			meaning := m[2]
+			if strings.HasPrefix(meaning, "Total of ") || strings.HasPrefix(meaning, "Current ") {
+				meaning = "" // the name says as much
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m[1], m[3], strings.Join(labels, " "), meaning)
+		}
+	}
+	return b.String()
 }
 
 func text(t *testing.T, path string) string {
@@ -106,11 +148,20 @@ func scrape(t *testing.T) string {
 		t.Fatal(err)
 	}
 	config := filepath.Join(dir, "sensor.yaml")
-	body := fmt.Sprintf("id: metrics\nmode: host\ninterfaces: [lo]\nrules: [%s]\noutput: {eve: %q}\ncontrol: %s/s.sock\nstate: %s/state\nbpffs: %s\n", rules, "", dir, dir, bpffs)
-	if err := os.WriteFile(config, []byte(body), 0o600); err != nil {
-		t.Fatal(err)
+	flowLog := fmt.Sprintf("{dir: %s/flows, account: %q, interface: eni-1, region: lab, s3: {bucket: b, region: lab, endpoint: %q}}", dir, "123456789012", "http://127.0.0.1:1")
+	body := fmt.Sprintf("id: metrics\nmode: host\ninterfaces: [lo]\nworkers: 1\nrules: [%s]\noutput: {eve: %q, flow-log: %s}\ncollector: {url: %q}\ncontrol: %s/s.sock\nstate: %s/state\nbpffs: %s\n",
+		rules, "", flowLog, "nats://127.0.0.1:4222", dir, dir, bpffs)
+	ofCollector := filepath.Join(dir, "collector.yaml")
+	for path, body := range map[string]string{
+		config:      body,
+		ofCollector: fmt.Sprintf("data: %s/collector\nexports: [{name: archive, type: file, path: %s/alerts.json}]\n", dir, dir),
+	} {
+		if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	start(t, collector, "run", "--data", filepath.Join(dir, "collector"))
+	start(t, collector, "run", "--config", ofCollector)
+	fetch(t, "127.0.0.1:8443") // so that the second time there is a request that was counted
 	start(t, sensor, "run", "--config", config)
 	return "\n" + fetch(t, "127.0.0.1:9464") + "\n" + fetch(t, "127.0.0.1:8443")
 }

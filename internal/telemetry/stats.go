@@ -18,7 +18,8 @@ import (
 type Stats struct {
 	Prefix string            // without the final _
 	Read   func() any        // returns the struct or a pointer to it; called at every scrape, from another goroutine
-	Gauges []string          // Go names of the fields whose value can fall; they get no _total
+	Gauges []string          // Go names of the fields whose value can fall, from the root: Flow.TCP.Active; they get no _total
+	Units  map[string]string // by such a name: what the metric's name ends in; nanoseconds become seconds
 	Labels map[string]Vector // by Go name: how the elements of an array or map are labelled
 	Const  prometheus.Labels // on every metric, for instance the worker
 }
@@ -36,15 +37,15 @@ func (s *Stats) Describe(chan<- *prometheus.Desc) {}
 func (s *Stats) Collect(out chan<- prometheus.Metric) {
 	v := reflect.Indirect(reflect.ValueOf(s.Read()))
 	if v.Kind() == reflect.Struct {
-		s.collect(out, s.Prefix, v)
+		s.collect(out, s.Prefix, "", v)
 	}
 }
 
-func (s *Stats) collect(out chan<- prometheus.Metric, prefix string, v reflect.Value) {
+func (s *Stats) collect(out chan<- prometheus.Metric, prefix, path string, v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		if f.IsExported() {
-			s.field(out, prefix+"_"+snake(f.Name), f.Name, v.Field(i))
+			s.field(out, prefix+"_"+snake(f.Name), path+f.Name, v.Field(i))
 		}
 	}
 }
@@ -56,7 +57,7 @@ func (s *Stats) field(out chan<- prometheus.Metric, name, field string, v reflec
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		s.collect(out, name, v)
+		s.collect(out, name, field+".", v)
 	case reflect.Array, reflect.Slice:
 		s.array(out, name, field, v)
 	case reflect.Map:
@@ -93,10 +94,17 @@ func (s *Stats) mapping(out chan<- prometheus.Metric, name, field string, v refl
 }
 
 func (s *Stats) emit(out chan<- prometheus.Metric, name, field string, labels, values []string, n float64) {
-	kind, help := prometheus.CounterValue, "Total of "+words(field)+"."
+	what := words(field[strings.LastIndexByte(field, '.')+1:])
+	if unit := s.Units[field]; unit != "" {
+		if scaled, ok := strings.CutSuffix(unit, "nanoseconds"); ok {
+			unit, n = scaled+"seconds", n/1e9
+		}
+		name += "_" + unit
+	}
+	kind, help := prometheus.CounterValue, "Total of "+what+"."
 	if slices.Contains(s.Gauges, field) {
-		kind, help = prometheus.GaugeValue, "Current "+words(field)+"."
-	} else {
+		kind, help = prometheus.GaugeValue, "Current "+what+"."
+	} else if !strings.HasSuffix(name, "_total") {
 		name += "_total"
 	}
 	desc := prometheus.NewDesc(name, help, labels, s.Const)
@@ -119,13 +127,17 @@ func number(v reflect.Value) (float64, bool) {
 	return 0, false
 }
 
-// snake writes BytesIn as bytes_in, TCPSegments as tcp_segments and BadIPv4 as bad_ipv4.
+// oneWord are names that have capital letters within.
+var oneWord = strings.NewReplacer("ICMPv", "Icmpv", "IPv", "Ipv", "PPPoE", "Pppoe", "QinQinQ", "Qinqinq", "QinQ", "Qinq")
+
+// snake writes BytesIn as bytes_in, TCPSegments as tcp_segments, FirstSYNs as first_syns and BadIPv4 as bad_ipv4.
 func snake(name string) string {
 	var b strings.Builder
-	rs := []rune(strings.ReplaceAll(name, "IPv", "Ipv"))
+	rs := []rune(oneWord.Replace(name))
 	for i, r := range rs {
+		plural := i+1 < len(rs) && rs[i+1] == 's' && (i+2 == len(rs) || unicode.IsUpper(rs[i+2]))
 		starts := unicode.IsUpper(r) && i > 0 &&
-			(!unicode.IsUpper(rs[i-1]) || i+1 < len(rs) && unicode.IsLower(rs[i+1]))
+			(!unicode.IsUpper(rs[i-1]) || i+1 < len(rs) && unicode.IsLower(rs[i+1]) && !plural)
 		if starts {
 			b.WriteByte('_')
 		}

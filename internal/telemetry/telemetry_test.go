@@ -16,7 +16,7 @@ type sampleStats struct {
 	ActiveFlows int
 	Drops       [3]uint64
 	ByReason    map[string]uint64
-	Queue       struct{ Full uint64 }
+	Queue       struct{ Full, Active, Total, Load uint64 }
 	Note        string
 	hidden      uint64
 }
@@ -24,11 +24,12 @@ type sampleStats struct {
 func TestStats(t *testing.T) {
 	read := func() any {
 		s := &sampleStats{TCPSegments: 7, ActiveFlows: 3, Drops: [3]uint64{1, 0, 5}, ByReason: map[string]uint64{"gap": 2}, hidden: 9}
-		s.Queue.Full = 4
+		s.Queue.Full, s.Queue.Active, s.Queue.Total, s.Queue.Load = 4, 5, 6, 1_500_000_000
 		return s
 	}
 	s := &Stats{
-		Prefix: "weir_sensor_flow", Read: read, Gauges: []string{"ActiveFlows"}, Const: prometheus.Labels{"worker": "0"},
+		Prefix: "weir_sensor_flow", Read: read, Gauges: []string{"ActiveFlows", "Queue.Active", "Queue.Load"}, Const: prometheus.Labels{"worker": "0"},
+		Units: map[string]string{"Queue.Load": "timestamp_nanoseconds", "TCPSegments": "bytes"},
 		Labels: map[string]Vector{
 			"Drops":    {Label: "layer", Value: func(i int) string { return []string{"", "ip", "tcp"}[i] }},
 			"ByReason": {Label: "reason"},
@@ -48,7 +49,10 @@ func TestStats(t *testing.T) {
 		`weir_sensor_flow_drops_total{layer="ip",worker="0"} 0`,
 		`weir_sensor_flow_drops_total{layer="tcp",worker="0"} 5`,
 		`weir_sensor_flow_queue_full_total{worker="0"} 4`,
-		`weir_sensor_flow_tcp_segments_total{worker="0"} 7`,
+		`weir_sensor_flow_queue_active{worker="0"} 5`,
+		`weir_sensor_flow_queue_total{worker="0"} 6`,
+		`weir_sensor_flow_queue_load_timestamp_seconds{worker="0"} 1.5`,
+		`weir_sensor_flow_tcp_segments_bytes_total{worker="0"} 7`,
 	} {
 		if !strings.Contains(got, want+"\n") {
 			t.Errorf("/metrics lacks %s", want)
@@ -62,6 +66,7 @@ func TestStats(t *testing.T) {
 func TestSnake(t *testing.T) {
 	for in, want := range map[string]string{
 		"Bytes": "bytes", "BytesIn": "bytes_in", "TCPSegments": "tcp_segments", "BadTCP": "bad_tcp", "BadIPv4": "bad_ipv4", "HTTP1Errors": "http1_errors",
+		"FirstSYNs": "first_syns", "SYNsSeen": "syns_seen", "ICMPv4": "icmpv4", "PPPoE": "pppoe", "VLANQinQ": "vlan_qinq", "VLANQinQinQ": "vlan_qinqinq", "IPv6InIPv4": "ipv6_in_ipv4",
 	} {
 		if got := snake(in); got != want {
 			t.Errorf("snake(%q) = %q, want %q", in, got, want)

@@ -7,11 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/weir-ips/weir/bpf"
 	"github.com/weir-ips/weir/internal/sensor/control"
-	"github.com/weir-ips/weir/internal/telemetry"
 	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/wire"
 )
@@ -182,50 +179,6 @@ func (d *Daemon) reportHealth(h *wire.Health) {
 			h.Hits = append(h.Hits, wire.Hit{ID: e.ID, Packets: e.Packets, Bytes: e.Bytes})
 		}
 	}
-}
-
-// registry exposes the counters.
-func (d *Daemon) registry() *prometheus.Registry {
-	reg := telemetry.NewRegistry("sensor", d.version)
-	reg.MustRegister(
-		&telemetry.Stats{Prefix: "weir_sensor_kernel", Read: func() any {
-			c, err := d.kernel.Counters()
-			if err != nil {
-				return &bpf.Counters{}
-			}
-			return &c
-		}, Labels: map[string]telemetry.Vector{
-			"Drops": {Label: "reason", Value: func(i int) string { return bpf.Reason(i).String() }},
-			"Would": {Label: "reason", Value: func(i int) string { return bpf.Reason(i).String() }},
-			"Paths": {Label: "path", Value: func(i int) string { return bpf.Path(i).String() }},
-		}},
-	)
-	reg.MustRegister(&telemetry.Stats{
-		Prefix: "weir_sensor_allowance", Gauges: []string{"Left", "Blind"}, Read: func() any { return d.allowances.stats(time.Now()) },
-		Labels: map[string]telemetry.Vector{"Exceeded": {Label: "allowance"}, "Left": {Label: "interface"}},
-	})
-	reg.MustRegister(&telemetry.Stats{Prefix: "weir_sensor_never_block", Read: func() any { return NeverBlockStats{d.spared.Load()} }})
-	if d.flows != nil {
-		reg.MustRegister(&telemetry.Stats{Prefix: "weir_sensor_flowlog", Read: func() any { return d.flows.Stats() }})
-	}
-	if d.shipper != nil {
-		reg.MustRegister(&telemetry.Stats{Prefix: "weir_sensor_flowlog_s3", Read: func() any { return d.shipper.Stats() }, Gauges: []string{"WaitingBytes"}})
-	}
-	for i, w := range d.workers {
-		labels := prometheus.Labels{"worker": fmt.Sprint(i)}
-		reg.MustRegister(
-			&telemetry.Stats{Prefix: "weir_sensor_capture", Const: labels, Read: func() any { return w.source.Stats() }},
-			&telemetry.Stats{Prefix: "weir_sensor_path", Const: labels, Read: func() any { return w.stats.Load() }},
-			&telemetry.Stats{Prefix: "weir_sensor_reject", Const: labels, Read: func() any { return w.refusals.Load() }},
-			&telemetry.Stats{Prefix: "weir_sensor_trouble", Const: labels, Read: func() any { return w.troubles.stats() }},
-		)
-	}
-	return reg
-}
-
-// NeverBlockStats are the metrics of never-block in inspection; XDP's are the kernel's.
-type NeverBlockStats struct {
-	Spared uint64 // packets that a rule would have dropped
 }
 
 // refused logs a decision of this sensor's own that the maps had no room for; traffic must not fill the log.
