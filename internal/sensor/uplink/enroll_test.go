@@ -98,7 +98,7 @@ func TestEnrollAtAnImpostor(t *testing.T) {
 }
 
 func TestCertificateRenewsItself(t *testing.T) {
-	w, enroll := enrolled(t, 3*time.Second)
+	w, enroll := enrolled(t, 5*time.Second)
 	creds, err := enroll("edge-1", w.token(1))
 	if err != nil {
 		t.Fatal(err)
