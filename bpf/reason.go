@@ -75,6 +75,7 @@ const (
 	PathAsked
 	PathSighted
 	PathSightLost
+	PathProved
 	PathChallenged
 	Paths = iota
 )
@@ -82,7 +83,7 @@ const (
 // String is the path's name in metrics.
 func (p Path) String() string {
 	names := [Paths]string{"packets", "bytes", "other", "pass", "hairpin", "inspect", "capture", "capture-lost", "consumed",
-		"bypass", "guarded", "killed", "lease-open", "credit-open", "no-socket", "good", "dest-full", "sample-lost", "asked", "sighted", "sight-lost", "challenged"}
+		"bypass", "guarded", "killed", "lease-open", "credit-open", "no-socket", "good", "dest-full", "sample-lost", "asked", "sighted", "sight-lost", "proved", "challenged"}
 	if int(p) < len(names) {
 		return names[p]
 	}
@@ -100,12 +101,13 @@ const (
 	StepSight
 	StepFirst
 	StepChallenge
+	StepCookie
 	Steps = iota
 )
 
 // String is the step's name in metrics.
 func (s Step) String() string {
-	names := [Steps]string{"fingerprint", "unasked", "synack", "sight", "first", "challenge"}
+	names := [Steps]string{"fingerprint", "unasked", "synack", "sight", "first", "challenge", "cookie"}
 	if int(s) < len(names) {
 		return names[s]
 	}

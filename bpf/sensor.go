@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -129,6 +131,9 @@ func (s *Sensor) loadProgram(spec *ebpf.CollectionSpec) error {
 		constants[sensorVarHasLoadBytes] = 0
 		constants[sensorVarSnaplen] = uint32(min(s.opts.SnapLen, OldSnapLen))
 	}
+	if s.hasCookies() {
+		constants[sensorVarHasSyncookies] = 1
+	}
 	if err := setAll(spec, constants); err != nil {
 		return err
 	}
@@ -142,6 +147,27 @@ func (s *Sensor) loadProgram(spec *ebpf.CollectionSpec) error {
 	}
 	s.prog = c.DetachProgram(sensorProgSensor)
 	c.Close()
+	return nil
+}
+
+func (s *Sensor) hasCookies() bool {
+	return s.opts.Mode == ModeHost && !s.opts.old && features.HaveProgramHelper(ebpf.XDP, asm.FnTcpRawGenSyncookieIpv4) == nil
+}
+
+// CanCookie is the error of StepCookie where it cannot be: it needs host mode, Linux 6.0, and that the host accepts the ACK of a cookie
+// it has not sent, which it says in the network namespace of the calling thread.
+func (s *Sensor) CanCookie() error {
+	if !s.hasCookies() {
+		return fmt.Errorf("bpf: SYN cookies: need mode host, not %v, and Linux 6.0 or later", s.opts.Mode)
+	}
+	const file = "/proc/sys/net/ipv4/tcp_syncookies"
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("bpf: SYN cookies: %w", err)
+	}
+	if v := strings.TrimSpace(string(b)); v != "2" {
+		return fmt.Errorf("bpf: SYN cookies: net.ipv4.tcp_syncookies is %s: must be 2 for the host to accept cookies that XDP has sent (sysctl -w net.ipv4.tcp_syncookies=2)", v)
+	}
 	return nil
 }
 

@@ -307,5 +307,6 @@ type Counters struct {
 	ChallengeTick uint32
 	Challenges    uint32
 	_             uint32
+	Reminded      [256]uint16 // by hashed address and port: tick of the last SYN let through so that the host goes on to accept cookies
 	_             [32]uint64
 }

@@ -143,11 +143,14 @@ INLINE __u32 filtered(const struct env *e, const struct dest *d, const struct ar
 INLINE int unproved(const struct env *e, const struct dest *d, const struct arm *a)
 {
 	struct pkt *p = e->p;
-	int first = on(p, d, a, STEP_FIRST), challenged = on(p, d, a, STEP_CHALLENGE);
+	int first = on(p, d, a, STEP_FIRST), challenged = on(p, d, a, STEP_CHALLENGE), cookie = on(p, d, a, STEP_COOKIE);
 
-	if (!(first | challenged) || (first && !first_syn(e)))
+	if (!(first | challenged | cookie) || (first && !first_syn(e)))
 		return 0;
-	p->answer = challenged && may_challenge(e->stats, p->now);
+	if (cookie && reminds(e->stats, p))
+		return 0;
+	if ((challenged | cookie) && may_challenge(e->stats, p->now))
+		p->answer = cookie ? ANSWER_COOKIE : ANSWER_CHALLENGE;
 	return 1;
 }
 
@@ -162,7 +165,7 @@ INLINE void defend(const struct env *e, const struct dest *d, __u32 i, __u32 cla
 	if (!a)
 		return;
 	good = known_good(e);
-	if (d->steps & ~(1 << STEP_FIRST | 1 << STEP_CHALLENGE))
+	if (d->steps & ~(1 << STEP_FIRST | 1 << STEP_CHALLENGE | 1 << STEP_COOKIE))
 		p->want = filtered(e, d, a, good);
 	if (p->want)
 		return;
@@ -173,6 +176,9 @@ INLINE void defend(const struct env *e, const struct dest *d, __u32 i, __u32 cla
 	if (p->flags & TCP_RST && on(p, d, a, STEP_CHALLENGE) && proves(e->ctx)) {
 		mark_good(e);
 		p->want = REASON_PROOF;
+	} else if ((p->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK && on(p, d, a, STEP_COOKIE) && acknowledges(e->ctx)) {
+		mark_good(e);
+		count(e, PATH_PROVED);
 	} else if ((class == CLASS_SYN && unproved(e, d, a)) || (armed && over_limit(p, a, class))) {
 		p->want = REASON_FLOOD_SYN + class;
 	}

@@ -34,4 +34,9 @@ static void *(*ringbuf_reserve)(void *ring, __u64 size, __u64 flags) = (void *)1
 static void (*ringbuf_submit)(void *data, __u64 flags) = (void *)132;
 static void (*ringbuf_discard)(void *data, __u64 flags) = (void *)133;
 static __u64 (*xdp_buff_len)(struct xdp_md *ctx) = (void *)188;                             /* 5.18 */
+/* 6.0; the cookie | MSS << 32, or an error; 0 if the cookie is one of ours */
+static __s64 (*gen_syncookie4)(const struct iphdr *ip, const struct tcphdr *tcp, __u32 len) = (void *)204;
+static __s64 (*gen_syncookie6)(const struct ip6hdr *ip, const struct tcphdr *tcp, __u32 len) = (void *)205;
+static long (*check_syncookie4)(const struct iphdr *ip, const struct tcphdr *tcp) = (void *)206;
+static long (*check_syncookie6)(const struct ip6hdr *ip, const struct tcphdr *tcp) = (void *)207;
 static long (*xdp_load_bytes)(struct xdp_md *ctx, __u32 off, void *to, __u32 len) = (void *)189; /* 5.18 */

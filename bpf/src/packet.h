@@ -6,6 +6,8 @@
 
 enum fragment { FRAG_NONE, FRAG_FIRST, FRAG_LATER };
 
+enum answer { ANSWER_NONE, ANSWER_CHALLENGE, ANSWER_COOKIE };
+
 /*
  * Lives in a map of one per CPU, not on the stack: on the stack the verifier follows every path with every constant it
  * has seen there, and paths multiply to millions; what it loads from a map is to it an unknown number.
@@ -42,7 +44,7 @@ struct pkt {
 		__u8 swapped; /* the source is end b of the tuple */
 		__u8 exempt;  /* judged already: allowed, guarded, or counted as would-be drop */
 		__u8 decided; /* nobody need look at this packet any more */
-		__u8 answer;  /* if it is dropped, it is to be answered by a challenge */
+		__u8 answer;  /* if it is dropped, it is to be answered: enum answer */
 		__u8 spare;
 	};
 };

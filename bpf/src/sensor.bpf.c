@@ -100,7 +100,7 @@ int sensor(struct xdp_md *ctx)
 	e.p->now = jiffies64() >> tick_shift;
 	check_lease(&e);
 	if (stages(&e))
-		return UNLIKELY(e.p->answer) ? challenge(ctx) : XDP_DROP;
+		return UNLIKELY(e.p->answer) ? answer_syn(ctx) : XDP_DROP;
 	return act(&e);
 }
 

@@ -67,6 +67,7 @@ enum path {
 	PATH_ASKED,       /* an answer that an armed destination had asked for */
 	PATH_SIGHTED,     /* packet to an armed destination shown to user space */
 	PATH_SIGHT_LOST,  /* no room for a sighting */
+	PATH_PROVED,      /* ACK of a SYN cookie: the source is real */
 	PATH_CHALLENGED,  /* dropped SYN to an armed destination, answered in its place to see whether the source is real */
 	PATHS
 };
@@ -214,6 +215,7 @@ enum step {
 	STEP_SIGHT,       /* show packets to user space */
 	STEP_FIRST,       /* a SYN must be a repetition: whoever forges sources does not wait and send it again */
 	STEP_CHALLENGE,   /* a SYN that would be dropped for that, or without STEP_FIRST every SYN, is answered: see challenge.h */
+	STEP_COOKIE,      /* the same with a SYN cookie of the kernel's, whose ACK the host accepts: host mode, net.ipv4.tcp_syncookies 2 */
 	STEPS = 8
 };
 
@@ -302,6 +304,9 @@ struct credit {
 	__u64 pad2[7];
 };
 
+#define REMINDERS 256
+#define REMIND_EVERY 16 /* ticks: about a second */
+
 /* stats[0], per CPU. */
 struct stats {
 	__u64 drops[REASONS];  /* dropped */
@@ -315,6 +320,7 @@ struct stats {
 	__u32 challenge_tick;
 	__u32 challenges;
 	__u32 spare;
+	__u16 reminded[REMINDERS]; /* by hashed address and port: tick of the last SYN let through so that the host goes on to accept cookies */
 	__u64 scratch[32]; /* the program's own: struct pkt */
 };
 #define SAMPLES_PER_TICK 8

@@ -117,13 +117,17 @@ func (e *Enforcer) DropUnasked(dst netip.Addr, ports []uint16, life time.Duratio
 	return nil
 }
 
-// TakeStep begins, or prolongs, a step that needs nothing but its name: bpf.StepSYNACK, StepSight, StepFirst or
-// StepChallenge.
+// TakeStep begins, or prolongs, a step that needs nothing but its name: bpf.StepSYNACK, StepSight, StepFirst, StepChallenge or
+// StepCookie. StepChallenge brings StepCookie with it where that can be (bpf.Sensor.CanCookie), which clients notice less.
 func (e *Enforcer) TakeStep(dst netip.Addr, step bpf.Step, life time.Duration) error {
 	switch step {
 	case bpf.StepSYNACK:
 		if e.sensor.Options().Mode == bpf.ModeHost {
 			return fmt.Errorf("enforce: step %v: in host mode XDP does not see what %v sends", step, dst)
+		}
+	case bpf.StepCookie:
+		if err := e.sensor.CanCookie(); err != nil {
+			return fmt.Errorf("enforce: step %v for %v: %w", step, dst, err)
 		}
 	case bpf.StepSight, bpf.StepFirst, bpf.StepChallenge:
 	default:
@@ -139,16 +143,24 @@ func (e *Enforcer) TakeStep(dst netip.Addr, step bpf.Step, life time.Duration) e
 		return err
 	}
 	e.startStep(i, step, life)
+	if step == bpf.StepChallenge && e.sensor.CanCookie() == nil {
+		e.startStep(i, bpf.StepCookie, life)
+	}
 	return nil
 }
 
-// EndStep ends a step before its time.
+// EndStep ends a step before its time, StepChallenge with StepCookie.
 func (e *Enforcer) EndStep(dst netip.Addr, step bpf.Step) {
 	e.arming.Lock()
 	defer e.arming.Unlock()
-	if i := e.dest(dst, false); i >= 0 && step < bpf.Steps {
-		e.stopStep(i, step)
+	i := e.dest(dst, false)
+	if i < 0 || step >= bpf.Steps {
+		return
 	}
+	if step == bpf.StepChallenge {
+		e.stopStep(i, bpf.StepCookie)
+	}
+	e.stopStep(i, step)
 }
 
 // Filter is a copy of what dst's packets are compared with, and of the counters; ok is false if there is nothing.
