@@ -136,7 +136,7 @@ func TestPulsesAreHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("pulse %d: %d of %d dropped", pulse+1, after-before, sent)
-		if pulse > 0 && after-before < sent*9/10 {
+		if pulse > 0 && after-before < sent*8/10 {
 			t.Errorf("pulse %d: %d of %d dropped", pulse+1, after-before, sent)
 		}
 		time.Sleep(2500 * time.Millisecond)

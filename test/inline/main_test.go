@@ -57,12 +57,19 @@ type sensor struct {
 	ns     *lab.Namespace
 	config string
 	log    string
+	socket string
 	cmd    *exec.Cmd
 	ended  chan error
 }
 
-// startSensor runs a sensor without a collector; settings are the lines of its configuration but for what every one has.
+// startSensor runs a sensor that enforces, without a collector; settings are the lines of its configuration but for what every one has.
 func startSensor(t *testing.T, ns *lab.Namespace, rules, settings string) *sensor {
+	t.Helper()
+	return startSensorThat(t, "enforce", ns, rules, settings)
+}
+
+// startSensorThat has another policy.
+func startSensorThat(t *testing.T, policy string, ns *lab.Namespace, rules, settings string) *sensor {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -70,10 +77,10 @@ func startSensor(t *testing.T, ns *lab.Namespace, rules, settings string) *senso
 		check(t, os.WriteFile(path, []byte(text), 0o600))
 		return path
 	}
-	s := &sensor{t: t, ns: ns, log: filepath.Join(dir, "log")}
 	socket := filepath.Join(dir, "sock")
-	s.config = write("sensor.yaml", fmt.Sprintf("id: %s\npolicy: enforce\nrules: [%s]\noutput: {eve: %s}\nmetrics: {listen: \"\"}\ncontrol: %s\nstate: %s\n%s",
-		strings.ToLower(filepath.Base(filepath.Dir(dir)))[:8]+"-"+filepath.Base(dir), write("t.rules", rules), filepath.Join(dir, "eve.json"), socket, filepath.Join(dir, "state"), settings))
+	s := &sensor{t: t, ns: ns, log: filepath.Join(dir, "log"), socket: socket}
+	s.config = write("sensor.yaml", fmt.Sprintf("id: %s\npolicy: %s\nrules: [%s]\noutput: {eve: %s}\nmetrics: {listen: \"\"}\ncontrol: %s\nstate: %s\n%s",
+		strings.ToLower(filepath.Base(filepath.Dir(dir)))[:8]+"-"+filepath.Base(dir), policy, write("t.rules", rules), filepath.Join(dir, "eve.json"), socket, filepath.Join(dir, "state"), settings))
 	s.Client = control.Dial(socket)
 	s.start()
 	t.Cleanup(func() {

@@ -150,7 +150,6 @@ func (a *attack) merge(d *threshold.Detection) {
 func (c *Control) tell(a *attack, phase threshold.Phase) {
 	a.Phase, a.told, a.changed = phase, a.Time, false
 	c.begun = c.begun || phase == threshold.Start
-	a.Measures = slices.Clone(a.measures)
 	level := c.o.Log.Warn
 	if phase == threshold.End {
 		level = c.o.Log.Info
@@ -158,7 +157,25 @@ func (c *Control) tell(a *attack, phase threshold.Phase) {
 		c.lift(a)
 	}
 	level("attack", "id", a.ID, "vector", a.Vector.String(), "phase", phase.String(), "src", a.Src.IP(), "dst", a.Dst.IP(), "why", a.Explain())
-	c.o.Publish(&a.Detection)
+	d := a.figures()
+	c.o.Publish(&d)
+}
+
+// figures are an attack as it stands: what inspection counts, and what is dropped before that.
+func (a *attack) figures() threshold.Detection {
+	d := a.Detection
+	d.Measures = slices.Clone(a.measures)
+	if a.counted {
+		return d
+	}
+	for i := range d.Measures {
+		d.Packets += d.Measures[i].Dropped
+	}
+	if rate := uint64(a.ladder.arriving); rate > d.Value && d.Unit == "" {
+		d.Value = rate
+	}
+	d.Peak = max(d.Peak, uint64(a.ladder.most))
+	return d
 }
 
 // settle ends attacks that inspection no longer sees, unless the kernel still counts enough of their packets.
@@ -251,9 +268,7 @@ func (c *Control) Attacks() []threshold.Detection {
 	defer c.mu.Unlock()
 	out := make([]threshold.Detection, 0, len(c.attacks))
 	for _, a := range c.attacks {
-		d := a.Detection
-		d.Measures = slices.Clone(a.measures)
-		out = append(out, d)
+		out = append(out, a.figures())
 	}
 	slices.SortFunc(out, func(x, y threshold.Detection) int { return int(x.Since - y.Since) })
 	return out

@@ -358,3 +358,23 @@ func TestWithoutLearningThereIsNothingToExport(t *testing.T) {
 		t.Error("imported")
 	}
 }
+
+// BenchmarkLook is one look at as many busy destinations as the kernel counts.
+func BenchmarkLook(b *testing.B) {
+	k := newKernel()
+	o := Options{Kernel: k, Limits: threshold.DefaultLimits(), Learn: true, Log: slog.New(slog.DiscardHandler), Publish: func(*threshold.Detection) {}}
+	o.Floods.Floors = [threshold.NumFloodClasses]uint32{threshold.FloodSYN: 1000, threshold.FloodICMP: 1000, threshold.FloodFragment: 1000}
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	c := New(o, now)
+	for i := range 16_384 {
+		k.count(netip.AddrFrom4([4]byte{10, byte(i >> 14), byte(i >> 8), byte(i)}), bpf.ClassSYN, 1)
+	}
+	for b.Loop() {
+		for _, d := range k.dests {
+			d.Packets[bpf.ClassSYN]++
+			d.Packets[bpf.ClassUDP]++
+		}
+		now = now.Add(lookEvery)
+		c.Look(now)
+	}
+}

@@ -27,6 +27,7 @@ type ladder struct {
 	searched time.Time
 	unasked  map[netip.Addr]uint64 // the filter's counters at the last look
 	arriving float64               // packets a second of the attack's classes, average of about a second
+	most     float64               // the highest of that
 	left     float64               // of them, after fingerprints and unrequested answers
 	rate     uint64                // of the limit, to each address
 	eased    bool                  // the limit is lifted: the selective steps are enough
@@ -86,6 +87,7 @@ func (c *Control) targets(a *attack) []netip.Addr {
 func (l *ladder) average(came, left float64) {
 	const perSecond = float64(time.Second / lookEvery)
 	l.arriving += (came*perSecond - l.arriving) / 5
+	l.most = max(l.most, l.arriving)
 	l.left += (left*perSecond - l.left) / 5
 }
 
