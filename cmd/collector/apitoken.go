@@ -26,7 +26,7 @@ func apiTokenCreate(ctx context.Context, args []string, stdout, stderr io.Writer
 	read := rolesFlag(fs, "viewer")
 	ttl := fs.Duration("ttl", 90*24*time.Hour, "`time` after which it is useless")
 	owner := fs.String("owner", "", "`account` it belongs to: it may no more than that, and goes with it; without, it is nobody's")
-	return withPeople(fs, false, args, stderr, func(p *people, name string) error {
+	return withPeople(ctx, fs, false, args, stderr, func(p *people, name string) error {
 		roles, err := read()
 		if err != nil {
 			return fmt.Errorf("--role: %w", err)
@@ -51,7 +51,7 @@ func apiTokenCreate(ctx context.Context, args []string, stdout, stderr io.Writer
 func apiTokenList(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("collector apitoken list", flag.ContinueOnError)
 	asJSON := fs.Bool("json", false, "print a JSON array")
-	return withPeople(fs, true, args, stderr, func(p *people, _ string) error {
+	return withPeople(ctx, fs, true, args, stderr, func(p *people, _ string) error {
 		all, err := p.Tokens(ctx, "")
 		if err != nil {
 			return err
@@ -79,7 +79,7 @@ func printToken(w io.Writer, t *identity.Token) {
 }
 
 func apiTokenRevoke(ctx context.Context, args []string, _, stderr io.Writer) int {
-	return withPeople(flag.NewFlagSet("collector apitoken revoke NAME", flag.ContinueOnError), false, args, stderr, func(p *people, name string) error {
+	return withPeople(ctx, flag.NewFlagSet("collector apitoken revoke NAME", flag.ContinueOnError), false, args, stderr, func(p *people, name string) error {
 		was, err := p.RevokeToken(ctx, name, "")
 		if err != nil {
 			return err

@@ -26,15 +26,15 @@ type people struct {
 }
 
 // peopleFlags adds what every change of accounts needs.
-func peopleFlags(fs *flag.FlagSet) func() (*people, error) {
+func peopleFlags(fs *flag.FlagSet) func(context.Context) (*people, error) {
 	load := configFlags(fs)
 	by := fs.String("by", cmp.Or(os.Getenv("SUDO_USER"), os.Getenv("USER"), "root"), "`person` that the audit log names")
-	return func() (*people, error) {
+	return func(ctx context.Context) (*people, error) {
 		cfg, err := load()
 		if err != nil {
 			return nil, err
 		}
-		book, err := collector.OpenIdentity(cfg, nil)
+		book, err := collector.OpenIdentity(ctx, cfg, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +57,7 @@ func userCommand(ctx context.Context, args []string, stdout, stderr io.Writer) i
 }
 
 // withPeople parses the one argument, opens the accounts and runs do with them.
-func withPeople(fs *flag.FlagSet, optional bool, args []string, stderr io.Writer, do func(p *people, name string) error) int {
+func withPeople(ctx context.Context, fs *flag.FlagSet, optional bool, args []string, stderr io.Writer, do func(p *people, name string) error) int {
 	fs.SetOutput(stderr)
 	open := peopleFlags(fs)
 	var name string
@@ -71,7 +71,7 @@ func withPeople(fs *flag.FlagSet, optional bool, args []string, stderr io.Writer
 	if !ok {
 		return code
 	}
-	p, err := open()
+	p, err := open(ctx)
 	if err != nil {
 		return fail(stderr, err)
 	}
@@ -91,7 +91,7 @@ func rolesFlag(fs *flag.FlagSet, otherwise string) func() ([]identity.Role, erro
 func userAdd(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("collector user add NAME", flag.ContinueOnError)
 	read := rolesFlag(fs, "viewer")
-	return withPeople(fs, false, args, stderr, func(p *people, name string) error {
+	return withPeople(ctx, fs, false, args, stderr, func(p *people, name string) error {
 		roles, err := read()
 		if err != nil {
 			return fmt.Errorf("--role: %w", err)
@@ -122,7 +122,7 @@ func (p *people) invite(ctx context.Context, name string, stdout io.Writer) erro
 
 func userInvite(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("collector user invite [NAME]", flag.ContinueOnError)
-	return withPeople(fs, true, args, stderr, func(p *people, name string) error {
+	return withPeople(ctx, fs, true, args, stderr, func(p *people, name string) error {
 		empty, err := p.Empty(ctx)
 		if err != nil {
 			return err
@@ -140,7 +140,7 @@ func userInvite(ctx context.Context, args []string, stdout, stderr io.Writer) in
 func userList(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("collector user list", flag.ContinueOnError)
 	asJSON := fs.Bool("json", false, "print a JSON array")
-	return withPeople(fs, true, args, stderr, func(p *people, _ string) error {
+	return withPeople(ctx, fs, true, args, stderr, func(p *people, _ string) error {
 		all, err := p.Users(ctx)
 		if err != nil {
 			return err
@@ -164,7 +164,7 @@ func userChange(ctx context.Context, args []string, _, stderr io.Writer) int {
 	read := rolesFlag(fs, "")
 	disable := fs.Bool("disable", false, "end its sessions and let it in no more")
 	enable := fs.Bool("enable", false, "let it in again")
-	return withPeople(fs, false, args, stderr, func(p *people, name string) error {
+	return withPeople(ctx, fs, false, args, stderr, func(p *people, name string) error {
 		var c identity.UserChange
 		if fs.Lookup("role").Value.String() != "" {
 			roles, err := read()
@@ -188,7 +188,7 @@ func userChange(ctx context.Context, args []string, _, stderr io.Writer) int {
 }
 
 func userRemove(ctx context.Context, args []string, _, stderr io.Writer) int {
-	return withPeople(flag.NewFlagSet("collector user remove NAME", flag.ContinueOnError), false, args, stderr, func(p *people, name string) error {
+	return withPeople(ctx, flag.NewFlagSet("collector user remove NAME", flag.ContinueOnError), false, args, stderr, func(p *people, name string) error {
 		was, err := p.RemoveUser(ctx, name)
 		if err != nil {
 			return err

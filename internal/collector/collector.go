@@ -123,29 +123,13 @@ func (c *collector) openStore(ctx context.Context) (err error) {
 	if c.store, err = store.Open(opt); err != nil {
 		return err
 	}
-	if c.audit, err = c.openAudit(ctx, opt); err != nil {
+	if c.audit, err = openAudit(ctx, c.cfg); err != nil {
 		return err
 	}
-	if c.people, err = OpenIdentity(c.cfg, c.o.Log.With("part", "accounts")); err != nil {
+	if c.people, err = OpenIdentity(ctx, c.cfg, c.o.Log.With("part", "accounts")); err != nil {
 		return err
 	}
-	c.incidents, err = incident.Open(incident.Options{
-		Dir: c.path("incidents"), Quiet: c.cfg.Incidents.Quiet, AutoClose: c.cfg.Incidents.AutoClose, Keep: c.cfg.Alerts.Keep,
-		Log: c.o.Log.With("part", "incidents"),
-	})
-	return err
-}
-
-func (c *collector) openAudit(ctx context.Context, opt store.Options) (*store.Audit, error) {
-	if c.cfg.State.Postgres == "" {
-		opt.Dir = c.path("audit")
-		return store.OpenAudit(opt)
-	}
-	password, err := c.cfg.State.Password.Value()
-	if err != nil {
-		return nil, fmt.Errorf("state.password: %w", err)
-	}
-	return store.OpenPostgresAudit(ctx, c.cfg.State.Postgres, password)
+	return c.openIncidents(ctx)
 }
 
 func (c *collector) openBus(ctx context.Context) (err error) {
@@ -277,7 +261,7 @@ func (c *collector) openAPI(context.Context) error {
 	options := api.Options{
 		Alerts: c.store, Audit: c.audit, Verdicts: c.govern, Rules: c.rules,
 		Sensors:   &fleet{sensors: c.sensors, log: c.log, kill: c.govern.settings.killSwitch},
-		Incidents: c.incidents, Steering: &steering{c.govern, c.cfg.neverBlock()}, Feeds: lists{c},
+		Incidents: c.shownIncidents(), Steering: &steering{c.govern, c.cfg.neverBlock()}, Feeds: lists{c},
 		Enrolment: &access{c.cfg, c.enrolment, c.registrations}, Policies: &policies{c.cfg.Policy, c.engine, c.govern},
 		Settings: c.settings, Identity: c.people,
 		Console: c.o.Console, Metrics: c.metrics, Ready: c.ready, Log: c.o.Log.With("part", "api"),

@@ -33,12 +33,6 @@ type Config struct {
 	Log        telemetry.LogOptions  `yaml:"log"`
 }
 
-// State is where the audit log is kept if not in the data directory.
-type State struct {
-	Postgres string        `yaml:"postgres"` // address, as libpq takes it
-	Password export.Secret `yaml:"password"`
-}
-
 // API is the listener of console, API and metrics.
 type API struct {
 	Listen       string        `yaml:"listen"`

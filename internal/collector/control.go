@@ -132,7 +132,7 @@ func Note(ctx context.Context, cfg *Config, by, action, object string, detail ma
 	if !errors.Is(err, ErrNotRunning) {
 		return err
 	}
-	audit, err := store.OpenAudit(store.Options{Dir: filepath.Join(cfg.Data, "audit")})
+	audit, err := openAudit(ctx, cfg)
 	if err != nil {
 		return err
 	}

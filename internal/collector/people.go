@@ -14,9 +14,13 @@ import (
 )
 
 // OpenIdentity opens the accounts; the command line may while the collector runs.
-func OpenIdentity(cfg *Config, log *slog.Logger) (*identity.Book, error) {
+func OpenIdentity(ctx context.Context, cfg *Config, log *slog.Logger) (*identity.Book, error) {
+	db, err := cfg.State.open(ctx, identity.Part())
+	if err != nil {
+		return nil, fmt.Errorf("accounts: %w", err)
+	}
 	return identity.Open(identity.Options{
-		Dir: filepath.Join(cfg.Data, "identity"), Idle: cfg.API.Session.Idle, Lifetime: cfg.API.Session.Lifetime, Log: log,
+		Dir: filepath.Join(cfg.Data, "identity"), Database: db, Idle: cfg.API.Session.Idle, Lifetime: cfg.API.Session.Lifetime, Log: log,
 	})
 }
 

@@ -20,7 +20,7 @@ CREATE TABLE users (
 	name    TEXT PRIMARY KEY,
 	hash    TEXT NOT NULL,               -- of the password; empty until the invitation is used
 	roles   TEXT NOT NULL,
-	active  INTEGER NOT NULL,
+	active  BOOLEAN NOT NULL,
 	created INTEGER NOT NULL,
 	creator TEXT NOT NULL,
 	login   INTEGER NOT NULL DEFAULT 0
@@ -60,7 +60,7 @@ CREATE TABLE searches (
 	name    TEXT NOT NULL,
 	query   TEXT NOT NULL,
 	place   TEXT NOT NULL,
-	shared  INTEGER NOT NULL,
+	shared  BOOLEAN NOT NULL,
 	created INTEGER NOT NULL,
 	UNIQUE (owner, name)
 );
@@ -77,11 +77,15 @@ var (
 	ErrDenied   = errors.New("not known") // name or password, session, token or invitation: which, is not told
 )
 
-// Options is where the book is and how long sessions last. Dir is required.
+// Part is the book's tables, for a database that several collectors share.
+func Part() store.Part { return store.Part{Name: "identity", Schema: schema, Version: schemaVersion} }
+
+// Options is where the book is and how long sessions last. Dir or Database is required.
 type Options struct {
 	Dir      string
-	Idle     time.Duration // a session unused for so long ends; DefaultIdle if 0
-	Lifetime time.Duration // every session ends after so long; DefaultLifetime if 0
+	Database *store.Database // with Part's tables, which Close closes; nil: a file in Dir
+	Idle     time.Duration   // a session unused for so long ends; DefaultIdle if 0
+	Lifetime time.Duration   // every session ends after so long; DefaultLifetime if 0
 	Log      *slog.Logger
 	Now      func() time.Time
 }
@@ -95,7 +99,7 @@ const (
 // Book is everybody the collector knows. It is safe for concurrent use, by several processes.
 type Book struct {
 	opt     Options
-	db      *sql.DB
+	db      *store.Database
 	limit   *limiter
 	hashing chan struct{} // tokens: how many passwords are hashed at a time
 	dummy   string        // hash that an unknown name is held against, so that it takes as long
@@ -135,12 +139,15 @@ func Open(opt Options) (*Book, error) {
 	if opt.Lifetime == 0 {
 		opt.Lifetime = DefaultLifetime
 	}
-	if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("accounts: %w", err)
-	}
-	db, err := store.OpenFile(filepath.Join(opt.Dir, fileName), schema, schemaVersion)
-	if err != nil {
-		return nil, fmt.Errorf("accounts: %w", err)
+	db := opt.Database
+	if db == nil {
+		if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
+			return nil, fmt.Errorf("accounts: %w", err)
+		}
+		var err error
+		if db, err = store.OpenFile(filepath.Join(opt.Dir, fileName), schema, schemaVersion); err != nil {
+			return nil, fmt.Errorf("accounts: %w", err)
+		}
 	}
 	return &Book{opt: opt, db: db, limit: newLimiter(), hashing: make(chan struct{}, maxHashing), dummy: hashPassword(newSecret())}, nil
 }
@@ -166,19 +173,8 @@ func (b *Book) Empty(ctx context.Context) (bool, error) {
 }
 
 // inTx runs f in a transaction that is committed when f returns nil.
-func (b *Book) inTx(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := b.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("accounts: %w", err)
-	}
-	defer tx.Rollback()
-	if err := f(tx); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("accounts: %w", err)
-	}
-	return nil
+func (b *Book) inTx(ctx context.Context, f func(*store.Tx) error) error {
+	return b.db.InTx(ctx, f)
 }
 
 // moment is a column's time; zero is never.

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/weir-ips/weir/internal/collector/store/storetest"
 )
 
 const good = "correct horse battery"
@@ -21,10 +23,46 @@ func (c *clock) now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.at 
 
 func (c *clock) pass(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.at = c.at.Add(d) }
 
-func open(t *testing.T) (*Book, *clock) {
+// opener makes a book in one of the places where books are kept.
+type opener func(t *testing.T) (*Book, *clock)
+
+// TestBook holds every place to the same.
+func TestBook(t *testing.T) {
+	tests := map[string]func(*testing.T, opener){
+		"TheFirstAccountIsMadeOnce":  testTheFirstAccountIsMadeOnce,
+		"Sessions":                   testSessions,
+		"ManySessionsOfOnePersonEnd": testManySessionsOfOnePersonEnd,
+		"SomeAdminStays":             testSomeAdminStays,
+		"Tokens":                     testTokens,
+		"Searches":                   testSearches,
+		"ForeignAnswersAreDenied":    testForeignAnswersAreDenied,
+	}
+	t.Run("SQLite", func(t *testing.T) {
+		open := func(t *testing.T) (*Book, *clock) { return openAt(t, Options{Dir: t.TempDir()}) }
+		for name, test := range tests {
+			t.Run(name, func(t *testing.T) { test(t, open) })
+		}
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		server := storetest.Start(t)
+		open := func(t *testing.T) (*Book, *clock) {
+			db, err := server.Database(t).OpenPart(t.Context(), Part())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return openAt(t, Options{Database: db})
+		}
+		for name, test := range tests {
+			t.Run(name, func(t *testing.T) { test(t, open) })
+		}
+	})
+}
+
+func openAt(t *testing.T, o Options) (*Book, *clock) {
 	t.Helper()
 	c := &clock{at: time.Date(2026, 11, 24, 3, 0, 0, 0, time.UTC)}
-	b, err := Open(Options{Dir: t.TempDir(), Now: c.now})
+	o.Now = c.now
+	b, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +114,7 @@ func TestRolesInclude(t *testing.T) {
 	}
 }
 
-func TestTheFirstAccountIsMadeOnce(t *testing.T) {
+func testTheFirstAccountIsMadeOnce(t *testing.T, open opener) {
 	b, c := open(t)
 	old, _, err := b.Invite(t.Context(), "")
 	if err != nil {
@@ -132,7 +170,7 @@ func TestTheFirstAccountIsMadeOnce(t *testing.T) {
 	}
 }
 
-func TestSessions(t *testing.T) {
+func testSessions(t *testing.T, open opener) {
 	b, c := open(t)
 	admit(t, b, "ana", Admin)
 	admit(t, b, "bo", Analyst)
@@ -214,7 +252,7 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-func TestManySessionsOfOnePersonEnd(t *testing.T) {
+func testManySessionsOfOnePersonEnd(t *testing.T, open opener) {
 	b, c := open(t)
 	for range maxSessions + 5 {
 		c.pass(time.Second)
@@ -228,7 +266,7 @@ func TestManySessionsOfOnePersonEnd(t *testing.T) {
 	}
 }
 
-func TestSomeAdminStays(t *testing.T) {
+func testSomeAdminStays(t *testing.T, open opener) {
 	b, _ := open(t)
 	admit(t, b, "ana", Admin)
 	admit(t, b, "bo", Viewer)
@@ -253,7 +291,7 @@ func TestSomeAdminStays(t *testing.T) {
 	}
 }
 
-func TestTokens(t *testing.T) {
+func testTokens(t *testing.T, open opener) {
 	b, c := open(t)
 	admit(t, b, "ana", Admin)
 	admit(t, b, "bo", Responder)
@@ -310,7 +348,7 @@ func TestTokens(t *testing.T) {
 }
 
 func TestGuessingIsSlow(t *testing.T) {
-	b, c := open(t)
+	b, c := openAt(t, Options{Dir: t.TempDir()})
 	admit(t, b, "ana", Admin)
 	guess := func(name, from string) error {
 		_, _, err := b.Login(t.Context(), name, "wrong password", Origin{Remote: from})
@@ -367,7 +405,7 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-func TestSearches(t *testing.T) {
+func testSearches(t *testing.T, open opener) {
 	b, _ := open(t)
 	save := func(owner, name, query string, shared bool) Search {
 		t.Helper()
@@ -436,7 +474,7 @@ func TestClaimsBecomeRoles(t *testing.T) {
 	}
 }
 
-func TestForeignAnswersAreDenied(t *testing.T) {
+func testForeignAnswersAreDenied(t *testing.T, open opener) {
 	b, _ := open(t)
 	admit(t, b, "ana", Admin)
 	p := NewProvider(OIDC{Issuer: "http://127.0.0.1:1"}, "/cb")

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/weir-ips/weir/internal/collector/store"
 )
 
 // How long a link is good for.
@@ -22,7 +24,7 @@ func (b *Book) Invite(ctx context.Context, name string) (secret string, expires 
 		life = FirstRunLife
 	}
 	secret, expires = newSecret(), b.now().Add(life)
-	return secret, expires, b.inTx(ctx, func(tx *sql.Tx) error {
+	return secret, expires, b.inTx(ctx, func(tx *store.Tx) error {
 		if name != "" {
 			if _, err := lockUser(ctx, tx, name); err != nil {
 				return err
@@ -70,14 +72,14 @@ func (b *Book) Accept(ctx context.Context, secret, name, password string) (User,
 	if err != nil {
 		return User{}, err
 	}
-	err = b.inTx(ctx, func(tx *sql.Tx) error {
+	err = b.inTx(ctx, func(tx *store.Tx) error {
 		res, err := tx.ExecContext(ctx, "DELETE FROM invitations WHERE hash = ?", hashSecret(secret))
 		if err := one(res, err, "invitation"); err != nil {
 			return fmt.Errorf("invitation: %w", ErrDenied) // used a moment ago
 		}
 		if invited == "" {
 			// Only while there is no other account.
-			res, err = tx.ExecContext(ctx, "INSERT INTO users SELECT ?, ?, 'admin', 1, ?, 'first run', 0 WHERE NOT EXISTS (SELECT 1 FROM users)",
+			res, err = tx.ExecContext(ctx, "INSERT INTO users SELECT CAST(? AS TEXT), CAST(? AS TEXT), 'admin', TRUE, CAST(? AS BIGINT), 'first run', 0 WHERE NOT EXISTS (SELECT 1 FROM users)",
 				name, hash, b.now().UnixNano())
 			return one(res, err, "first account")
 		}

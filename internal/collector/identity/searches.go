@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/weir-ips/weir/internal/collector/store"
 )
 
 // Search is a search that somebody has saved.
@@ -44,7 +46,7 @@ func (b *Book) Searches(ctx context.Context, owner string) ([]Search, error) {
 // SaveSearch keeps s, whose ID and CreatedAt it sets; one of the same owner and name is replaced.
 func (b *Book) SaveSearch(ctx context.Context, s Search) (Search, error) {
 	s.ID, s.CreatedAt = "q-"+newSecret()[:12], b.now()
-	return s, b.inTx(ctx, func(tx *sql.Tx) error {
+	return s, b.inTx(ctx, func(tx *store.Tx) error {
 		var n int
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM searches WHERE owner = ? AND name <> ?", s.Owner, s.Name).Scan(&n); err != nil {
 			return err
@@ -61,7 +63,7 @@ func (b *Book) SaveSearch(ctx context.Context, s Search) (Search, error) {
 // RemoveSearch forgets a search; with owner only if it is theirs.
 func (b *Book) RemoveSearch(ctx context.Context, id, owner string) (was Search, err error) {
 	var created int64
-	err = b.db.QueryRowContext(ctx, "DELETE FROM searches WHERE id = ?1 AND (?2 = '' OR owner = ?2) RETURNING id, owner, name, query, place, shared, created", id, owner).
+	err = b.db.QueryRowContext(ctx, "DELETE FROM searches WHERE id = ?1 AND (CAST(?2 AS TEXT) = '' OR owner = ?2) RETURNING id, owner, name, query, place, shared, created", id, owner).
 		Scan(&was.ID, &was.Owner, &was.Name, &was.Query, &was.Place, &was.Shared, &created)
 	if errors.Is(err, sql.ErrNoRows) {
 		return was, fmt.Errorf("search %q: %w", id, ErrNotFound)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/weir-ips/weir/internal/collector/store"
 )
 
 // How a caller has proved who they are.
@@ -101,12 +103,12 @@ func (b *Book) begin(ctx context.Context, p Principal, from Origin) (secret stri
 	secret, p.Session = newSecret(), newSecret()[:12]
 	now := b.now()
 	p.Expires = now.Add(b.opt.Lifetime)
-	err = b.inTx(ctx, func(tx *sql.Tx) error {
+	err = b.inTx(ctx, func(tx *store.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE expires <= ? OR seen <= ?", now.UnixNano(), now.Add(-b.opt.Idle).UnixNano()); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE hash IN
-			(SELECT hash FROM sessions WHERE name = ? AND kind = ? ORDER BY seen DESC LIMIT -1 OFFSET ?)`, p.Name, p.Kind, maxSessions-1)
+		_, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE name = ?1 AND kind = ?2 AND hash NOT IN
+			(SELECT hash FROM sessions WHERE name = ?1 AND kind = ?2 ORDER BY seen DESC LIMIT ?3)`, p.Name, p.Kind, maxSessions-1)
 		if err != nil {
 			return err
 		}
@@ -149,7 +151,7 @@ func (b *Book) Resume(ctx context.Context, secret string) (Principal, error) {
 // Sessions lists those of one person, or with name "" all, the latest used first.
 func (b *Book) Sessions(ctx context.Context, name string) ([]Session, error) {
 	rows, err := b.db.QueryContext(ctx, `SELECT id, name, kind, created, seen, expires, remote, agent FROM sessions
-		WHERE (?1 = '' OR name = ?1) AND expires > ?2 AND seen > ?3 ORDER BY seen DESC`,
+		WHERE (CAST(?1 AS TEXT) = '' OR name = ?1) AND expires > ?2 AND seen > ?3 ORDER BY seen DESC`,
 		name, b.now().UnixNano(), b.now().Add(-b.opt.Idle).UnixNano())
 	if err != nil {
 		return nil, fmt.Errorf("accounts: %w", err)
@@ -170,6 +172,6 @@ func (b *Book) Sessions(ctx context.Context, name string) ([]Session, error) {
 
 // EndSession ends the session of that id; with name only if it is that person's.
 func (b *Book) EndSession(ctx context.Context, id, name string) error {
-	res, err := b.db.ExecContext(ctx, "DELETE FROM sessions WHERE id = ?1 AND (?2 = '' OR name = ?2)", id, name)
+	res, err := b.db.ExecContext(ctx, "DELETE FROM sessions WHERE id = ?1 AND (CAST(?2 AS TEXT) = '' OR name = ?2)", id, name)
 	return one(res, err, "session")
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/weir-ips/weir/internal/collector/store"
 )
 
 // Token is an API token as the collector remembers it. It is written weir_<id>_<secret>.
@@ -41,7 +43,7 @@ func (b *Book) CreateToken(ctx context.Context, name string, roles []Role, life 
 	now := b.now()
 	t = Token{ID: newSecret()[:10], Name: name, Owner: owner, Roles: roles, CreatedAt: now, ExpiresAt: now.Add(life)}
 	secret := newSecret()
-	err = b.inTx(ctx, func(tx *sql.Tx) error {
+	err = b.inTx(ctx, func(tx *store.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM tokens WHERE expires <= ?", now.UnixNano()); err != nil {
 			return err
 		}
@@ -75,7 +77,7 @@ func scanToken(row interface{ Scan(...any) error }) (t Token, hash []byte, err e
 
 // Tokens lists those that are good, of one owner or with "" all, by name.
 func (b *Book) Tokens(ctx context.Context, owner string) ([]Token, error) {
-	rows, err := b.db.QueryContext(ctx, selectTokens+" WHERE expires > ?1 AND (?2 = '' OR owner = ?2) ORDER BY name", b.now().UnixNano(), owner)
+	rows, err := b.db.QueryContext(ctx, selectTokens+" WHERE expires > ?1 AND (CAST(?2 AS TEXT) = '' OR owner = ?2) ORDER BY name", b.now().UnixNano(), owner)
 	if err != nil {
 		return nil, fmt.Errorf("tokens: %w", err)
 	}
@@ -93,8 +95,8 @@ func (b *Book) Tokens(ctx context.Context, owner string) ([]Token, error) {
 
 // RevokeToken makes a token useless; with owner only if it is theirs. id may be its name.
 func (b *Book) RevokeToken(ctx context.Context, id, owner string) (was Token, err error) {
-	return was, b.inTx(ctx, func(tx *sql.Tx) error {
-		was, _, err = scanToken(tx.QueryRowContext(ctx, selectTokens+" WHERE (id = ?1 OR name = ?1) AND (?2 = '' OR owner = ?2)", id, owner))
+	return was, b.inTx(ctx, func(tx *store.Tx) error {
+		was, _, err = scanToken(tx.QueryRowContext(ctx, selectTokens+" WHERE (id = ?1 OR name = ?1) AND (CAST(?2 AS TEXT) = '' OR owner = ?2)", id, owner))
 		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("token %q: %w", id, ErrNotFound)
 		}

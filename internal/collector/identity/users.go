@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/weir-ips/weir/internal/collector/store"
 )
 
 // User is a local account.
@@ -111,7 +113,7 @@ func (b *Book) AddUser(ctx context.Context, name string, roles []Role, by string
 	if err := CheckName(name); err != nil {
 		return User{}, err
 	}
-	err := b.inTx(ctx, func(tx *sql.Tx) error {
+	err := b.inTx(ctx, func(tx *store.Tx) error {
 		var n int
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM users").Scan(&n); err != nil {
 			return err
@@ -119,7 +121,7 @@ func (b *Book) AddUser(ctx context.Context, name string, roles []Role, by string
 		if n >= maxUsers {
 			return fmt.Errorf("%w: there are %d accounts", ErrRefused, n)
 		}
-		res, err := tx.ExecContext(ctx, "INSERT INTO users VALUES (?, '', ?, 1, ?, ?, 0) ON CONFLICT DO NOTHING",
+		res, err := tx.ExecContext(ctx, "INSERT INTO users VALUES (?, '', ?, TRUE, ?, ?, 0) ON CONFLICT DO NOTHING",
 			name, join(roles), b.now().UnixNano(), by)
 		err = one(res, err, "account")
 		if errors.Is(err, ErrNotFound) {
@@ -141,7 +143,7 @@ type UserChange struct {
 
 // ChangeUser returns the account as it was and as it is. Disabling ends its sessions and tokens. The last admin stays one.
 func (b *Book) ChangeUser(ctx context.Context, name string, c UserChange) (was, is User, err error) {
-	err = b.inTx(ctx, func(tx *sql.Tx) error {
+	err = b.inTx(ctx, func(tx *store.Tx) error {
 		if was, err = lockUser(ctx, tx, name); err != nil {
 			return err
 		}
@@ -171,7 +173,7 @@ func (b *Book) ChangeUser(ctx context.Context, name string, c UserChange) (was, 
 
 // RemoveUser takes an account away, with its sessions, tokens and invitation.
 func (b *Book) RemoveUser(ctx context.Context, name string) (was User, err error) {
-	return was, b.inTx(ctx, func(tx *sql.Tx) error {
+	return was, b.inTx(ctx, func(tx *store.Tx) error {
 		if was, err = lockUser(ctx, tx, name); err != nil {
 			return err
 		}
@@ -187,7 +189,7 @@ func (b *Book) RemoveUser(ctx context.Context, name string) (was User, err error
 	})
 }
 
-func lockUser(ctx context.Context, tx *sql.Tx, name string) (User, error) {
+func lockUser(ctx context.Context, tx *store.Tx, name string) (User, error) {
 	u, _, err := scanUser(tx.QueryRowContext(ctx, selectUsers+" WHERE name = ?", name))
 	if errors.Is(err, sql.ErrNoRows) {
 		return u, fmt.Errorf("account %q: %w", name, ErrNotFound)
@@ -196,7 +198,7 @@ func lockUser(ctx context.Context, tx *sql.Tx, name string) (User, error) {
 }
 
 // someAdmin refuses to leave a collector that nobody can administer, and that by having no account at all would be open.
-func someAdmin(ctx context.Context, tx *sql.Tx, was User) error {
+func someAdmin(ctx context.Context, tx *store.Tx, was User) error {
 	if !slices.Contains(was.Roles, Admin) {
 		return nil
 	}
@@ -210,7 +212,7 @@ func someAdmin(ctx context.Context, tx *sql.Tx, was User) error {
 	return nil
 }
 
-func signOut(ctx context.Context, tx *sql.Tx, name string) error {
+func signOut(ctx context.Context, tx *store.Tx, name string) error {
 	for _, q := range []string{"DELETE FROM sessions WHERE kind = 'local' AND name = ?", "DELETE FROM tokens WHERE owner = ?"} {
 		if _, err := tx.ExecContext(ctx, q, name); err != nil {
 			return err
@@ -235,7 +237,7 @@ func (b *Book) SetPassword(ctx context.Context, name, old, password, keep string
 	if err != nil {
 		return err
 	}
-	return b.inTx(ctx, func(tx *sql.Tx) error {
+	return b.inTx(ctx, func(tx *store.Tx) error {
 		res, err := tx.ExecContext(ctx, "UPDATE users SET hash = ? WHERE name = ? AND hash = ?", next, name, hash)
 		if err := one(res, err, "account"); err != nil {
 			return err

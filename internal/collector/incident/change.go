@@ -3,13 +3,20 @@ package incident
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 )
+
+// ErrFollows says that another collector keeps the incidents.
+var ErrFollows = errors.New("another collector keeps the incidents")
 
 // Change carries out what a person decides, on disk before it returns.
 func (t *Tracker) Change(ctx context.Context, id string, c Change) (Detail, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.follows {
+		return Detail{}, ErrFollows
+	}
 	in, cold := t.active[id], false
 	if in == nil {
 		var err error

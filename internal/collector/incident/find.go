@@ -33,7 +33,7 @@ func (t *Tracker) List(ctx context.Context, f Filter, cursor string, limit int) 
 		where, args = append(where, "(updated < ? OR updated = ? AND id < ?)"), append(args, at, at, id)
 	}
 	limit = min(max(limit, 1), MaxLimit)
-	rows, err := t.db.QueryContext(ctx, "SELECT updated, data FROM incidents WHERE "+strings.Join(append(where, "1"), " AND ")+
+	rows, err := t.db.QueryContext(ctx, "SELECT updated, data FROM incidents WHERE "+strings.Join(append(where, "TRUE"), " AND ")+
 		" ORDER BY updated DESC, id DESC LIMIT ?", append(args, limit+1)...)
 	if err != nil {
 		return Page{}, fmt.Errorf("incidents: %w", err)
@@ -96,7 +96,7 @@ func (f *Filter) clause() (where []string, args []any) {
 		and("first < ?", f.Until.UnixNano())
 	}
 	if f.Text != "" {
-		and("instr(lower(title), lower(?)) > 0", f.Text)
+		and("replace(lower(title), lower(CAST(? AS TEXT)), '') <> lower(title)", f.Text)
 	}
 	if f.Active {
 		and("active")
@@ -162,6 +162,9 @@ func (t *Tracker) load(ctx context.Context, id string) (*live, error) {
 func (t *Tracker) Changed(ctx context.Context, rev uint64, limit int) ([]Incident, uint64, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.follows {
+		return t.changedElsewhere(ctx, rev, limit)
+	}
 	if rev == 0 || t.rev <= rev {
 		return nil, t.rev, nil
 	}
@@ -177,4 +180,33 @@ func (t *Tracker) Changed(ctx context.Context, rev uint64, limit int) ([]Inciden
 		all = append(all, in.Incident.copied())
 	}
 	return all, t.rev, nil
+}
+
+// changedElsewhere asks the database what the collector that leads has written.
+func (t *Tracker) changedElsewhere(ctx context.Context, rev uint64, limit int) ([]Incident, uint64, error) {
+	var newest int64
+	if err := t.db.QueryRowContext(ctx, "SELECT coalesce(max(rev), 0) + 1 FROM incidents").Scan(&newest); err != nil {
+		return nil, rev, fmt.Errorf("incidents: %w", err)
+	}
+	if rev == 0 || uint64(newest) <= rev {
+		return nil, uint64(newest), nil
+	}
+	rows, err := t.db.QueryContext(ctx, "SELECT data FROM incidents WHERE rev >= ? AND rev < ? ORDER BY rev DESC LIMIT ?", int64(rev), newest, limit)
+	if err != nil {
+		return nil, rev, fmt.Errorf("incidents: %w", err)
+	}
+	defer rows.Close()
+	all := []Incident{}
+	for rows.Next() {
+		var data []byte
+		if err := rows.Scan(&data); err != nil {
+			return nil, rev, fmt.Errorf("incidents: %w", err)
+		}
+		in, err := revive(data)
+		if err != nil {
+			return nil, rev, fmt.Errorf("incidents: %w", err)
+		}
+		all = append(all, in.Incident)
+	}
+	return all, uint64(newest), rows.Err()
 }

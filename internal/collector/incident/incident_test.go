@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector/store"
+	"github.com/weir-ips/weir/internal/collector/store/storetest"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -58,8 +59,64 @@ func feed(t *testing.T, tr *Tracker, shapes ...shape) {
 	}
 }
 
-func TestAnIntrusionIsOneStory(t *testing.T) {
-	tr := open(t)
+// place returns how to open, as often as wanted, incidents that are kept in a new place.
+type place func(t *testing.T) func(now func() time.Time) (*Tracker, error)
+
+func (p place) open(t *testing.T) *Tracker {
+	t.Helper()
+	tr, err := p(t)(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tr.Close() })
+	return tr
+}
+
+func inFile(t *testing.T) func(func() time.Time) (*Tracker, error) {
+	dir := t.TempDir()
+	return func(now func() time.Time) (*Tracker, error) { return Open(Options{Dir: dir, Now: now}) }
+}
+
+// inPostgres leads at once.
+func inPostgres(server *storetest.Server) place {
+	return func(t *testing.T) func(func() time.Time) (*Tracker, error) {
+		at := server.Database(t)
+		return func(now func() time.Time) (*Tracker, error) {
+			db, err := at.OpenPart(t.Context(), Part())
+			if err != nil {
+				return nil, err
+			}
+			tr, err := Open(Options{Database: db, Now: now})
+			if err != nil {
+				return nil, err
+			}
+			return tr, tr.Lead(t.Context())
+		}
+	}
+}
+
+// TestTracker holds every place to the same.
+func TestTracker(t *testing.T) {
+	tests := map[string]func(*testing.T, place){
+		"AnIntrusionIsOneStory":                      testAnIntrusionIsOneStory,
+		"AFloodIsOneIncidentOnAllSensors":            testAFloodIsOneIncidentOnAllSensors,
+		"ManySourcesDoTheSame":                       testManySourcesDoTheSame,
+		"IncidentsSurviveARestart":                   testIncidentsSurviveARestart,
+		"WhatWasResolvedComesBackUnlessItWasNothing": testWhatWasResolvedComesBackUnlessItWasNothing,
+		"ADecisionIsNotOvertaken":                    testADecisionIsNotOvertaken,
+		"FiltersAndPages":                            testFiltersAndPages,
+	}
+	run := func(t *testing.T, at place) {
+		for name, test := range tests {
+			t.Run(name, func(t *testing.T) { test(t, at) })
+		}
+	}
+	t.Run("SQLite", func(t *testing.T) { run(t, inFile) })
+	t.Run("PostgreSQL", func(t *testing.T) { run(t, inPostgres(storetest.Start(t))) })
+}
+
+func testAnIntrusionIsOneStory(t *testing.T, at place) {
+	tr := at.open(t)
 	const attacker, victim, neighbour, c2 = "203.0.113.7", "10.0.0.5", "10.0.0.9", "198.51.100.66"
 	m := time.Minute
 	feed(t, tr,
@@ -102,8 +159,8 @@ func TestAnIntrusionIsOneStory(t *testing.T) {
 	}
 }
 
-func TestAFloodIsOneIncidentOnAllSensors(t *testing.T) {
-	tr := open(t)
+func testAFloodIsOneIncidentOnAllSensors(t *testing.T, at place) {
+	tr := at.open(t)
 	const victim = "10.0.0.5"
 	var shapes []shape
 	for i := range 500 { // before it is recognised, forged sources set a rule off
@@ -145,8 +202,8 @@ func TestAFloodIsOneIncidentOnAllSensors(t *testing.T) {
 	}
 }
 
-func TestManySourcesDoTheSame(t *testing.T) {
-	tr := open(t)
+func testManySourcesDoTheSame(t *testing.T, at place) {
+	tr := at.open(t)
 	var shapes []shape
 	for i := range 300 { // one target, proved sources
 		shapes = append(shapes, shape{time.Duration(i) * time.Second, "", 2300, fmt.Sprintf("198.51.100.%d", i%250+1), "10.0.0.5", 2, true, rule("LOGIN attempt", "TA0006", "Minor")})
@@ -167,11 +224,10 @@ func TestManySourcesDoTheSame(t *testing.T) {
 	}
 }
 
-func TestIncidentsSurviveARestart(t *testing.T) {
-	dir := t.TempDir()
+func testIncidentsSurviveARestart(t *testing.T, at place) {
 	now := began
-	opt := Options{Dir: dir, Now: func() time.Time { return now }}
-	tr, err := Open(opt)
+	again := at(t)
+	tr, err := again(func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +240,7 @@ func TestIncidentsSurviveARestart(t *testing.T) {
 	if err := tr.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if tr, err = Open(opt); err != nil {
+	if tr, err = again(func() time.Time { return now }); err != nil {
 		t.Fatal(err)
 	}
 	defer tr.Close()
@@ -228,9 +284,9 @@ func TestIncidentsSurviveARestart(t *testing.T) {
 	}
 }
 
-func TestWhatWasResolvedComesBackUnlessItWasNothing(t *testing.T) {
+func testWhatWasResolvedComesBackUnlessItWasNothing(t *testing.T, at place) {
 	for resolution, want := range map[string]string{TruePositive: StateOpen, Benign: StateResolved, FalsePositive: StateResolved} {
-		tr := open(t)
+		tr := at.open(t)
 		feed(t, tr, shape{0, "", 2001, "203.0.113.7", "10.0.0.5", 1, true, rule("EXPLOIT", "TA0001", "Major")})
 		id := tr.all(t)[0].ID
 		if _, err := tr.Change(t.Context(), id, Change{State: StateResolved, Resolution: resolution, Severity: Low, Actor: "ana"}); err != nil {
@@ -245,8 +301,8 @@ func TestWhatWasResolvedComesBackUnlessItWasNothing(t *testing.T) {
 }
 
 // What was gathered to be written before a person's decision must not undo it.
-func TestADecisionIsNotOvertaken(t *testing.T) {
-	tr := open(t)
+func testADecisionIsNotOvertaken(t *testing.T, at place) {
+	tr := at.open(t)
 	feed(t, tr, shape{0, "", 2001, "203.0.113.7", "10.0.0.5", 1, true, rule("EXPLOIT", "TA0001", "Major")})
 	stale, err := tr.changed()
 	if err != nil || len(stale) != 1 {
@@ -263,8 +319,8 @@ func TestADecisionIsNotOvertaken(t *testing.T) {
 	}
 }
 
-func TestFiltersAndPages(t *testing.T) {
-	tr := open(t)
+func testFiltersAndPages(t *testing.T, at place) {
+	tr := at.open(t)
 	for i := range 25 {
 		feed(t, tr, shape{time.Duration(i) * time.Minute, fmt.Sprintf("edge-%d", i%3), 3000 + uint32(i), fmt.Sprintf("203.0.113.%d", i+1), fmt.Sprintf("10.0.0.%d", i+1), uint8(i%3 + 1), true,
 			fmt.Sprintf(`"signature":"RULE number %d"`, i)})
@@ -345,4 +401,58 @@ func FuzzConsider(f *testing.F) {
 			t.Error("no incident")
 		}
 	})
+}
+
+// TestIncidentsPassToTheNextLeader has one collector keep incidents, another read them, and that one take over when the first is gone.
+func TestIncidentsPassToTheNextLeader(t *testing.T) {
+	at := storetest.Start(t).Database(t)
+	var both [2]*Tracker
+	for i := range both {
+		db, err := at.OpenPart(t.Context(), Part())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if both[i], err = Open(Options{Database: db}); err != nil {
+			t.Fatal(err)
+		}
+		defer both[i].Close()
+	}
+	leader, follower := both[0], both[1]
+	if err := leader.Lead(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, rev, err := follower.Changed(t.Context(), 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed(t, leader, shape{0, "", 2001, "203.0.113.7", "10.0.0.5", 1, true, rule("EXPLOIT", "TA0001", "Major")})
+	if err := leader.flush(t.Context()); err != nil { // and then it dies
+		t.Fatal(err)
+	}
+	seen, rev, err := follower.Changed(t.Context(), rev, 10)
+	if err != nil || len(seen) != 1 || seen[0].Alerts != 1 {
+		t.Fatalf("the follower sees %+v, %v", seen, err)
+	}
+	if again, _, err := follower.Changed(t.Context(), rev, 10); err != nil || len(again) != 0 {
+		t.Errorf("told twice: %+v, %v", again, err)
+	}
+	id := seen[0].ID
+	if _, err := follower.Change(t.Context(), id, Change{State: StateAcknowledged}); !errors.Is(err, ErrFollows) {
+		t.Errorf("a follower changes an incident: %v", err)
+	}
+	if err := follower.Lead(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	feed(t, follower, shape{time.Minute, "", 2002, "203.0.113.7", "10.0.0.6", 1, true, rule("EXPLOIT again", "TA0001", "Major")})
+	if all := follower.all(t); len(all) != 1 || all[0].ID != id || all[0].Alerts != 2 {
+		t.Errorf("the next leader has %+v", all)
+	}
+	// The first was only slow: what it still had to write does not undo what the other has written.
+	leader.active[id].dirty = true
+	if err := leader.Follow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := leader.Get(t.Context(), id); err != nil || d.Alerts != 2 {
+		t.Errorf("the first shows %d alerts, %v", d.Alerts, err)
+	}
 }

@@ -2,10 +2,11 @@ package incident
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/weir-ips/weir/internal/collector/store"
 )
 
 // schema lays out the file: what is searched by has columns, the rest is JSON. Times are Unix nanoseconds. terms are what an
@@ -21,7 +22,7 @@ CREATE TABLE incidents (
 	severity TEXT NOT NULL,
 	kind     TEXT NOT NULL,
 	assignee TEXT NOT NULL,
-	active   INTEGER NOT NULL,
+	active   BOOLEAN NOT NULL,
 	title    TEXT NOT NULL,
 	data     BLOB NOT NULL
 );
@@ -175,33 +176,36 @@ const upsert = `INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 	WHERE excluded.rev >= incidents.rev`
 
 func (t *Tracker) put(ctx context.Context, all []written) error {
-	tx, err := t.db.BeginTx(ctx, nil)
+	return t.db.InTx(ctx, func(tx *store.Tx) error {
+		for i := range all {
+			if err := putOne(ctx, tx, &all[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func putOne(ctx context.Context, tx *store.Tx, w *written) error {
+	_, err := tx.ExecContext(ctx, upsert, w.ID, int64(w.rev), w.First.UnixNano(), w.Last.UnixNano(),
+		w.Updated.UnixNano(), w.State, w.Severity, w.Kind, w.Assignee, w.Active, w.Title, w.data)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	for i := range all {
-		w := &all[i]
-		_, err := tx.ExecContext(ctx, upsert, w.ID, int64(w.rev), w.First.UnixNano(), w.Last.UnixNano(),
-			w.Updated.UnixNano(), w.State, w.Severity, w.Kind, w.Assignee, w.Active, w.Title, w.data)
-		if err != nil {
+	for _, term := range w.terms {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO terms VALUES (?, ?) ON CONFLICT DO NOTHING", w.ID, term); err != nil {
 			return err
 		}
-		for _, term := range w.terms {
-			if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO terms VALUES (?, ?)", w.ID, term); err != nil {
-				return err
-			}
-		}
-		for _, id := range w.gone {
-			if err := forget(ctx, tx, id); err != nil {
-				return err
-			}
+	}
+	for _, id := range w.gone {
+		if err := forget(ctx, tx, id); err != nil {
+			return err
 		}
 	}
-	return tx.Commit()
+	return nil
 }
 
-func forget(ctx context.Context, tx *sql.Tx, id string) error {
+func forget(ctx context.Context, tx *store.Tx, id string) error {
 	for _, q := range []string{"DELETE FROM incidents WHERE id = ?", "DELETE FROM terms WHERE incident = ?"} {
 		if _, err := tx.ExecContext(ctx, q, id); err != nil {
 			return err
@@ -210,9 +214,9 @@ func forget(ctx context.Context, tx *sql.Tx, id string) error {
 	return nil
 }
 
-// restore takes up the incidents that were active when the collector stopped.
-func (t *Tracker) restore() error {
-	rows, err := t.db.Query("SELECT data FROM incidents WHERE active ORDER BY updated DESC LIMIT ?", maxActive)
+// restore takes up the incidents that were active when the collector that led stopped.
+func (t *Tracker) restore(ctx context.Context) error {
+	rows, err := t.db.QueryContext(ctx, "SELECT data FROM incidents WHERE active ORDER BY updated DESC LIMIT ?", maxActive)
 	if err != nil {
 		return err
 	}
@@ -231,8 +235,16 @@ func (t *Tracker) restore() error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	return t.db.QueryRow("SELECT coalesce(max(rev), 0) + 1 FROM incidents").Scan(&t.rev)
+	if err := t.db.QueryRowContext(ctx, "SELECT coalesce(max(rev), 0) + 1 FROM incidents").Scan(&t.rev); err != nil || !t.db.Shared() {
+		return err
+	}
+	t.rev += fence
+	return nil
 }
+
+// fence is how far ahead of every rev in a shared database one that takes over begins, in changes: those that the leader before it made
+// and could not write do not undo what is written now.
+const fence = 1 << 32
 
 func (t *Tracker) adopt(in *live) {
 	t.active[in.ID] = in
@@ -309,17 +321,14 @@ func (t *Tracker) retire(ctx context.Context) error {
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	tx, err := t.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	for _, id := range ids {
-		if err := forget(ctx, tx, id); err != nil {
-			return err
+	return t.db.InTx(ctx, func(tx *store.Tx) error {
+		for _, id := range ids {
+			if err := forget(ctx, tx, id); err != nil {
+				return err
+			}
 		}
-	}
-	return tx.Commit()
+		return nil
+	})
 }
 
 func (t *Tracker) ids(ctx context.Context, query string, args ...any) ([]string, error) {

@@ -3,7 +3,6 @@ package incident
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -19,12 +18,16 @@ import (
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
-// Options is where incidents are kept and when they end. Dir is required.
+// Part is the incidents' tables, for a database that several collectors share.
+func Part() store.Part { return store.Part{Name: "incidents", Schema: schema, Version: schemaVersion} }
+
+// Options is where incidents are kept and when they end. Dir or Database is required.
 type Options struct {
 	Dir       string
-	Quiet     time.Duration // an attack is over after so long without an alert; DefaultQuiet if 0
-	AutoClose time.Duration // an incident that nobody took up resolves itself after so long; DefaultAutoClose if 0
-	Keep      time.Duration // incidents are forgotten so long after their last alert; 30 days if 0
+	Database  *store.Database // with Part's tables, which Close closes; nil: a file in Dir
+	Quiet     time.Duration   // an attack is over after so long without an alert; DefaultQuiet if 0
+	AutoClose time.Duration   // an incident that nobody took up resolves itself after so long; DefaultAutoClose if 0
+	Keep      time.Duration   // incidents are forgotten so long after their last alert; 30 days if 0
 	Log       *slog.Logger
 	Now       func() time.Time
 }
@@ -49,7 +52,7 @@ const (
 // Tracker keeps incidents. Its methods may be called from many goroutines.
 type Tracker struct {
 	opt   Options
-	db    *sql.DB
+	db    *store.Database
 	kinds *lru.Cache[kindKey, *kind]
 
 	mu       sync.Mutex
@@ -57,6 +60,7 @@ type Tracker struct {
 	index    map[key]*live
 	begun    map[uint32]int // active incidents by the signature they began with
 	byTarget map[netip.Addr]map[*live]bool
+	follows  bool   // another collector keeps the incidents: see Lead
 	rev      uint64 // counts changes, from 1: 0 asks where it stands
 	stats    counters
 }
@@ -94,26 +98,64 @@ func Open(opt Options) (*Tracker, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("incidents: %w", err)
-	}
-	db, err := store.OpenFile(filepath.Join(opt.Dir, "incidents.db"), schema, schemaVersion)
-	if err != nil {
-		return nil, fmt.Errorf("incidents: %w", err)
+	db := opt.Database
+	if db == nil {
+		if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
+			return nil, fmt.Errorf("incidents: %w", err)
+		}
+		var err error
+		if db, err = store.OpenFile(filepath.Join(opt.Dir, "incidents.db"), schema, schemaVersion); err != nil {
+			return nil, fmt.Errorf("incidents: %w", err)
+		}
 	}
 	kinds, err := lru.New[kindKey, *kind](maxKinds)
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracker{
-		opt: opt, db: db, kinds: kinds, active: map[string]*live{}, index: map[key]*live{}, begun: map[uint32]int{},
-		byTarget: map[netip.Addr]map[*live]bool{},
+	t := &Tracker{opt: opt, db: db, kinds: kinds, follows: db.Shared()}
+	t.clear()
+	if t.follows {
+		return t, nil
 	}
-	if err := t.restore(); err != nil {
+	if err := t.restore(context.Background()); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("incidents: %w", err)
 	}
 	return t, nil
+}
+
+func (t *Tracker) clear() {
+	t.active, t.index, t.begun, t.byTarget = map[string]*live{}, map[key]*live{}, map[uint32]int{}, map[netip.Addr]map[*live]bool{}
+}
+
+// Lead takes the incidents of a shared database over from the collector that kept them before; until then, and after Follow, they are
+// read from the database.
+func (t *Tracker) Lead(ctx context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.db.Shared() {
+		return nil
+	}
+	t.clear()
+	if err := t.restore(ctx); err != nil {
+		return fmt.Errorf("incidents: %w", err)
+	}
+	t.follows = false
+	return nil
+}
+
+// Follow writes what is left and leaves the incidents of a shared database to the collector that leads now: what that one has written
+// since is not undone.
+func (t *Tracker) Follow(ctx context.Context) error {
+	if !t.db.Shared() {
+		return nil
+	}
+	err := t.flush(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.clear()
+	t.follows = true
+	return err
 }
 
 // Close writes what has changed and closes the file.

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 )
@@ -107,7 +106,7 @@ func (a *Audit) Append(ctx context.Context, e Entry) (Entry, error) {
 		e.Detail = json.RawMessage("{}")
 	}
 	for _, text := range []*string{&e.Actor, &e.Action, &e.Object, &e.Remote} {
-		*text = strings.ReplaceAll(strings.ToValidUTF8(*text, "\uFFFD"), "\x00", "\uFFFD") // PostgreSQL takes neither
+		*text = validText(*text) // the hash is over what every database takes
 	}
 	e.Time = a.now().UTC()
 	if err := a.append(ctx, &e); err != nil {

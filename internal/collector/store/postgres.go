@@ -39,28 +39,45 @@ var postgresAudit = auditSQL{
 // postgresSetup is the advisory lock that collectors starting together make the schema under.
 const postgresSetup = 0x57656972
 
-// OpenPostgresAudit opens the audit log in a PostgreSQL database (14 or later), which several collectors may share, and makes its
-// table if need be. address is a URL or a string of keywords, as libpq takes it; password counts where it has none.
-func OpenPostgresAudit(ctx context.Context, address, password string) (*Audit, error) {
-	c, err := pgx.ParseConfig(address)
+// Postgres is a database that several collectors may share.
+type Postgres struct {
+	Address  string // a URL or a string of keywords, as libpq takes it
+	Password string // counts where the address has none
+}
+
+// open also has names looked up in schema; "" is the server's default.
+func (p Postgres) open(schema string) (*sql.DB, error) {
+	c, err := pgx.ParseConfig(p.Address)
 	if err != nil {
-		return nil, fmt.Errorf("audit log: PostgreSQL: %w", err)
+		return nil, err
 	}
-	if password != "" {
-		c.Password = password
+	if p.Password != "" {
+		c.Password = p.Password
 	}
 	c.RuntimeParams["application_name"] = "weir-collector"
+	if schema != "" {
+		c.RuntimeParams["search_path"] = schema
+	}
 	db := stdlib.OpenDB(*c)
 	db.SetMaxOpenConns(4)
 	db.SetConnMaxIdleTime(idleConn)
-	if err := setUp(ctx, db); err != nil {
+	return db, nil
+}
+
+// OpenAudit opens the audit log in the database (PostgreSQL 14 or later), and makes its table if need be.
+func (p Postgres) OpenAudit(ctx context.Context) (*Audit, error) {
+	db, err := p.open("")
+	if err != nil {
+		return nil, fmt.Errorf("audit log: PostgreSQL: %w", err)
+	}
+	if err := setUp(ctx, db, postgresAuditSchema); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("audit log: PostgreSQL: %w", err)
 	}
 	return &Audit{db: db, sql: postgresAudit, now: time.Now}, nil
 }
 
-func setUp(ctx context.Context, db *sql.DB) error {
+func setUp(ctx context.Context, db *sql.DB, schema string) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -69,7 +86,7 @@ func setUp(ctx context.Context, db *sql.DB) error {
 	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", postgresSetup); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, postgresAuditSchema); err != nil {
+	if _, err := tx.ExecContext(ctx, schema); err != nil {
 		return err
 	}
 	return tx.Commit()
