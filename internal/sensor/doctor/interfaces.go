@@ -23,9 +23,15 @@ func (i Interface) link(mode string) Finding {
 func (i Interface) mtu(mode string) Finding {
 	g := Finding{Check: "mtu", Subject: i.Name, Level: OK, Found: fmt.Sprint(i.MTU)}
 	switch {
-	case mode == "gwlb" && i.MTU < gwlbMTU:
+	case (mode == "gwlb" || mode == "bridge") && i.MTU > inlineMTU:
 		g.Level = Failure
-		g.Advice = fmt.Sprintf("ip link set %s mtu 9001: the load balancer sends packets of up to %d bytes and never says that one was too big", i.Name, gwlbMTU)
+		g.Advice = fmt.Sprintf("ip link set %s mtu %d: a frame that is inspected inline must fit one buffer, and the sensor refuses to start", i.Name, inlineMTU)
+	case mode == "gwlb" && i.MTU < 1500+tunnel:
+		g.Level = Failure
+		g.Advice = fmt.Sprintf("ip link set %s mtu %d: the load balancer adds %d bytes and never says that a packet was too big", i.Name, inlineMTU, tunnel)
+	case mode == "gwlb":
+		g.Level = Hint
+		g.Advice = fmt.Sprintf("packets above %d bytes are lost, and the load balancer sends up to %d: let no path that is inspected have a larger MTU (instances: ip link set IFACE mtu 1500)", i.MTU-tunnel, largestInner)
 	case mode == "mirror" && i.MTU < mirrorMTU:
 		g.Level = Warning
 		g.Advice = fmt.Sprintf("at least %d: AWS cuts off what does not fit behind VXLAN's 54 bytes", mirrorMTU)

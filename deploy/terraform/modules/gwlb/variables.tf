@@ -113,12 +113,12 @@ variable "tcp_idle_seconds" {
 }
 
 variable "mtu" {
-  description = "MTU of the sensors' interface. The load balancer adds 68 bytes to packets of up to 8500."
+  description = "MTU of the sensors' interface: the load balancer adds 68 bytes, and a frame that is inspected fits one buffer. Packets above mtu - 68 are lost: 3430 by default. What comes from the internet has 1500; instances that talk to each other through the sensors need an MTU of 3430 or less."
   type        = number
-  default     = 9001
+  default     = 3498
   validation {
-    condition     = var.mtu >= 8568
-    error_message = "Below 8568 packets of 8500 bytes would be lost without a word."
+    condition     = var.mtu >= 1568 && var.mtu <= 3498
+    error_message = "1568 carries packets of 1500 bytes, and above 3498 the sensor refuses to start."
   }
 }
 

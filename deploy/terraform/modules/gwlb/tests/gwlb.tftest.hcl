@@ -58,7 +58,7 @@ run "whole" {
     error_message = "IMDSv2 only"
   }
   assert {
-    condition     = strcontains(base64decode(aws_launch_template.sensor.user_data), "\"mode\": \"gwlb\"") && strcontains(base64decode(aws_launch_template.sensor.user_data), "mtu 9001")
+    condition     = strcontains(base64decode(aws_launch_template.sensor.user_data), "\"mode\": \"gwlb\"") && strcontains(base64decode(aws_launch_template.sensor.user_data), "mtu 3498")
     error_message = "user data must configure gwlb mode and the MTU"
   }
 }
@@ -66,5 +66,11 @@ run "whole" {
 run "small_mtu" {
   command = plan
   variables { mtu = 1500 }
+  expect_failures = [var.mtu]
+}
+
+run "jumbo" {
+  command = plan
+  variables { mtu = 9001 }
   expect_failures = [var.mtu]
 }
