@@ -100,6 +100,9 @@ func (c *Control) counted(d *threshold.Detection) {
 func (c *Control) Report(d *threshold.Detection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.o.OneSide && c.attacks[keyOf(d)] == nil && c.own.asked(d) {
+		return // it was, and looks otherwise because only one side is seen
+	}
 	a := c.attack(d)
 	known := a.told != 0
 	a.merge(d)

@@ -39,12 +39,13 @@ type Kernel interface {
 // Options are what a Control works with.
 type Options struct {
 	Kernel  Kernel
-	Floods  threshold.FloodConfig // of what the kernel counts; Baselines is filled in
-	Limits  threshold.Limits      // of what inspection counts
-	Learn   bool                  // baselines
-	OneSide bool                  // the sensor sees what arrives and not what is sent: answers look as if nobody had asked
-	Enforce bool                  // else measures count what they would drop
-	Dir     string                // folder for what was learned; "" keeps nothing
+	Floods  threshold.FloodConfig        // of what the kernel counts; Baselines is filled in
+	Limits  threshold.Limits             // of what inspection counts
+	Learn   bool                         // baselines
+	OneSide bool                         // the sensor sees what arrives and not what is sent: answers look as if nobody had asked
+	Host    func() (HostCounters, error) // what the host counts, with OneSide; nil: ReadHost
+	Enforce bool                         // else measures count what they would drop
+	Dir     string                       // folder for what was learned; "" keeps nothing
 	Publish func(*threshold.Detection)
 	Log     *slog.Logger
 }
@@ -60,6 +61,7 @@ type Control struct {
 	saving    sync.Mutex
 
 	handshakes handshakes
+	own        own // of the host, with OneSide; guarded by mu
 	refusals   telemetry.Throttle
 
 	mu      sync.Mutex
@@ -80,6 +82,9 @@ func New(o Options, now time.Time) *Control {
 	c := &Control{o: o, attacks: map[attackKey]*attack{}, normals: normals{known: map[normalKey]*normal{}},
 		strikes: map[decode.Addr]strikes{},
 		wanted:  newWanted(), counters: newCounters(), saved: now, refusals: telemetry.Throttle{Every: time.Second}}
+	if c.o.Host == nil {
+		c.o.Host = ReadHost
+	}
 	if o.Learn {
 		c.baselines = c.load(now)
 	}

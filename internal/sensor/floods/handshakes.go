@@ -1,12 +1,6 @@
 package floods
 
 import (
-	"bufio"
-	"errors"
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,9 +11,8 @@ import (
 
 // handshakes are those completed since the last look, by server: many new clients are no flood. Workers add to it.
 type handshakes struct {
-	mu     sync.Mutex
-	list   map[decode.Addr]uint64
-	opened uint64 // host mode: the host's own count at the last look
+	mu   sync.Mutex
+	list map[decode.Addr]uint64
 }
 
 // maxServers bounds the servers counted between two looks; handshakes with more of them are not counted, which is the safe side.
@@ -58,16 +51,16 @@ func (c *Control) spare(now time.Time) {
 	if !c.o.OneSide {
 		return
 	}
-	opened, err := passiveOpens()
+	counted, err := c.o.Host()
 	if err != nil {
 		return // without the host's word all SYNs count, which is the safe side
 	}
-	if grown := opened - c.handshakes.opened; c.handshakes.opened > 0 && grown > 0 {
-		if busiest, ok := c.counters.busiest(); ok {
-			c.detector.Spare(busiest, threshold.FloodSYN, grown, now.UnixNano())
-		}
+	c.mu.Lock()
+	accepted := c.own.grow(counted)
+	c.mu.Unlock()
+	if busiest, ok := c.counters.busiest(); ok && accepted > 0 {
+		c.detector.Spare(busiest, threshold.FloodSYN, accepted, now.UnixNano())
 	}
-	c.handshakes.opened = opened
 }
 
 // busiest is the destination that got most SYNs at the last look: the host's own count does not tell its addresses apart.
@@ -79,31 +72,4 @@ func (c *counters) busiest() (busiest decode.Addr, ok bool) {
 		}
 	}
 	return busiest, ok
-}
-
-// passiveOpens is how many handshakes the host has completed as a server: Tcp PassiveOpens (RFC 4022) of the network namespace.
-func passiveOpens() (uint64, error) {
-	const file = "/proc/thread-self/net/snmp"
-	f, err := os.Open(file)
-	if err != nil {
-		return 0, fmt.Errorf("count handshakes: %w", err)
-	}
-	defer f.Close()
-	var names []string
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) == 0 || fields[0] != "Tcp:" {
-			continue
-		}
-		if names == nil {
-			names = fields
-			continue
-		}
-		for i, name := range names {
-			if name == "PassiveOpens" && i < len(fields) {
-				return strconv.ParseUint(fields[i], 10, 64)
-			}
-		}
-	}
-	return 0, errors.New("count handshakes: no PassiveOpens in " + file)
 }
