@@ -60,6 +60,7 @@ type Stats struct {
 	Overflow   uint64 // hits beyond PacketAlertMax (Suricata's detect.alert_queue_overflow)
 	Recursion  uint64 // inspections given up at the recursion limit
 	MatchLimit uint64 // regular expressions given up at the match limit
+	OverBudget uint64 // flows, and packets without flow, whose inspection was given up because it took too much work
 	StateFull  uint64 // hits not remembered because a flow's or host's state was full
 }
 
@@ -130,6 +131,10 @@ func (e *Engine) Inspect(p *decode.Packet, f *flow.Flow, r flow.Result) Decision
 	x.Begin(p, f, r)
 	e.matches, e.hits, e.vars, e.inPayload = e.matches[:0], e.hits[:0], e.vars[:0], e.inPayload[:0]
 	st := e.state(f)
+	if !e.fund(st, len(p.Payload)) {
+		e.skip(f, r)
+		return Decision{}
+	}
 	if st != nil {
 		x.State = &st.rules
 		x.NewAppEvents = f.AppEvents &^ st.events
@@ -151,6 +156,7 @@ func (e *Engine) Inspect(p *decode.Packet, f *flow.Flow, r flow.Result) Decision
 		e.restOfStream(f)
 	}
 	d := e.decide(st)
+	e.settle(&d, f, st)
 	e.tagged(&d, st)
 	e.Stats.Recursion, e.Stats.MatchLimit, e.Stats.StateFull = x.Stats.Recursion, x.Stats.MatchLimit, x.Stats.StateFull
 	return d

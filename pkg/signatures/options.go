@@ -21,6 +21,8 @@ type Options struct {
 	RecursionLimit int
 	// MatchLimit bounds the steps of one regular expression; 0 means 3500.
 	MatchLimit int
+	// DropOverBudget drops the rest of a flow whose inspection takes too much work, with IPS; otherwise it passes uninspected.
+	DropOverBudget bool
 	// ReadFile reads the files that rules name (datasets, iprep). nil refuses them.
 	ReadFile func(name string) ([]byte, error)
 	// NoWrite refuses rules with datasets that are saved; AnyPath lets them name files outside of the data directory.

@@ -13,6 +13,8 @@ type flowState struct {
 	addresses   [2]bool           // rules about addresses have been evaluated, by direction
 	proto       [2]app.Proto      // protocol that rules about the protocol alone have been evaluated for, by direction
 	events      flow.AppEventSet
+	work        int  // what is left of the flow's budget, beyond what each packet may use
+	spent       bool // nothing is left: the flow is not inspected any more
 	established bool // the packet before belonged to an established flow
 	tag         flowTag
 }

@@ -43,8 +43,10 @@ func loadRules(c *config.Config, previous *signatures.Ruleset) (*rules, error) {
 	rs, problems := signatures.Load(sources, signatures.Options{
 		Variables: c.Variables,
 		IPS:       inline(c),
-		Previous:  previous,
-		ReadFile:  os.ReadFile,
+		// what cannot be inspected passes or does not, as when the sensor fails
+		DropOverBudget: c.OnFailure == "closed",
+		Previous:       previous,
+		ReadFile:       os.ReadFile,
 	})
 	var bad []error
 	for _, p := range path.Failed(problems) {

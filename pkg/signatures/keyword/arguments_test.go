@@ -31,7 +31,7 @@ func TestArgumentsAreAsked(t *testing.T) {
 			c.tx.Base().Complete, c.tx.Base().Progress = [2]bool{}, [2]uint8{tls.ClientHelloDone, 0}
 		}
 		for _, order := range [][2]string{{c.yes, c.no}, {c.no, c.yes}} {
-			x := &Context{Hosts: NewHosts(), RecursionLimit: 3000, MatchLimit: 3500}
+			x := &Context{Hosts: NewHosts(), RecursionLimit: 3000, MatchLimit: 3500, Work: 1 << 30}
 			x.Begin(&s.pkt, s.flow, s.result)
 			for _, rule := range order {
 				sig, err := compile(c.head, rule)

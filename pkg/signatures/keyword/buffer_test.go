@@ -305,7 +305,7 @@ func TestOneContext(t *testing.T) {
 	share := &smb.Tx{DCERPC: &rpc.Call{HasReq: true, ReqType: rpc.Request, Opnum: 30}}
 	share.Complete = [2]bool{true, true}
 	s := inside(app.SMB, app.ToServer, share)
-	x := &Context{Hosts: NewHosts(), RecursionLimit: 3000, MatchLimit: 3500}
+	x := &Context{Hosts: NewHosts(), RecursionLimit: 3000, MatchLimit: 3500, Work: 1 << 30}
 	x.Begin(&s.pkt, s.flow, s.result)
 	for _, c := range []struct {
 		rule string

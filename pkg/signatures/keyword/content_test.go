@@ -108,7 +108,7 @@ func TestRecursionLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := decode.Packet{IPVersion: 4, Proto: decode.ProtoTCP, L4: []byte{0}, Payload: []byte(strings.Repeat("a", 200))}
-	x := &Context{RecursionLimit: 3000, MatchLimit: 3500}
+	x := &Context{RecursionLimit: 3000, MatchLimit: 3500, Work: 1 << 30}
 	x.Begin(&p, nil, scene{}.result)
 	if s.MatchPayload(x, p.Payload, 0, false) || x.Stats.Recursion != 1 {
 		t.Errorf("inspection given up %d times, want once", x.Stats.Recursion)
@@ -116,7 +116,7 @@ func TestRecursionLimit(t *testing.T) {
 }
 
 func TestStreamOffsets(t *testing.T) {
-	x := &Context{RecursionLimit: 3000, MatchLimit: 3500}
+	x := &Context{RecursionLimit: 3000, MatchLimit: 3500, Work: 1 << 30}
 	x.Begin(&decode.Packet{}, nil, scene{}.result)
 	for _, c := range []struct {
 		rule string

@@ -22,7 +22,9 @@ type Context struct {
 	// Inline inspects bodies as they come; otherwise they wait until there is enough of them.
 	Inline     bool
 	MatchLimit int
-	Stats      MatchStats
+	// Work is what inspection may still do for the packet. Below zero nothing more matches.
+	Work  int
+	Stats MatchStats
 	// InStream says that the payload under inspection is the stream's and not the packet's.
 	InStream bool
 	Captured []Capture // values captured by the rule under evaluation

@@ -137,7 +137,7 @@ func compile(head, options string) (*Signature, error) {
 
 // matches does what the engine does with one candidate.
 func (sc *scene) matches(s *Signature) bool {
-	x := &Context{Hosts: sc.hosts, RecursionLimit: 3000, MatchLimit: 3500}
+	x := &Context{Hosts: sc.hosts, RecursionLimit: 3000, MatchLimit: 3500, Work: 1 << 30}
 	if x.Hosts == nil {
 		x.Hosts = NewHosts()
 	}

@@ -38,6 +38,10 @@ func (in *Inspection) run(i int) bool {
 			in.giveUp()
 			return false
 		}
+		if !in.ctx.spend(workItem) {
+			in.failed = true
+			return false
+		}
 		switch t := in.items[i].(type) {
 		case *Content:
 			if t.Negated {
@@ -84,7 +88,18 @@ func (in *Inspection) holds(c *Content) bool {
 		at := len(in.buf) - len(c.Pattern)
 		return in.end && at >= from && len(in.buf) <= to && c.find(in.buf[at:]) == 0
 	}
-	return c.find(in.buf[from:to]) >= 0
+	return in.search(c, from, to) >= 0
+}
+
+// search returns where in buf[from:to] the pattern begins, counted from from, or -1.
+func (in *Inspection) search(c *Content, from, to int) int {
+	at := c.find(in.buf[from:to])
+	looked := at
+	if at < 0 {
+		looked = to - from
+	}
+	in.ctx.Work -= looked / workBytes
+	return at
 }
 
 func (in *Inspection) content(c *Content, i int) bool {
@@ -101,7 +116,7 @@ func (in *Inspection) content(c *Content, i int) bool {
 		return in.run(i + 1)
 	}
 	for {
-		at := c.find(in.buf[from:to])
+		at := in.search(c, from, to)
 		if at < 0 {
 			return false
 		}

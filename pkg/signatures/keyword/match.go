@@ -32,6 +32,9 @@ func hasPorts(proto uint8) bool { return proto == protoTCP || proto == protoUDP 
 // Tests reports whether all tests of packet, flow and state hold.
 func (s *Signature) Tests(c *Context) bool {
 	c.current = s
+	if !c.spend(workRule) {
+		return false
+	}
 	for _, t := range s.tests {
 		if !t(c) {
 			return false
@@ -82,7 +85,7 @@ func (g *Group) Match(c *Context, s *Source, tx app.Tx, final bool) Outcome {
 	found := false
 	for i := 0; ; i++ {
 		b, ok := c.Fetch(g, s, tx, i)
-		if !ok {
+		if !ok || !c.spend(workInstance) {
 			break
 		}
 		if b.Wait {

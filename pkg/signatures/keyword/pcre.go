@@ -41,7 +41,9 @@ func (p *Pcre) base(in *Inspection) int {
 // find looks for a match in buf[base:], from byte from of that on, moves the cursor behind it and returns its start.
 func (p *Pcre) find(in *Inspection, base, from int) (start int, ok bool) {
 	m := &in.ctx.machine
+	m.Bound = max(in.ctx.Work, 1)
 	ok, err := m.Match(p.re, in.buf[base:], from, in.ctx.MatchLimit)
+	in.ctx.Work -= m.Steps() + (len(in.buf)-base-from)/workBytes
 	if err != nil {
 		in.ctx.Stats.MatchLimit++
 		return 0, p.negated // as a failed match: a negated expression does not hold either

@@ -19,6 +19,8 @@ type Machine struct {
 	// Groups are the bounds of the last match: Groups[2*i] and Groups[2*i+1] of group i, -1 when it took no part; group 0 is
 	// the whole match.
 	Groups []int
+	// Bound, when it is not 0, bounds the instructions of a match further than its limit does.
+	Bound int
 
 	re         *Regexp
 	s          []byte
@@ -27,6 +29,7 @@ type Machine struct {
 	stack      []entry
 	backtracks int
 	steps      int
+	allowed    int // steps, when the match began
 	reset      int // \K, -1 without
 	err        error
 }
@@ -49,10 +52,17 @@ type entry struct {
 	n    int
 }
 
+// Steps returns how many instructions the last match took.
+func (m *Machine) Steps() int { return m.allowed - m.steps }
+
 // Match looks for the leftmost match in s at or after from. Look-behind, ^ and \b see all of s. limit bounds backtracking.
 func (m *Machine) Match(re *Regexp, s []byte, from, limit int) (bool, error) {
 	m.re, m.s, m.from = re, s, from
-	m.backtracks, m.steps, m.err = limit, limit*stepsPerBacktrack, nil
+	m.allowed = limit * stepsPerBacktrack
+	if m.Bound > 0 {
+		m.allowed = min(m.allowed, m.Bound)
+	}
+	m.backtracks, m.steps, m.err = limit, m.allowed, nil
 	m.size()
 	for at := from; at <= len(s)-re.minimum; at++ {
 		if at = re.candidate(s, at); at < 0 || re.anchored && at > from {
