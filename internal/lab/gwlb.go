@@ -34,25 +34,27 @@ type GWLBConfig struct {
 type Target struct {
 	Addr netip.Addr // IPv4
 	MAC  [6]byte
+	Dev  string     // interface towards it; "": Appliance
+	Node netip.Addr // address of the load balancer on Dev: its node in the target's zone; zero: Addr of the configuration
 }
 
 // GWLB emulates an AWS Gateway Load Balancer. It wraps each IP packet in GENEVE exactly as AWS does, sends the packets of a flow to
 // one target, and holds what comes back against AWS's four documented rules
 // (docs.aws.amazon.com/elasticloadbalancing/latest/gateway, cloudwatch-metrics and gateway-load-balancers).
 type GWLB struct {
-	cfg       GWLBConfig
-	flows     *flowTable
-	health    *healthChecker
-	consumer  *frameSocket
-	appliance *frameSocket
-	sink      io.Closer
-	mac       [6]byte // of Appliance
-	inward    [14]byte
-	ipID      uint16
-	stats     gwlbCounters
-	wg        sync.WaitGroup
-	fault     atomic.Pointer[error]
-	closing   sync.Once
+	cfg      GWLBConfig
+	flows    *flowTable
+	health   *healthChecker
+	consumer *frameSocket
+	links    []*applianceLink
+	to       []*applianceLink // by target
+	home     sync.Mutex       // of consumer's sending half
+	inward   [14]byte
+	ipID     uint16
+	stats    gwlbCounters
+	wg       sync.WaitGroup
+	fault    atomic.Pointer[error]
+	closing  sync.Once
 }
 
 // StartGWLB makes the endpoint's interface and starts the load balancer. Route packets into Consumer to have them inspected; what
@@ -65,9 +67,11 @@ func StartGWLB(cfg GWLBConfig) (*GWLB, error) {
 		return nil, err
 	}
 	g.health = startHealth(g.cfg)
-	g.wg.Add(2)
+	g.wg.Add(1 + len(g.links))
 	go g.loop(g.outward)
-	go g.loop(g.homeward)
+	for _, l := range g.links {
+		go g.loop(func() error { return g.homeward(l) })
+	}
 	return g, nil
 }
 
@@ -103,19 +107,17 @@ func (g *GWLB) open() error {
 	if g.consumer, err = openFrames(ns, inner, unix.ETH_P_ALL); err != nil {
 		return err
 	}
-	if g.appliance, err = openFrames(ns, g.cfg.Appliance, unix.ETH_P_IP); err != nil {
-		return err
-	}
-	if err := errors.Join(g.consumer.incomingOnly(), g.appliance.incomingOnly()); err != nil {
+	if err := g.consumer.incomingOnly(); err != nil {
 		return fmt.Errorf("lab: gwlb: %w", err)
 	}
-	towards, err := ns.nl.LinkByName(g.cfg.Appliance)
-	if err != nil {
-		return fmt.Errorf("lab: gwlb: interface %s: %w", g.cfg.Appliance, err)
+	for _, t := range g.cfg.Targets {
+		l, err := g.link(t.Dev, t.Node)
+		if err != nil {
+			return err
+		}
+		g.to = append(g.to, l)
 	}
-	g.mac = mac6(towards.Attrs().HardwareAddr)
-	g.sink, err = ns.swallow(netip.AddrPortFrom(g.cfg.Addr, genevePort))
-	return err
+	return nil
 }
 
 // pipe makes a cable whose both ends are in n. What n routes into outer, whatever its next hop, comes out of inner.
@@ -187,7 +189,12 @@ func (g *GWLB) outward() error {
 			return err
 		}
 	}
-	return g.sent(g.appliance.flush())
+	for _, l := range g.links {
+		if err := g.sent(l.flush()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // wrap queues one packet for its flow's target.
@@ -204,13 +211,13 @@ func (g *GWLB) wrap(inner []byte, now time.Time) error {
 	if !ok {
 		return nil
 	}
-	target := g.cfg.Targets[flow.target]
+	target, to := g.cfg.Targets[flow.target], g.to[flow.target]
 	g.ipID++
-	o := Geneve{SrcMAC: g.mac, DstMAC: target.MAC, Src: g.cfg.Addr, Dst: target.Addr, SrcPort: g.flows.entropy(t),
+	o := Geneve{SrcMAC: to.mac, DstMAC: target.MAC, Src: to.node, Dst: target.Addr, SrcPort: g.flows.entropy(t),
 		Endpoint: g.cfg.Endpoint, Attachment: g.cfg.Attachment, Cookie: flow.cookie, ID: g.ipID}
 	g.stats.packets.Add(1)
 	g.stats.bytes.Add(uint64(len(inner)))
-	return g.sent(g.appliance.add(o.Wrap(g.appliance.next(), inner)))
+	return g.sent(to.add(o.Wrap(to.next(), inner)))
 }
 
 func (g *GWLB) sent(n int, err error) error {
@@ -218,15 +225,17 @@ func (g *GWLB) sent(n int, err error) error {
 	return err
 }
 
-// homeward takes a batch of frames from the appliances, and the packets that break no rule to the consumer's side.
-func (g *GWLB) homeward() error {
-	n, err := g.appliance.recv()
+// homeward takes a batch of frames from the appliances on one link, and the packets that break no rule to the consumer's side.
+func (g *GWLB) homeward(l *applianceLink) error {
+	n, err := l.recv()
 	if err != nil {
 		return err
 	}
 	now := g.cfg.Clock()
+	g.home.Lock()
+	defer g.home.Unlock()
 	for i := range n {
-		inner := g.accept(g.appliance.frame(i), now)
+		inner := g.accept(l.frame(i), l, now)
 		if inner == nil {
 			continue
 		}
@@ -245,14 +254,14 @@ func (g *GWLB) homeward() error {
 }
 
 // accept holds a frame against AWS's rules and returns the packet within, nil when it is dropped or none of the load balancer's.
-func (g *GWLB) accept(frame []byte, now time.Time) []byte {
+func (g *GWLB) accept(frame []byte, l *applianceLink, now time.Time) []byte {
 	r, err := parseReturned(frame)
 	if errors.Is(err, errNotUDP) {
 		return nil
 	}
 	g.stats.returned.Add(1)
 	switch {
-	case err != nil || r.dport != genevePort || r.dst != g.cfg.Addr || !g.isTarget(r.src):
+	case err != nil || r.dport != genevePort || r.dst != l.node || !g.isTarget(r.src, l):
 		g.stats.invalidTunnel.Add(1)
 		return nil
 	case !r.hasEndpoint || r.endpoint != g.cfg.Endpoint:
@@ -287,9 +296,9 @@ func (g *GWLB) accept(frame []byte, now time.Time) []byte {
 	return r.inner
 }
 
-func (g *GWLB) isTarget(a netip.Addr) bool {
-	for _, t := range g.cfg.Targets {
-		if t.Addr == a {
+func (g *GWLB) isTarget(a netip.Addr, l *applianceLink) bool {
+	for i, t := range g.cfg.Targets {
+		if t.Addr == a && g.to[i] == l {
 			return true
 		}
 	}
@@ -300,7 +309,9 @@ func (g *GWLB) isTarget(a netip.Addr) bool {
 func (g *GWLB) Close() (err error) {
 	g.closing.Do(func() {
 		g.consumer.stop()
-		g.appliance.stop()
+		for _, l := range g.links {
+			l.stop()
+		}
 		g.wg.Wait()
 		g.health.stop()
 		err = g.release()
@@ -316,11 +327,11 @@ func (g *GWLB) release() error {
 	if g.consumer != nil {
 		errs = append(errs, g.consumer.close())
 	}
-	if g.appliance != nil {
-		errs = append(errs, g.appliance.close())
-	}
-	if g.sink != nil {
-		errs = append(errs, g.sink.Close())
+	for _, l := range g.links {
+		errs = append(errs, l.close())
+		if l.sink != nil {
+			errs = append(errs, l.sink.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

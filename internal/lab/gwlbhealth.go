@@ -25,6 +25,7 @@ type HealthCheck struct {
 type healthChecker struct {
 	cfg     GWLBConfig
 	targets []targetHealth
+	probes  atomic.Uint64 // that had a result
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 }
@@ -70,6 +71,7 @@ func (h *healthChecker) watch(ctx context.Context, i int) {
 			return
 		}
 		h.note(i, err == nil)
+		h.probes.Add(1)
 		select {
 		case <-ctx.Done():
 			return

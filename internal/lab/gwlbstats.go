@@ -28,6 +28,7 @@ type GWLBStats struct {
 	Returned          uint64 `json:"returned"`          // UDP frames from them
 	Accepted          uint64 `json:"accepted"`          // those that broke no rule
 	TooLong           uint64 `json:"tooLong"`           // packets above 8500 bytes, dropped
+	Probes            uint64 `json:"probes"`            // health checks that had a result, of all targets
 	SourcePortChanged uint64 `json:"sourcePortChanged"` // accepted, though the outer source port was not the one sent
 }
 
@@ -50,6 +51,7 @@ func (g *GWLB) Stats() GWLBStats {
 		Returned:              g.stats.returned.Load(),
 		Accepted:              g.stats.accepted.Load(),
 		TooLong:               g.stats.tooLong.Load(),
+		Probes:                g.health.probes.Load(),
 		SourcePortChanged:     g.stats.sportChanged.Load(),
 	}
 }

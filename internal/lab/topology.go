@@ -35,6 +35,7 @@ type Topology struct {
 	Server   *Host      // 10.77.1.10
 	Proxy    *Host      // 10.77.2.10
 	Sensor   *Host      // 10.77.9.10
+	Spare    *Host      // 10.77.8.10: a second appliance
 	GWLB     *GWLB
 }
 
@@ -42,6 +43,8 @@ type Topology struct {
 type Options struct {
 	Management bool        // link sensors with the machine itself, so that they reach a collector there and it their metrics
 	Health     HealthCheck // of the appliance; the zero value checks nothing
+	Spare      bool        // a second appliance behind the load balancer
+	Balancer   GWLBConfig  // of it: TCPIdle, OtherIdle, Rebalance
 	Queues     int         // receive queues of the sensor's and the proxy's eth0; 0: 1
 	Flows      int         // that the load balancer remembers at most; 0: its default
 	MTU        int         // of the appliance's link; 0: 2000, room for 1500 within
@@ -89,8 +92,11 @@ func build(l *Lab, o Options, gwlb, host bool) (*Topology, error) {
 		}
 		steps = append(steps,
 			t.host(&t.Server, hostPlan{name: "server", net4: "10.77.1", net6: "fd77:1", number: 10}),
-			t.host(&t.Sensor, hostPlan{name: appliancePort, net4: "10.77.9", net6: "fd77:9", number: 10, pass: true, mtu: mtu, queues: o.Queues}),
-			func() error { return t.balance(o) })
+			t.host(&t.Sensor, hostPlan{name: appliancePort, net4: "10.77.9", net6: "fd77:9", number: 10, pass: true, mtu: mtu, queues: o.Queues}))
+		if o.Spare {
+			steps = append(steps, t.host(&t.Spare, hostPlan{name: "spare", net4: "10.77.8", net6: "fd77:8", number: 10, pass: true, mtu: mtu, queues: o.Queues}))
+		}
+		steps = append(steps, func() error { return t.balance(o) })
 	}
 	if host {
 		steps = append(steps,
@@ -168,10 +174,16 @@ func (h *Host) join(router *Namespace, near, far End) error {
 
 // balance starts the load balancer and routes client, attacker and server into it for each other; the way to the proxy stays direct.
 func (t *Topology) balance(o Options) (err error) {
-	t.GWLB, err = StartGWLB(GWLBConfig{
+	c := GWLBConfig{
 		NS: t.VPC, Consumer: consumerDev, Appliance: t.Sensor.RouterDev, Addr: t.Sensor.Router, Health: o.Health, MaxFlows: o.Flows,
-		Targets: []Target{{Addr: t.Sensor.Addr, MAC: t.Sensor.MAC}},
-	})
+		TCPIdle: o.Balancer.TCPIdle, OtherIdle: o.Balancer.OtherIdle, Rebalance: o.Balancer.Rebalance,
+	}
+	for _, h := range []*Host{t.Sensor, t.Spare} {
+		if h != nil {
+			c.Targets = append(c.Targets, Target{Addr: h.Addr, MAC: h.MAC, Dev: h.RouterDev, Node: h.Router})
+		}
+	}
+	t.GWLB, err = StartGWLB(c)
 	if err != nil {
 		return err
 	}
