@@ -34,6 +34,7 @@ func killCommand(ctx context.Context, args []string, stdout, stderr io.Writer) i
 	fs.SetOutput(stderr)
 	send := orderFlags(fs)
 	scope := fs.String("scope", "all", "`scopes` in which nothing is dropped: all, sensors or groups, separated by commas")
+	reason := fs.String("reason", "", "`why`, for those who find it on")
 	word, code, ok := parseID(fs, args, stderr)
 	if !ok {
 		return code
@@ -47,7 +48,7 @@ func killCommand(ctx context.Context, args []string, stdout, stderr io.Writer) i
 		fmt.Fprintf(stderr, "%s: %q is neither on nor off\n", fs.Name(), word)
 		return 2
 	}
-	if _, err := send(ctx, collector.Order{Kill: &scopes}); err != nil {
+	if _, err := send(ctx, collector.Order{Kill: &scopes, Reason: *reason}); err != nil {
 		return fail(stderr, err)
 	}
 	fmt.Fprintf(stdout, "kill switch is %s\n", word)

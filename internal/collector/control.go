@@ -26,7 +26,8 @@ const controlFile = "control.sock"
 // Order is one request on the control socket; exactly one field besides By is set.
 type Order struct {
 	By        string        `json:"by"`
-	Kill      *[]string     `json:"kill,omitempty"` // scopes; empty: dropping resumes
+	Kill      *[]string     `json:"kill,omitempty"`   // scopes; empty: dropping resumes
+	Reason    string        `json:"reason,omitempty"` // of Kill
 	Protect   *Protected    `json:"protect,omitempty"`
 	Unprotect *netip.Prefix `json:"unprotect,omitempty"`
 	Rollback  *uint64       `json:"rollback,omitempty"` // position
@@ -99,7 +100,7 @@ func (c *collector) obey(ctx context.Context, o *Order, out *Outcome) (err error
 	case o.By == "":
 		err = errors.New("say who orders it")
 	case o.Kill != nil:
-		err = c.govern.Kill(ctx, *o.Kill, o.By)
+		err = c.govern.Kill(ctx, *o.Kill, o.Reason, o.By)
 	case o.Protect != nil:
 		o.Protect.By, o.Protect.At = o.By, time.Now().UTC()
 		out.Lifted, err = c.govern.protect(ctx, *o.Protect)

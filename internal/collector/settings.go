@@ -26,6 +26,7 @@ type settings struct {
 
 type settingsData struct {
 	Kill       wire.KillSwitch `json:"kill"`
+	KillReason string          `json:"kill_reason,omitempty"` // why people threw it; sensors need not know
 	NeverBlock []Protected     `json:"never_block"`
 	Policy     *api.Policy     `json:"policy,omitempty"` // in the place of collector.yaml's
 }
@@ -71,6 +72,12 @@ func (s *settings) killSwitch() wire.KillSwitch {
 	return s.Kill
 }
 
+func (s *settings) killReason() string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.KillReason
+}
+
 func (s *settings) neverBlock() []Protected {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -87,7 +94,7 @@ func (s *settings) policy() *api.Policy {
 func (s *settings) change(edit func(*settingsData) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := settingsData{Kill: s.Kill, NeverBlock: slices.Clone(s.NeverBlock), Policy: s.Policy}
+	next := settingsData{Kill: s.Kill, KillReason: s.KillReason, NeverBlock: slices.Clone(s.NeverBlock), Policy: s.Policy}
 	if err := edit(&next); err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func (g *governor) Unprotect(ctx context.Context, prefix netip.Prefix, by string
 }
 
 // Kill stops all dropping in scopes; without any, dropping resumes everywhere. Sensors hear it at once and remember it.
-func (g *governor) Kill(ctx context.Context, scopes []string, by string) error {
+func (g *governor) Kill(ctx context.Context, scopes []string, reason, by string) error {
 	for _, s := range scopes {
 		if err := wire.CheckName(s); err != nil {
 			return &api.Invalid{Fields: []api.FieldError{{Field: "scopes", Detail: err.Error()}}}
@@ -85,6 +85,7 @@ func (g *governor) Kill(ctx context.Context, scopes []string, by string) error {
 	err := g.settings.change(func(s *settingsData) error {
 		was = s.Kill
 		s.Kill = wire.KillSwitch{Revision: max(was.Revision+1, uint64(now.UnixMilli())), Scopes: scopes, By: by, At: now}
+		s.KillReason = reason
 		return nil
 	})
 	if err != nil {
@@ -93,7 +94,7 @@ func (g *governor) Kill(ctx context.Context, scopes []string, by string) error {
 	if err := g.log.Announce(); err != nil {
 		return fmt.Errorf("the kill switch is set, and sensors hear of it with the next beacon: %w", err)
 	}
-	return g.note(ctx, by, "kill-switch", "fleet", map[string]any{"before": was.Scopes, "after": scopes})
+	return g.note(ctx, by, "kill-switch", "fleet", map[string]any{"before": was.Scopes, "after": scopes, "reason": reason})
 }
 
 // Rollback makes the verdicts in force those of an earlier position. What the guard would refuse now does not come back.

@@ -17,7 +17,7 @@ type steering struct {
 
 func (s *steering) KillSwitch() api.KillSwitch {
 	k := s.settings.killSwitch()
-	return api.KillSwitch{Scopes: k.Scopes, By: k.By, At: k.At}
+	return api.KillSwitch{Scopes: k.Scopes, Reason: s.settings.killReason(), By: k.By, At: k.At}
 }
 
 // NeverBlock is the configuration's list, what people have added, and what sensors have found.

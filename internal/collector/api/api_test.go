@@ -115,8 +115,10 @@ func start(t *testing.T) *fixture {
 	f.api, err = New(Options{
 		Alerts: s, Audit: a, Verdicts: f.verdicts, Sensors: fleet{{ID: "edge-1", State: "ok"}}, Rules: &book{set: RuleSet{Version: "0"}},
 		Incidents: f.tracker, Steering: f.house, Feeds: f.house, Enrolment: f.house, Policies: f.house, Identity: f.people, Open: true,
-		Settings: func() Settings { return Settings{Version: "test", Seq: 7} },
-		Metrics:  prometheus.NewRegistry(), User: "ana", Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Settings: func() Settings {
+			return Settings{Version: "test", Seq: 7, Exports: []Export{{Name: "lake", Type: "file", State: "ok"}}}
+		},
+		Metrics: prometheus.NewRegistry(), User: "ana", Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Console: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "console") }),
 	})
 	if err != nil {

@@ -322,6 +322,8 @@ func TestSteeringFeedsEnrolmentPolicyAndSettings(t *testing.T) {
 	f.exchanges(t, []exchange{
 		{"GET", "/api/v1/kill-switch", nil, 200, `{"scopes":[]}`},
 		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{"edge"}}, 200, `{"scopes":["edge"],"by":"ana"`},
+		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{"edge"}, "reason": " shop is down "}, 200, `{"scopes":["edge"],"reason":"shop is down","by":"ana"`},
+		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{"edge"}, "reason": strings.Repeat("x", maxReason+1)}, 422, `"field":"reason"`},
 		{"PUT", "/api/v1/kill-switch", m{}, 422, `"field":"scopes"`},
 		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{"no such scope"}}, 422, `"field":"scopes"`},
 		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{}}, 200, `"scopes":[]`},

@@ -33,11 +33,11 @@ func newHouse() *house {
 
 func (h *house) KillSwitch() KillSwitch { return h.kill }
 
-func (h *house) Kill(_ context.Context, scopes []string, by string) error {
+func (h *house) Kill(_ context.Context, scopes []string, reason, by string) error {
 	if slices.Contains(scopes, "no such scope") {
 		return invalid("scopes", "not a name")
 	}
-	h.kill = KillSwitch{scopes, by, time.Now().UTC()}
+	h.kill = KillSwitch{scopes, reason, by, time.Now().UTC()}
 	return nil
 }
 

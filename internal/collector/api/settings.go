@@ -26,11 +26,25 @@ type Settings struct {
 	Alerts            uint64    `json:"alerts"` // stored since the collector started
 	Epoch             uint64    `json:"epoch"`
 	Seq               uint64    `json:"seq"` // verdict log
+	Exports           []Export  `json:"exports"`
+}
+
+// Export is a destination that events are handed to, and how it fares. Counts are events since the collector started.
+type Export struct {
+	Name    string `json:"name"`
+	Type    string `json:"type"`
+	State   string `json:"state"` // ok, failing (the destination takes nothing)
+	Sent    uint64 `json:"sent"`
+	Dropped uint64 `json:"dropped"` // the queue was full
+	Refused uint64 `json:"refused"` // by the destination, or not taken in time
+	Waiting int    `json:"waiting"`
 }
 
 func (s *Server) getSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := query(r).err(); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, s.opt.Settings())
+	all := s.opt.Settings()
+	all.Exports = orEmpty(all.Exports)
+	return writeJSON(w, http.StatusOK, all)
 }

@@ -12,8 +12,8 @@ import (
 // Steering is what overrules verdicts. Its methods write the audit log themselves.
 type Steering interface {
 	KillSwitch() KillSwitch
-	// Kill stops all dropping in scopes; without any, dropping resumes everywhere.
-	Kill(ctx context.Context, scopes []string, by string) error
+	// Kill stops all dropping in scopes; without any, dropping resumes everywhere. The reason may be empty.
+	Kill(ctx context.Context, scopes []string, reason, by string) error
 	NeverBlock() []Protected
 	// Protect puts a prefix on the list and lifts what stops any of it.
 	Protect(ctx context.Context, p Protected) (lifted int, err error)
@@ -27,6 +27,7 @@ type Steering interface {
 // KillSwitch says where nothing is dropped.
 type KillSwitch struct {
 	Scopes []string  `json:"scopes"` // all, sensors or groups; empty: it is off
+	Reason string    `json:"reason,omitempty"`
 	By     string    `json:"by,omitempty"`
 	At     time.Time `json:"at,omitzero"`
 }
@@ -60,6 +61,7 @@ func (s *Server) getKillSwitch(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) putKillSwitch(w http.ResponseWriter, r *http.Request) error {
 	var q struct {
 		Scopes *[]string `json:"scopes"`
+		Reason string    `json:"reason"`
 	}
 	if err := readJSON(r, &q); err != nil {
 		return err
@@ -67,7 +69,10 @@ func (s *Server) putKillSwitch(w http.ResponseWriter, r *http.Request) error {
 	if q.Scopes == nil {
 		return invalid("scopes", `where nothing is to be dropped: ["all"], sensors or groups; [] switches it off`)
 	}
-	if err := s.opt.Steering.Kill(r.Context(), *q.Scopes, s.actor(r)); err != nil {
+	if q.Reason = strings.TrimSpace(q.Reason); len(q.Reason) > maxReason {
+		return invalid("reason", fmt.Sprintf("longer than %d bytes", maxReason))
+	}
+	if err := s.opt.Steering.Kill(r.Context(), *q.Scopes, q.Reason, s.actor(r)); err != nil {
 		return err
 	}
 	return s.getKillSwitch(w, r)
