@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+
+	"github.com/weir-ips/weir/docs"
 )
 
 //go:generate go run ./build
@@ -50,6 +52,9 @@ func Handler() (http.Handler, error) {
 		return nil, fmt.Errorf("console: dist/index.html is missing: go generate ./web")
 	}
 	files["/"] = index
+	if files["/runbook.md"], err = prepare("runbook.txt", docs.AttackRunbook); err != nil {
+		return nil, err
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, files) }), nil
 }
 

@@ -32,6 +32,7 @@ func TestHandlerServesTheBundle(t *testing.T) {
 		"/style.css":    {"text/css", "--accent"},
 		"/icon.svg":     {"image/svg+xml", "<svg"},
 		"/LICENSES.txt": {"text/plain", "MIT"},
+		"/runbook.md":   {"text/plain", "## SYN flood"},
 	} {
 		w := get(t, path)
 		if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), want.kind) || !strings.Contains(w.Body.String(), want.text) {

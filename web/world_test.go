@@ -28,6 +28,7 @@ import (
 // world is a collector as `collector run` makes it, and sensors that reach it over its bus. Only their traffic is made up.
 type world struct {
 	url     string
+	token   string // cookie of a session, for calls beside the browser
 	sensors []*sensor
 }
 
@@ -231,6 +232,31 @@ func (s *sensor) raise(a attack, src netip.Addr, at time.Time, blocked bool) {
 	}
 	s.up.Publish(wire.Event{
 		Time: at, SID: a.sid, Severity: a.severity, Proto: 6, Src: from, Dst: to, Handshake: true, Category: a.category, EVE: eve,
+	})
+}
+
+// flood is a record of a flood that the sensor measured, and of what it does about it.
+func (s *sensor) flood(dst netip.Addr, phase string, since, at time.Time, counted uint64) {
+	const layout = "2006-01-02T15:04:05.000000-0700"
+	measure := func(step, what string, dropped uint64) map[string]any {
+		return map[string]any{"step": step, "what": what, "why": "most of the attack looks so", "since": since.Format(layout), "expires": at.Add(time.Minute).Format(layout), "dropped": dropped, "would_drop": 0}
+	}
+	eve, err := json.Marshal(map[string]any{
+		"timestamp": at.Format(layout), "event_type": "alert", "src_ip": "0.0.0.0", "dest_ip": dst, "dest_port": 443, "proto": "TCP",
+		"alert": map[string]any{
+			"action": "allowed", "gid": 1, "signature_id": 1000100, "rev": 1, "signature": "WEIR SYN flood", "category": "Attempted Denial of Service", "severity": 2,
+			"context": map[string]any{"weir": map[string]any{"detection": map[string]any{
+				"id": fmt.Sprint("syn-", since.Unix()), "vector": "syn-flood", "phase": phase, "explanation": "SYNs without a completed handshake", "unit": "packets/s", "value": 41200, "threshold": 1000, "peak": 52300,
+				"since": since.Format(layout), "counted": counted, "bytes": counted * 60, "sources": 38000,
+				"measures": []any{measure("fingerprint", "length 40, TTL 64, window 512", counted*9/10), measure("rate limit", "1,000 SYNs a second", counted/20)},
+			}}},
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	s.up.Publish(wire.Event{
+		Time: at, SID: 1000100, Severity: 2, Proto: 6, Src: netip.AddrPortFrom(netip.IPv4Unspecified(), 0), Dst: netip.AddrPortFrom(dst, 443), Category: "Attempted Denial of Service", EVE: eve,
 	})
 }
 

@@ -6,27 +6,23 @@ import * as api from "./api";
 import { refreshVerdicts } from "./fleet";
 import { span, unspecified } from "./format";
 import { explain } from "./live";
+import { allowed } from "./session";
+import { toast, toasts } from "./toast";
 import type { Alert, Match, Verdict, VerdictRequest } from "./types";
-
-export interface Toast { id: number; text: string; bad?: boolean; about?: string; undo?: () => void }
-export const toasts = signal<Toast[]>([]);
-let lastToast = 0;
-
-export function toast(t: Omit<Toast, "id">, seconds = 12) {
-  const id = ++lastToast;
-  toasts.value = [...toasts.value.slice(-2), { ...t, id }];
-  setTimeout(() => dismiss(id), seconds * 1000);
-}
-export const dismiss = (id: number) => { toasts.value = toasts.value.filter((t) => t.id !== id); };
 
 /** What the dialog begins with; null when it is closed. */
 export interface Draft { src: string; reason: string; evidence: string[]; rule?: number }
 export const draft = signal<Draft | null>(null);
 
 export function blockSource(a: Alert) {
+  if (!allowed("responder")) return;
   draft.value = { src: unspecified(a.src_ip) ? "" : a.src_ip, reason: text.dialog.reasonFor(a.signature), evidence: [a.id], rule: a.sid };
 }
-export const newVerdict = () => { draft.value = { src: "", reason: "", evidence: [] }; };
+/** Begins a verdict about an address that is not an alert's. */
+export function blockAddress(src: string, reason: string, evidence: string[]) {
+  if (allowed("responder")) draft.value = { src, reason, evidence };
+}
+export const newVerdict = () => { if (allowed("responder")) draft.value = { src: "", reason: "", evidence: [] }; };
 
 export const matchText = (m: Match): string => {
   if (m.flow) return `${m.flow.src} → ${m.flow.dst}`;
@@ -50,6 +46,7 @@ export async function decide(v: VerdictRequest): Promise<void> {
 
 /** Lets v last so many seconds from now. */
 export const extend = (v: Verdict, seconds: number) => quietly(async () => {
+  if (!allowed("responder")) return;
   const next = await api.extendVerdict(v.id, seconds);
   await refreshVerdicts();
   const had = Math.max(1, Math.round((Date.parse(v.expires_at) - Date.now()) / 1000));
@@ -57,6 +54,7 @@ export const extend = (v: Verdict, seconds: number) => quietly(async () => {
 });
 
 export async function remove(v: Verdict): Promise<void> {
+  if (!allowed("responder")) return;
   await quietly(async () => {
     await api.removeVerdict(v.id);
     toasts.value = toasts.value.filter((t) => t.about !== v.id); // there is nothing left of it to undo

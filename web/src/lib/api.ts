@@ -1,6 +1,7 @@
 // Requests to the collector.
 
 import { text } from "../text";
+import type { APIToken, EnrolmentToken, Feed, Incident, IncidentDetail, KillSwitch, Policy, Protected, Role, RuleSet, SavedSearch, SensorCredential, Session, Settings, User } from "./types";
 import type { Alert, AuditEntry, Change, FieldError, Group, Page, Preview, Sensor, State, Suppression, Timeline, Traffic, Verdict, VerdictRequest } from "./types";
 
 const root = "/api/v1";
@@ -12,12 +13,12 @@ export class Problem extends Error {
   }
 }
 
-async function request(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+async function request(method: string, path: string, body?: unknown, signal?: AbortSignal, more?: Record<string, string>): Promise<Response> {
   let res: Response;
   try {
     res = await fetch(root + path, {
       method, signal,
-      headers: body === undefined ? undefined : { "Content-Type": "application/json" },
+      headers: body === undefined ? more : { "Content-Type": "application/json", ...more },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (e) {
@@ -55,12 +56,49 @@ export const audit = async (params: Params, signal?: AbortSignal): Promise<Audit
 export const listVerdicts = async (): Promise<Verdict[]> => (await get("/verdicts")).verdicts;
 export const verdictsOf = async (address: string): Promise<Verdict[]> => (await get("/verdicts" + queryOf({ address }))).verdicts;
 export const extendVerdict = async (id: string, ttl_seconds: number): Promise<Verdict> => (await request("POST", `/verdicts/${encodeURIComponent(id)}/extend`, { ttl_seconds })).json();
-export const hitsOf = async (id: string): Promise<{ step_seconds: number; packets: number[] }> => get(`/verdicts/${encodeURIComponent(id)}/hits`);
+export const hitsOf = async (id: string): Promise<{ since: string; step_seconds: number; packets: number[] }> => get(`/verdicts/${encodeURIComponent(id)}/hits`);
 export const packetURL = (id: string) => `${root}/alerts/${encodeURIComponent(id)}/packet`;
 export const listSensors = async (): Promise<Sensor[]> => (await get("/sensors")).sensors;
 export const preview = async (v: VerdictRequest, signal: AbortSignal): Promise<Preview> => (await request("POST", "/verdicts/preview", v, signal)).json();
 export const addVerdict = async (v: VerdictRequest): Promise<Verdict> => (await request("POST", "/verdicts", v)).json();
 export const removeVerdict = async (id: string): Promise<void> => { await request("DELETE", "/verdicts/" + encodeURIComponent(id)); };
+export const getSession = (): Promise<Session> => get("/session");
+export const signOut = async (): Promise<void> => { await request("DELETE", "/session"); };
+export const changePassword = async (old: string, next: string): Promise<void> => { await request("PUT", "/session/password", { old, new: next }); };
+export const listIncidents = async (params: Params, signal?: AbortSignal): Promise<Incident[]> => (await get("/incidents" + queryOf(params), signal)).incidents;
+export const getIncident = (id: string, signal?: AbortSignal): Promise<IncidentDetail> => get("/incidents/" + encodeURIComponent(id), signal);
+export const changeIncident = async (id: string, body: object): Promise<IncidentDetail> => (await request("PATCH", "/incidents/" + encodeURIComponent(id), body)).json();
+export const alertsOfIncident = async (id: string, signal?: AbortSignal): Promise<Alert[]> => (await get(`/incidents/${encodeURIComponent(id)}/alerts?limit=100`, signal)).alerts;
+export const reportURL = (id: string) => `${root}/incidents/${encodeURIComponent(id)}/report`;
+export const getKillSwitch = (): Promise<KillSwitch> => get("/kill-switch");
+export const putKillSwitch = async (scopes: string[], reason: string): Promise<KillSwitch> => (await request("PUT", "/kill-switch", { scopes, reason })).json();
+export const listNeverBlock = async (): Promise<Protected[]> => (await get("/never-block")).prefixes;
+export const addNeverBlock = async (prefix: string, reason: string): Promise<{ lifted: number }> => (await request("POST", "/never-block", { prefix, reason })).json();
+export const removeNeverBlock = async (prefix: string): Promise<void> => { await request("DELETE", "/never-block" + queryOf({ prefix })); };
+export const listFeeds = async (): Promise<Feed[]> => (await get("/feeds")).feeds;
+export const acceptFeed = async (name: string): Promise<Feed> => (await request("POST", `/feeds/${encodeURIComponent(name)}/accept`, {})).json();
+export const getPolicy = (): Promise<Policy> => get("/policy");
+export const putPolicy = async (p: Pick<Policy, "block" | "limits">): Promise<Policy> => (await request("PUT", "/policy", p)).json();
+export const listUsers = async (): Promise<User[]> => (await get("/users")).users;
+export const addUser = async (name: string, roles: Role[]): Promise<{ link: string; expires_at: string }> => (await request("POST", "/users", { name, roles })).json();
+export const changeUser = async (name: string, body: { roles?: Role[]; state?: string }): Promise<User> => (await request("PATCH", "/users/" + encodeURIComponent(name), body)).json();
+export const removeUser = async (name: string): Promise<void> => { await request("DELETE", "/users/" + encodeURIComponent(name)); };
+export const inviteUser = async (name: string): Promise<{ link: string; expires_at: string }> => (await request("POST", `/users/${encodeURIComponent(name)}/invitation`, {})).json();
+export const listTokens = async (all: boolean): Promise<APIToken[]> => (await get("/tokens" + (all ? "?all=true" : ""))).tokens;
+export const addToken = async (name: string, roles: Role[], ttl_seconds: number): Promise<{ token: string }> => (await request("POST", "/tokens", { name, roles, ttl_seconds })).json();
+export const removeToken = async (id: string): Promise<void> => { await request("DELETE", "/tokens/" + encodeURIComponent(id)); };
+export const listEnrolmentTokens = async (): Promise<EnrolmentToken[]> => (await get("/enrolment/tokens")).tokens;
+export const addEnrolmentToken = async (group: string, uses: number, ttl_seconds: number): Promise<{ token: string }> => (await request("POST", "/enrolment/tokens", { group, uses, ttl_seconds })).json();
+export const removeEnrolmentToken = async (id: string): Promise<void> => { await request("DELETE", "/enrolment/tokens/" + encodeURIComponent(id)); };
+export const listCredentials = async (): Promise<SensorCredential[]> => (await get("/enrolment/sensors")).sensors;
+export const revokeSensor = async (sensor: string): Promise<void> => { await request("DELETE", "/enrolment/sensors/" + encodeURIComponent(sensor)); };
+export const listSearches = async (): Promise<SavedSearch[]> => (await get("/searches")).searches;
+export const saveSearch = async (body: { name: string; query: string; place: string; shared: boolean }): Promise<SavedSearch> => (await request("POST", "/searches", body)).json();
+export const removeSearch = async (id: string): Promise<void> => { await request("DELETE", "/searches/" + encodeURIComponent(id)); };
+export const getSettings = (): Promise<Settings> => get("/settings");
+export const getRules = (): Promise<RuleSet> => get("/rules");
+/** Puts rules in the place of those of version; others fail. */
+export const putRules = async (rules: string, version: string): Promise<RuleSet> => (await request("PUT", "/rules", { rules }, undefined, { "If-Match": `"${version}"` })).json();
 export const ruleOf = async (sid: number): Promise<string> => (await get("/rules?sid=" + sid)).rules;
 
 /** Reads an alert keeping whole numbers that JavaScript cannot hold, such as flow ids, as text. */

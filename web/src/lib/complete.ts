@@ -1,10 +1,12 @@
 // What could follow in the filter.
 
 import { signal } from "@preact/signals";
-import { top } from "./api";
+import { listSearches, removeSearch, saveSearch, top } from "./api";
 import { sensors } from "./fleet";
-import { place } from "./place";
+import { go, place } from "./place";
 import { fieldsOf } from "./query";
+import { toast } from "./toast";
+import type { SavedSearch } from "./types";
 import { text } from "../text";
 
 export interface Choice { insert: string; note: string }
@@ -52,18 +54,36 @@ async function valuesOf(key: string): Promise<Choice[]> {
   } catch { return []; } // the list says what is wrong
 }
 
-export interface Saved { q: string; span: string; group: string }
-const shelf = "searches", room = 20;
+/** Searches that are kept: one's own, and what others share. */
+export const saved = signal<SavedSearch[]>([]);
 
-function stored(): Saved[] {
-  try {
-    const list = JSON.parse(localStorage.getItem(shelf) ?? "[]");
-    return Array.isArray(list) ? list.filter((s) => typeof s?.q === "string").slice(0, room) : [];
-  } catch { return []; }
+export async function refreshSearches() {
+  try { saved.value = await listSearches(); } catch { /* none to offer */ }
 }
-export const saved = signal<Saved[]>(stored());
 
-export function keep(list: Saved[]) {
-  saved.value = list.slice(0, room);
-  try { localStorage.setItem(shelf, JSON.stringify(saved.value)); } catch { /* private browsing: for this page only */ }
+/** Keeps the search on the page, under its own words. */
+export const keep = (q: string, shared: boolean) => trying(async () => {
+  const p = new URLSearchParams(location.search);
+  p.delete("q");
+  p.delete("alert");
+  await saveSearch({ name: q.slice(0, 100), query: q, place: p.toString(), shared });
+  await refreshSearches();
+});
+
+export const drop = (s: SavedSearch) => trying(async () => {
+  await removeSearch(s.id);
+  await refreshSearches();
+  toast({ text: text.filter.forgotten(s.name), undo: () => void trying(async () => { await saveSearch({ name: s.name, query: s.query, place: s.place ?? "", shared: s.shared }); await refreshSearches(); }) });
+});
+
+/** Goes where a search was kept. */
+export function recall(s: SavedSearch) {
+  const p = new URLSearchParams(s.place);
+  go({ view: "alerts", q: s.query, span: p.get("span") ?? "1h", group: p.get("group") ?? "", all: p.get("all") === "1", since: "", until: "", alert: "" }, "push");
 }
+
+async function trying(f: () => Promise<void>) {
+  try { await f(); } catch (e) { toast({ text: `${text.toasts.failed}: ${e instanceof Error ? e.message : e}`, bad: true }); }
+}
+
+void refreshSearches();

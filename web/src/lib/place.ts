@@ -2,8 +2,8 @@
 
 import { signal } from "@preact/signals";
 
-export type View = "overview" | "alerts" | "verdicts" | "sensors" | "record";
-const views: View[] = ["overview", "alerts", "verdicts", "sensors", "record"];
+export type View = "overview" | "incidents" | "alerts" | "verdicts" | "sensors" | "rules" | "record" | "settings";
+export const allViews: View[] = ["overview", "incidents", "alerts", "verdicts", "sensors", "rules", "record", "settings"];
 
 export interface Place {
   view: View;
@@ -15,6 +15,9 @@ export interface Place {
   paused: boolean;
   group: string; // "", or what alerts are summed up by: sid, src, dst
   all: boolean; // archived and suppressed alerts too
+  incident: string; // id of the incident that is open
+  of: string; // which incidents: "" waiting, resolved, mine, all
+  part: string; // of the settings
 }
 
 const spans = ["15m", "1h", "6h", "24h", "7d"];
@@ -25,7 +28,7 @@ function read(): Place {
   const looks = p.has("q") || p.has("alert") || p.has("since"); // such links are about alerts
   const span = p.get("span") ?? "";
   return {
-    view: views.includes(view) ? view : looks ? "alerts" : "overview",
+    view: allViews.includes(view) ? view : looks ? "alerts" : "overview",
     q: p.get("q") ?? "",
     span: spans.includes(span) ? span : "1h",
     since: p.get("since") ?? "",
@@ -34,6 +37,9 @@ function read(): Place {
     paused: p.get("paused") === "1",
     group: ["sid", "src", "dst"].includes(p.get("group") ?? "") ? p.get("group")! : "",
     all: p.get("all") === "1",
+    incident: p.get("incident") ?? "",
+    of: p.get("of") ?? "",
+    part: p.get("part") ?? "",
   };
 }
 
@@ -47,6 +53,9 @@ function write(p: Place): string {
   if (p.alert) q.set("alert", p.alert);
   if (p.group) q.set("group", p.group);
   if (p.all) q.set("all", "1");
+  if (p.view === "incidents" && p.incident) q.set("incident", p.incident);
+  if (p.view === "incidents" && p.of) q.set("of", p.of);
+  if (p.view === "settings" && p.part) q.set("part", p.part);
   if (p.paused) q.set("paused", "1");
   return q.size ? "/?" + q : "/";
 }

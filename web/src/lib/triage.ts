@@ -2,7 +2,8 @@
 
 import { signal } from "@preact/signals";
 import * as api from "./api";
-import { toast } from "./act";
+import { allowed } from "./session";
+import { toast } from "./toast";
 import { alerts, hides, parsed, past, range, reread, explain } from "./live";
 import { count } from "./format";
 import { place } from "./place";
@@ -21,6 +22,9 @@ export const unmark = () => { if (marked.value.size) marked.value = new Map(); }
 
 /** What a decision is about: some alerts, or all that match. */
 export interface Subject { ids?: string[]; match?: { query: string; since: string; until: string; hide: boolean }; count?: number; about: string }
+
+/** Reports whether the user may judge alerts, and says why not. */
+export const mayJudge = () => allowed("analyst");
 
 export const deciding = signal<Subject | null>(null); // a dialog is open about it
 export const suppressing = signal<Alert | { query: string } | null>(null);
@@ -74,4 +78,4 @@ export async function trying(f: () => Promise<void>) {
   try { await f(); } catch (e) { toast({ text: `${text.toasts.failed}: ${explain(e)}`, bad: true }); }
 }
 
-export const quick = (list: Alert[], state: State) => { if (list.length) void trying(() => triage(some(list), { state })); };
+export const quick = (list: Alert[], state: State) => { if (list.length && mayJudge()) void trying(() => triage(some(list), { state })); };

@@ -7,7 +7,13 @@ import { Detail } from "./detail";
 import { FleetPage } from "./fleetpage";
 import { FilterBar } from "./filter";
 import { Header, TabBar } from "./header";
+import { Incidents } from "./incidents";
 import { Keys, useKeys } from "./keys";
+import { KillBanner, KillDialog } from "./killswitch";
+import { OpenBanner } from "./account";
+import { RulesPage } from "./rules";
+import { Settings } from "./settings";
+import { throwing } from "../lib/killswitch";
 import { Overview } from "./overview";
 import { Groups } from "./groups";
 import { Record } from "./record";
@@ -27,9 +33,11 @@ export function App() {
   const aside = wide.value && view === "alerts";
   return (
     <>
-      <a class="skip" href="#alerts">{text.skip}</a>
+      <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.getElementById("main")?.focus(); }}>{text.skip}</a>
       <Header />
-      <main class={"page " + (aside ? "with-aside" : "")}>
+      <KillBanner />
+      <OpenBanner />
+      <main id="main" tabIndex={-1} class={"page " + (aside ? "with-aside" : "")}>
         {view === "overview" && <Overview />}
         {view === "alerts" && (
           <section class="column alerts" aria-label={text.views.alerts}>
@@ -44,13 +52,17 @@ export function App() {
         {view === "verdicts" && !narrow.value && <VerdictPage />}
         {(aside || (view === "sensors" && narrow.value)) && <Sensors />}
         {view === "sensors" && !narrow.value && <FleetPage />}
+        {view === "incidents" && <Incidents />}
+        {view === "rules" && <RulesPage />}
         {view === "record" && <Record />}
+        {view === "settings" && <Settings />}
         {alert && view === "alerts" && <Detail key={alert} id={alert} />}
       </main>
       <TabBar />
       {draft.value && <VerdictDialog draft={draft.value} />}
       {deciding.value && <TriageDialog subject={deciding.value} />}
       {suppressing.value && <SuppressDialog about={suppressing.value} />}
+      {throwing.value && <KillDialog />}
       <Keys />
       <Toasts />
     </>

@@ -13,7 +13,9 @@ import { Block, Check, Close, Comment, Copy, Flag, Mute } from "./icons";
 import { choose } from "./list";
 import { Payload } from "./payload";
 import { Concerning, SameFlow } from "./related";
+import { Act } from "./act";
 import { Severity } from "./severity";
+import { Way } from "./way";
 
 export const closeDetail = () => { choose(""); go({ alert: "" }); };
 
@@ -49,14 +51,15 @@ function Whole({ a }: { a: Alert }) {
         <h2>{plain(a.signature)}</h2>
         <p class="route"><b class="mono">{endpoint(a.src_ip, a.src_port)}</b><span aria-hidden="true">→</span><b class="mono">{endpoint(a.dest_ip, a.dest_port)}</b></p>
         <div class="acts">
-          {!unspecified(a.src_ip) && <button class="button danger" onClick={() => blockSource(a)}><Block />{t.block}</button>}
-          <button class="button" onClick={() => quick([a], "archived")}><Check />{text.triage.archive}</button><button class="button" onClick={() => quick([a], "escalated")}><Flag />{text.triage.escalate}</button><button class="button" onClick={() => { deciding.value = some([a]); }}><Comment />{text.triage.more}</button><button class="button" onClick={() => { suppressing.value = a; }}><Mute />{text.groups.suppress}</button>
+          {!unspecified(a.src_ip) && <Act needs="responder" class="button danger" on={() => blockSource(a)}><Block />{t.block}</Act>}
+          <Act needs="analyst" on={() => quick([a], "archived")}><Check />{text.triage.archive}</Act><Act needs="analyst" on={() => quick([a], "escalated")}><Flag />{text.triage.escalate}</Act><Act needs="analyst" on={() => { deciding.value = some([a]); }}><Comment />{text.triage.more}</Act><Act needs="analyst" on={() => { suppressing.value = a; }}><Mute />{text.groups.suppress}</Act>
         </div>
         <div class="acts pivots"><span class="quiet">{t.pivot}</span>{!unspecified(a.src_ip) && <Pivot name={t.only.src} k="src" v={a.src_ip} />}<Pivot name={t.only.dst} k="dst" v={a.dest_ip} /><Pivot name={t.only.sid} k="sid" v={a.sid} />
         </div>
       </header>
       <Facts a={a} eve={eve} />
       {a.comments && <Section title={t.comments}><ul class="comments">{a.comments.map((c, i) => <li key={i}><p class="quiet">{plain(c.actor)} · {when(c.time)}</p><p>{plain(c.text)}</p></li>)}</ul></Section>}
+      <Section title={t.way}><Way a={a} /></Section>
       <Section title={t.payload}><Payload eve={eve} rule={rule ?? ""} packet={typeof eve.packet === "string" && eve.packet ? packetURL(a.id) : undefined} /></Section>
       {decoded(eve).map(([name, value]) => <Section key={name} title={`${t.decoded}: ${name}`}><Tree value={value} /></Section>)}
       <Section title={t.rule}>{rule === null ? null : rule ? <RuleText rule={rule} /> : <p class="quiet">{t.ruleNone}</p>}</Section>
@@ -89,6 +92,8 @@ function Facts({ a, eve }: { a: Alert; eve: Record<string, any> }) {
   ];
   const mitre = techniques(eve);
   if (mitre) rows.push([t.mitre, mitre]);
+  const tactic = tactics(eve);
+  if (tactic) rows.push([t.tactic, tactic]);
   return <Section title={t.facts}><dl class="facts">{rows.map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}</dl></Section>;
 }
 
@@ -98,6 +103,13 @@ function techniques(eve: Record<string, any>): string {
   const ids: unknown[] = Array.isArray(m.mitre_technique_id) ? m.mitre_technique_id : [];
   const names: unknown[] = Array.isArray(m.mitre_technique_name) ? m.mitre_technique_name : [];
   return ids.map((id, i) => plain(`${id} ${String(names[i] ?? "").replaceAll("_", " ")}`)).join(", ");
+}
+
+/** Its tactics, likewise. */
+function tactics(eve: Record<string, any>): string {
+  const m = eve.alert?.metadata ?? {};
+  const ids: unknown[] = Array.isArray(m.mitre_tactic_id) ? m.mitre_tactic_id : [];
+  return ids.map((id) => plain(`${id} ${text.tactics[String(id)] ?? ""}`)).join(", ");
 }
 
 const notDecoded = new Set(["alert", "flow", "metadata", "packet_info", "tunnel", "verdict", "ether", "vlan", "stats"]);

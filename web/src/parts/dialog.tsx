@@ -105,6 +105,17 @@ export function Segments(p: { name: string; options: [string, string][]; value: 
   );
 }
 
+/** What the sensors remember of its traffic: who would be cut off. */
+function Traffic({ p }: { p: Preview }) {
+  const x = p.traffic;
+  return (
+    <p class={x.established ? "caution" : "quiet"} title={t.trafficWhy}>
+      {t.traffic(count(x.flows), count(x.packets), count(x.peers), span(x.seconds), x.at_least)}
+      {x.established > 0 && ` ${t.established(count(x.established), count(x.long_lived))}`}
+    </p>
+  );
+}
+
 interface Looked { preview: Preview | null; srcError: string }
 
 /** Asks what the verdict would hit, a moment after the last change. */
@@ -139,6 +150,7 @@ function Radius({ looked, draft }: { looked: Looked; draft: Draft }) {
             <div><dd>{count(p.sensors)}</dd><dt>{t.previewSensors(p.sensors)}</dt></div>
           </dl>
           {p.targets.length > 0 && <p class="quiet">{t.previewTargets}: <span class="mono">{p.targets.slice(0, 5).join(", ")}{p.targets.length > 5 ? " …" : ""}</span></p>}
+          {p.traffic.answered > 0 && <Traffic p={p} />}
           {p.refusal && <p class="problem"><Warn />{plain(p.refusal)}</p>}
           {p.warnings.map((w) => <p key={w} class="caution"><Warn />{plain(w)}</p>)}
           {p.duplicates.length > 0 && <p class="caution"><Warn />{t.covered(p.duplicates.length)}</p>}

@@ -1,5 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { choices, forget, keep, look, saved, type Choice } from "../lib/complete";
+import { choices, drop, forget, keep, look, recall, saved, type Choice } from "../lib/complete";
+import { plain } from "../lib/format";
+import { session } from "../lib/session";
 import { past, problem, release, scrolled, skipped, waiting, wrongAt } from "../lib/live";
 import { count } from "../lib/format";
 import { go, place } from "../lib/place";
@@ -38,7 +40,7 @@ function Query({ help, setHelp }: { help: boolean; setHelp: (on: boolean) => voi
   const typed = () => { const el = input.current!; setAt(-1); void look(wordAt(el)); apply(el.value, 350); };
   const accept = (c: Choice) => { replaceWord(input.current!, c.insert); typed(); input.current!.focus(); };
   const list = choices.value;
-  const star = saved.value.some((s) => s.q === q);
+  const star = saved.value.find((s) => s.query === q && s.owner === session.value?.name);
 
   const onKey = (e: KeyboardEvent) => {
     if (!list.length) return;
@@ -53,8 +55,8 @@ function Query({ help, setHelp }: { help: boolean; setHelp: (on: boolean) => voi
       <input ref={input} type="text" role="combobox" aria-label={text.filter.label} aria-expanded={list.length > 0} aria-controls="choices" aria-autocomplete="list"
         aria-activedescendant={at >= 0 ? "choice-" + at : undefined} placeholder={text.filter.placeholder} defaultValue={q} spellcheck={false} autocomplete="off" autocapitalize="off"
         aria-invalid={wrongAt.value ? "true" : undefined} onInput={typed} onKeyDown={onKey} onBlur={() => setTimeout(forget, 150)} />
-      {q && <button type="button" class={"tool small " + (star ? "starred" : "")} aria-pressed={star} aria-label={text.filter.save} title={text.filter.save}
-        onClick={() => keep(star ? saved.value.filter((s) => s.q !== q) : [{ q, span: place.value.span, group: place.value.group }, ...saved.value])}><Star /></button>}
+      {q && <button type="button" class={"tool small " + (star ? "starred" : "")} aria-pressed={!!star} aria-label={text.filter.save} title={text.filter.save}
+        onClick={() => void (star ? drop(star) : keep(q, false))}><Star /></button>}
       {q && <button type="button" class="tool small" aria-label={text.filter.clear} title={text.filter.clear} onClick={clear}><Close /></button>}
       <button type="button" class="tool small" aria-label={text.filter.help} title={text.filter.help} aria-expanded={help} onClick={() => setHelp(!help)}><Help /></button>
       {list.length > 0 && (
@@ -134,9 +136,12 @@ function FilterHelp({ onClose }: { onClose: () => void }) {
       {saved.value.length === 0 && <p>{text.filter.savedNone}</p>}
       <ul class="saved">
         {saved.value.map((s) => (
-          <li key={s.q}>
-            <button class="code" onClick={() => { go({ q: s.q, span: s.span, group: s.group, since: "", until: "" }, "push"); onClose(); }}>{s.q}</button>
-            <button class="tool small" aria-label={text.filter.unsave(s.q)} onClick={() => keep(saved.value.filter((x) => x !== s))}><Close /></button>
+          <li key={s.id} data-search={s.name}>
+            <button class="code" onClick={() => { recall(s); onClose(); }}>{plain(s.query || s.name)}</button>
+            {s.owner !== session.value?.name && <span class="quiet">{text.filter.sharedBy(plain(s.owner))}</span>}
+            {s.owner === session.value?.name && !s.shared && <button class="button ghost small" title={text.filter.shareWhy} onClick={() => void drop(s).then(() => keep(s.query, true))}>{text.filter.share}</button>}
+            {s.owner === session.value?.name && s.shared && <span class="quiet">{text.filter.shared}</span>}
+            {s.owner === session.value?.name && <button class="tool small" aria-label={text.filter.unsave(s.name)} onClick={() => void drop(s)}><Close /></button>}
           </li>
         ))}
       </ul>

@@ -4,7 +4,7 @@ import { count, plain, span, when } from "../lib/format";
 import { explain, parsed, problem, range } from "../lib/live";
 import { go, place } from "../lib/place";
 import { narrow } from "../lib/query";
-import { allMatching, suppressing, triage, trying } from "../lib/triage";
+import { allMatching, mayJudge, suppressing, triage, trying } from "../lib/triage";
 import type { Group } from "../lib/types";
 import { text } from "../text";
 import { Check, Mute } from "./icons";
@@ -50,7 +50,7 @@ function Row({ g, by, after }: { g: Group; by: string; after: () => void }) {
   const t = text.groups;
   const open = () => go({ q: narrow(place.value.q, by, g.key), group: "" }, "push");
   const lasted = (Date.parse(g.last) - Date.parse(g.first)) / 1000;
-  const archive = () => trying(async () => { await triage(allMatching(`${by}:${g.key}`, g.count), { state: "archived" }); after(); });
+  const archive = () => mayJudge() && trying(async () => { await triage(allMatching(`${by}:${g.key}`, g.count), { state: "archived" }); after(); });
   return (
     <div class="group" role="row" data-group={g.key} onClick={open}>
       <span role="cell"><Severity n={g.severity} /></span>
@@ -61,7 +61,7 @@ function Row({ g, by, after }: { g: Group; by: string; after: () => void }) {
       <span role="cell" class="quiet over">{span(lasted)}</span>
       <span role="cell" class="acts-inline">
         <button class="tool small" title={t.archive(count(g.count))} aria-label={t.archive(count(g.count)) + ": " + plain(g.label)} onClick={(e) => { e.stopPropagation(); void archive(); }}><Check /></button>
-        <button class="tool small" title={t.suppress} aria-label={t.suppress + ": " + plain(g.label)} onClick={(e) => { e.stopPropagation(); suppressing.value = { query: `${by}:${g.key}` }; }}><Mute /></button>
+        <button class="tool small" title={t.suppress} aria-label={t.suppress + ": " + plain(g.label)} onClick={(e) => { e.stopPropagation(); if (mayJudge()) suppressing.value = { query: `${by}:${g.key}` }; }}><Mute /></button>
       </span>
     </div>
   );

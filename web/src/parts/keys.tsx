@@ -1,7 +1,9 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { blockSource, draft, newVerdict } from "../lib/act";
-import { go, place, type View } from "../lib/place";
+import { allViews, go, place } from "../lib/place";
+import { openKillSwitch, throwing } from "../lib/killswitch";
+import { allowed } from "../lib/session";
 import { past } from "../lib/live";
 import { toggleTheme } from "../lib/screen";
 import { text } from "../text";
@@ -18,25 +20,30 @@ export const keysOpen = signal(false);
 const subject = (): Alert[] => { const a = current(); return marked.value.size ? [...marked.value.values()] : a ? [a] : []; };
 const groupings = ["", "sid", "src", "dst"];
 
-const view = (v: View) => () => go({ view: v }, "push");
+/** The next row: of alerts, or of the table on the page. */
+function step(by: number) {
+  if (place.value.view === "alerts" && !place.value.group) return select(by);
+  const rows = [...document.querySelectorAll<HTMLElement>(".incident-table .title, .verdict-table .match, .fleet-table .plain-link, .rule-list summary")];
+  rows[Math.max(0, Math.min(rows.length - 1, rows.indexOf(document.activeElement as HTMLElement) + by))]?.focus();
+}
 
 /** What a key does outside of fields and dialogs. */
 const keys: Record<string, () => void> = {
-  j: () => select(1), ArrowDown: () => select(1),
-  k: () => select(-1), ArrowUp: () => select(-1),
-  Enter: () => { const a = current(); if (a) openAlert(a.id); },
-  b: () => { const a = current(); if (a) blockSource(a); },
+  j: () => step(1), ArrowDown: () => step(1),
+  k: () => step(-1), ArrowUp: () => step(-1),
+  Enter: () => { const a = place.value.view === "alerts" ? current() : null; if (a) openAlert(a.id); },
+  b: () => { const a = place.value.view === "alerts" ? current() : null; if (a) blockSource(a); },
   x: () => { const a = current(); if (a) { mark(a); select(1); } },
   e: () => decide("archived"), s: () => decide("escalated"),
-  c: () => { const list = subject(); if (list.length) deciding.value = some(list); },
-  m: () => { const a = current(); if (a) suppressing.value = a; },
+  c: () => { const list = subject(); if (list.length && allowed("analyst")) deciding.value = some(list); },
+  m: () => { const a = current(); if (a && allowed("analyst")) suppressing.value = a; },
   g: () => { if (place.value.view === "alerts") go({ group: groupings[(groupings.indexOf(place.value.group) + 1) % 4], alert: "" }); },
   "/": () => { if (place.value.view === "alerts") filterInput.focus(); else { go({ view: "alerts" }, "push"); setTimeout(() => filterInput.focus()); } },
   " ": () => { if (!past.value) go({ paused: !place.value.paused }); },
-  "1": view("overview"), "2": view("alerts"), "3": view("verdicts"), "4": view("sensors"), "5": view("record"),
-  n: newVerdict, t: toggleTheme,
+  ...Object.fromEntries(allViews.map((view, i) => [String(i + 1), () => go({ view, incident: "", part: "" }, "push")])),
+  n: newVerdict, t: toggleTheme, K: openKillSwitch,
   "?": () => { keysOpen.value = true; },
-  Escape: () => (marked.value.size ? unmark() : place.value.alert ? closeDetail() : choose("")),
+  Escape: () => (place.value.view === "incidents" ? go({ incident: "" }, "push") : marked.value.size ? unmark() : place.value.alert ? closeDetail() : choose("")),
 };
 
 /** Decides about the subject and goes on to the next alert. */
@@ -52,7 +59,7 @@ const onControl = (e: Event) => e.target instanceof HTMLElement && e.target.matc
 export function useKeys() {
   useEffect(() => {
     const onKey = (e: KeyboardEvent) => {
-      if (e.ctrlKey || e.metaKey || e.altKey || draft.value || deciding.value || suppressing.value || keysOpen.value) return;
+      if (e.ctrlKey || e.metaKey || e.altKey || draft.value || deciding.value || suppressing.value || keysOpen.value || throwing.value || document.querySelector("dialog[open]")) return;
       if (inField(e)) {
         if (e.key === "Escape") (e.target as HTMLElement).blur();
         return;

@@ -3,11 +3,13 @@ import { useMemo, useState } from "preact/hooks";
 import { active, dropped, rates, sensors } from "../lib/fleet";
 import { count, plain, short, unspecified, when } from "../lib/format";
 import { overview, overviewProblem, type Overview as Data } from "../lib/now";
+import { incidents, unresolved } from "../lib/incidents";
 import { allSpans, go, place } from "../lib/place";
 import { narrow as narrowed } from "../lib/query";
-import type { Change, Timeline, Traffic } from "../lib/types";
+import type { Change, Incident, Timeline, Traffic } from "../lib/types";
 import { text } from "../text";
 import { Warn } from "./icons";
+import { IncidentTable } from "./incidents";
 import { Rates, Spark, type Layer } from "./rates";
 
 const t = text.overview;
@@ -26,6 +28,7 @@ export function Overview() {
       </header>
       {overviewProblem.value && <p class="problem" role="alert"><Warn />{overviewProblem.value}</p>}
       <Numbers d={d} span={span} />
+      <Incidents />
       <div class="overview-plots">
         <AlertsPlot d={d} />
         <DropsPlot d={d} />
@@ -39,6 +42,26 @@ export function Overview() {
       <Fleet d={d} />
     </section>
   );
+}
+
+/** What waits for somebody leads. */
+function Incidents() {
+  const list = unresolved.value;
+  if (!incidents.value) return null;
+  return (
+    <section class="panel overview-incidents" aria-label={text.incidents.title}>
+      <header class="panel-head"><h2>{text.incidents.waiting}{list.length > 0 && <span class="badge">{count(list.length)}</span>}</h2><span class="quiet small-note">{news(list)}</span>
+        <button class="button ghost small" onClick={() => go({ view: "incidents", incident: "", of: "" }, "push")}>{text.incidents.see}</button></header>
+      {list.length === 0 ? <p class="quiet rank-none">{text.incidents.calm}</p> : <IncidentTable list={list.slice(0, 6)} />}
+    </section>
+  );
+}
+
+/** "3 began in the last hour, 1 goes on" */
+function news(list: Incident[]): string {
+  const hour = Date.now() - 3_600_000;
+  const began = (incidents.value ?? []).filter((i) => Date.parse(i.first) > hour).length, on = list.filter((i) => i.ongoing).length;
+  return text.incidents.news(count(began), count(on));
 }
 
 /** The newest of some rates; the page measures its own once a sensor has reported twice. */

@@ -1,20 +1,22 @@
 import { useEffect, useState } from "preact/hooks";
 import { audit, listSuppressions, unsuppress } from "../lib/api";
-import { toast } from "../lib/act";
+import { toast } from "../lib/toast";
 import { count, exactly, plain, span, when } from "../lib/format";
 import { now } from "../lib/fleet";
 import { explain, reread } from "../lib/live";
 import { go } from "../lib/place";
+import { refusal } from "../lib/session";
 import { trying } from "../lib/triage";
 import type { AuditEntry, Suppression } from "../lib/types";
 import { text } from "../text";
+import { Act } from "./act";
 import { Close, Search } from "./icons";
 
 const t = text.record;
 
 /** What people changed, and what is out of sight because of it. */
 export function Record() {
-  return <section class="column record scroll" aria-label={text.views.record}><Suppressions /><Audit /></section>;
+  return <section class="column record scroll" aria-label={text.views.record}><Suppressions />{refusal("analyst") ? <section class="panel empty"><h3>{t.audit}</h3><p>{refusal("analyst")}</p></section> : <Audit />}</section>;
 }
 
 function Suppressions() {
@@ -32,7 +34,7 @@ function Suppressions() {
             <div class="line">
               <button class="plain-link mono match" title={t.show} onClick={() => go({ view: "alerts", q: s.query, all: true, span: "24h" }, "push")}>{plain(s.query)}</button>
               <span class="left" title={exactly(s.expires_at)}>{text.verdicts.expiresIn(span((Date.parse(s.expires_at) - now.value) / 1000))}</span>
-              <button class="tool small" aria-label={t.unsuppress(s.query)} title={t.unsuppress("")} onClick={() => void remove(s)}><Close /></button>
+              <Act needs="analyst" class="tool small" label={t.unsuppress(s.query)} title={t.unsuppress("")} on={() => void remove(s)}><Close /></Act>
             </div>
             <p class="why">{plain(s.reason)}</p>
             <div class="line small"><span class="quiet">{text.verdicts.by(plain(s.created_by))}</span><span title={t.matchedWhy}>{t.matched(count(s.matched_24h))}</span></div>

@@ -1,4 +1,4 @@
-import { dismiss, toasts } from "../lib/act";
+import { dismiss, toasts } from "../lib/toast";
 import { text } from "../text";
 import { Close } from "./icons";
 

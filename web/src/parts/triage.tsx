@@ -1,13 +1,15 @@
-import { useEffect, useRef, useState } from "preact/hooks";
-import { suppress, timeline, Problem } from "../lib/api";
-import { toast } from "../lib/act";
+import { useEffect, useState } from "preact/hooks";
+import { suppress, timeline } from "../lib/api";
+import { toast } from "../lib/toast";
 import { count, plain, span } from "../lib/format";
 import { explain, reread } from "../lib/live";
 import { timeline as counted } from "../lib/fleet";
 import { allMatching, deciding, marked, quick, some, suppressing, triage, unmark, type Subject } from "../lib/triage";
-import type { Alert, FieldError, State } from "../lib/types";
+import type { Alert, State } from "../lib/types";
 import { text } from "../text";
 import { Field, Segments } from "./dialog";
+import { Act } from "./act";
+import { Rest, useModal, useSubmit } from "./modal";
 import { Check, Close, Comment, Flag, Mute, Warn } from "./icons";
 
 const t = text.triage;
@@ -20,36 +22,13 @@ export function MarkedBar() {
   return (
     <div class="marked" role="toolbar" aria-label={t.bar}>
       <b>{t.marked(list.length)}</b>
-      <button class="button small" onClick={() => quick(list, "archived")}><Check />{t.archive}</button>
-      <button class="button small" onClick={() => quick(list, "escalated")}><Flag />{t.escalate}</button>
-      <button class="button small" onClick={() => { deciding.value = some(list); }}><Comment />{t.more}</button>
-      <button class="button small ghost" onClick={() => { deciding.value = allMatching("", all); }}>{t.all}</button>
+      <Act needs="analyst" class="button small" on={() => quick(list, "archived")}><Check />{t.archive}</Act>
+      <Act needs="analyst" class="button small" on={() => quick(list, "escalated")}><Flag />{t.escalate}</Act>
+      <Act needs="analyst" class="button small" on={() => { deciding.value = some(list); }}><Comment />{t.more}</Act>
+      <Act needs="analyst" class="button small ghost" on={() => { deciding.value = allMatching("", all); }}>{t.all}</Act>
       <button class="tool small" aria-label={t.unmark} title={t.unmark + " (Esc)"} onClick={unmark}><Close /></button>
     </div>
   );
-}
-
-function useModal(close: () => void) {
-  const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => { ref.current!.showModal(); }, []);
-  return { ref, class: "dialog", onClose: close, onClick: (e: Event) => { if (e.target === ref.current) close(); } };
-}
-
-/** Runs what a form does and keeps what went wrong. */
-function useSubmit(act: () => Promise<void>) {
-  const [errors, setErrors] = useState<FieldError[]>([]);
-  const [problem, setProblem] = useState("");
-  const [busy, setBusy] = useState(false);
-  const submit = async (e: Event) => {
-    e.preventDefault();
-    setBusy(true);
-    try { await act(); } catch (err) {
-      setErrors(err instanceof Problem ? err.fields : []);
-      setProblem(err instanceof Problem && err.fields.length ? "" : explain(err));
-      setBusy(false);
-    }
-  };
-  return { submit, busy, problem, of: (name: string) => errors.find((x) => x.field.endsWith(name))?.detail ?? "" };
 }
 
 export function TriageDialog({ subject }: { subject: Subject }) {
@@ -73,7 +52,7 @@ export function TriageDialog({ subject }: { subject: Subject }) {
         </Field>
         <Field name="assignee" label={t.assignee} error={s.of("assignee")}><input id="f-assignee" value={assignee} maxLength={200} onInput={(e) => setAssignee(e.currentTarget.value)} /></Field>
         <Field name="comment" label={t.comment} hint={t.commentHint} error={s.of("comment")}><textarea id="f-comment" rows={3} maxLength={2000} value={comment} onInput={(e) => setComment(e.currentTarget.value)} /></Field>
-        {s.problem && <p class="problem" role="alert"><Warn />{s.problem}</p>}
+        <Rest form={s} />
         <footer>
           <button type="button" class="button" onClick={close}>{text.dialog.cancel}</button>
           <button class="button accent" disabled={s.busy || (!state && !assignee.trim() && !comment.trim())}>{t.submit(subject.count ? count(subject.count) : t.allOfThem)}</button>
@@ -119,7 +98,7 @@ export function SuppressDialog({ about }: { about: Alert | { query: string } }) 
         <Field name="ttl" label={text.dialog.ttl} error={s.of("ttl_seconds")}><Segments name="ttl" options={Object.entries(t.ttls)} value={ttl} onChange={setTTL} /></Field>
         <Field name="reason" label={text.dialog.reason} hint={text.dialog.reasonHint} error={s.of("reason")}><input id="f-reason" required autofocus maxLength={500} value={reason} onInput={(e) => setReason(e.currentTarget.value)} /></Field>
         <section class="radius" aria-live="polite" data-testid="would-hide"><h3>{t.wouldHide}</h3><dl class="numbers"><div><dd>{matched.n === null ? "–" : count(matched.n)}</dd><dt>{t.in24h}</dt></div></dl></section>
-        {s.problem && <p class="problem" role="alert"><Warn />{s.problem}</p>}
+        <Rest form={s} />
         <footer>
           <button type="button" class="button" onClick={close}>{text.dialog.cancel}</button>
           <button class="button accent" disabled={s.busy || !!matched.error}><Mute />{t.suppressSubmit(span(Number(ttl)))}</button>

@@ -6,6 +6,7 @@ import { bytes, count, exactly, plain, short, span } from "../lib/format";
 import { go } from "../lib/place";
 import type { Verdict } from "../lib/types";
 import { text } from "../text";
+import { Act } from "./act";
 import { Close, Plus } from "./icons";
 import { Spark } from "./rates";
 import { Extend, Spread } from "./verdicts";
@@ -22,7 +23,7 @@ export function VerdictPage() {
       <header class="overview-head">
         <h1>{t.title}{active.value.length > 0 && <span class="badge">{count(active.value.length)}</span>}</h1>
         <input class="find" aria-label={t.find} placeholder={t.find} value={word} spellcheck={false} onInput={(e) => setWord(e.currentTarget.value.trim())} />
-        <button class="button" onClick={newVerdict}><Plus />{t.add}</button>
+        <Act needs="responder" on={newVerdict}><Plus />{t.add}</Act>
       </header>
       <div class="panel scroll">
         {verdicts.value && active.value.length === 0 && <div class="empty"><h3>{t.emptyTitle}</h3><p>{t.empty}</p></div>}
@@ -58,7 +59,7 @@ function Row({ v }: { v: Verdict }) {
         <td class="n" title={exactly(v.expires_at)}>{live ? span((Date.parse(v.expires_at) - now.value) / 1000) : v.state === "expired" ? t.expired : t.revoked}</td>
         <td class="acts-inline">{live && <>
           <Extend v={v} />
-          <button class="tool small" aria-label={t.removeLabel(m)} title={t.remove} onClick={() => void remove(v)}><Close /></button>
+          <Act needs="responder" class="tool small" label={t.removeLabel(m)} title={t.remove} on={() => void remove(v)}><Close /></Act>
         </>}</td>
       </tr>
       {open && (

@@ -3,6 +3,7 @@ import { extend, matchText, newVerdict, remove } from "../lib/act";
 import { bytes, count, exactly, plain, span } from "../lib/format";
 import type { Verdict } from "../lib/types";
 import { text } from "../text";
+import { Act } from "./act";
 import { Clock, Close, Plus, Warn } from "./icons";
 
 export function Verdicts() {
@@ -11,18 +12,18 @@ export function Verdicts() {
     <section class="column verdicts panel" aria-label={t.title}>
       <header class="panel-head">
         <h2>{t.title}{active.value.length > 0 && <span class="badge">{count(active.value.length)}</span>}</h2>
-        <button class="button small" onClick={newVerdict}><Plus />{t.add}</button>
+        <Act needs="responder" class="button small" on={newVerdict}><Plus />{t.add}</Act>
       </header>
       <div class="scroll">
         {verdicts.value && active.value.length === 0 && <div class="empty"><h3>{t.emptyTitle}</h3><p>{t.empty}</p></div>}
-        <ul class="cards">{active.value.slice(0, 500).map((v) => <Row key={v.id} v={v} />)}</ul>
-        {ended.value.length > 0 && <><h3 class="divider">{t.ended}</h3><ul class="cards faded">{ended.value.map((v) => <Row key={v.id} v={v} />)}</ul></>}
+        <ul class="cards">{active.value.slice(0, 500).map((v) => <VerdictCard key={v.id} v={v} />)}</ul>
+        {ended.value.length > 0 && <><h3 class="divider">{t.ended}</h3><ul class="cards faded">{ended.value.map((v) => <VerdictCard key={v.id} v={v} />)}</ul></>}
       </div>
     </section>
   );
 }
 
-function Row({ v }: { v: Verdict }) {
+export function VerdictCard({ v }: { v: Verdict }) {
   const t = text.verdicts;
   const m = matchText(v.match);
   const live = v.state === "active";
@@ -35,7 +36,7 @@ function Row({ v }: { v: Verdict }) {
         <b class="mono match" title={m}>{m}</b>
         <span class="left" title={exactly(v.expires_at)}>{live ? t.expiresIn(span(left)) : v.state === "expired" ? t.expired : t.revoked}</span>
         {live && <Extend v={v} />}
-        {live && <button class="tool small" aria-label={t.removeLabel(m)} title={t.remove} onClick={() => void remove(v)}><Close /></button>}
+        {live && <Act needs="responder" class="tool small" label={t.removeLabel(m)} title={t.remove} on={() => void remove(v)}><Close /></Act>}
       </div>
       {live && <div class="life" aria-hidden="true"><i style={{ width: Math.max(0, Math.min(100, (100 * left) / life)) + "%" }} /></div>}
       <p class="why" title={plain(v.reason)}>{plain(v.reason)}</p>
@@ -60,7 +61,7 @@ export function Spread({ v }: { v: Verdict }) {
   const settled = now.value - Date.parse(v.created_at) > 12_000; // two reports of every sensor
   return (
     <span class={"spread " + (behind && settled ? "warn" : "")} title={missing.length ? text.verdicts.missing(missing.slice(0, 10).join(", ")) : ""}>
-      {behind && settled && <Warn />}{text.verdicts.applied(count(sensors), count(of))}
+      {behind && settled && <Warn />}{text.verdicts.applied(count(sensors), count(of))}{behind && settled && missing.length > 0 && <span class="missing mono">{text.verdicts.not(missing.slice(0, 3).map(plain).join(", "), missing.length - 3)}</span>}
     </span>
   );
 }

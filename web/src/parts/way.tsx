@@ -1,0 +1,27 @@
+import { exactly, plain } from "../lib/format";
+import type { Alert } from "../lib/types";
+import { text } from "../text";
+
+const t = text.way;
+
+/** The stages an alert's packet went through, with what each found, as far as the record says. */
+export function Way({ a }: { a: Alert }) {
+  const eve = a.eve ?? {};
+  const at = Date.parse(a.time);
+  const offset = (iso: unknown) => { const ms = Date.parse(String(iso).replace(/([+-]\d\d)(\d\d)$/, "$1:$2")); return isNaN(ms) ? "" : ms === at ? "0 s" : `${ms < at ? "−" : "+"}${(Math.abs(ms - at) / 1000).toFixed(3)} s`; };
+  const tunnel = eve.tunnel ? t.tunnel(plain(eve.tunnel.proto ?? ""), plain(eve.tunnel.src_ip ?? ""), plain(eve.tunnel.dest_ip ?? "")) : "";
+  const action = eve.verdict?.action ?? (a.action === "blocked" ? "drop" : "alert");
+  const steps: [string, string, string, string][] = [
+    ["capture", "0 s", `${plain(a.sensor)}${eve.in_iface ? " · " + plain(eve.in_iface) : ""}`, exactly(a.time)],
+    ["decode", "", [plain(a.proto), tunnel, eve.vlan ? `VLAN ${plain([eve.vlan].flat().join("/"))}` : "", eve.pkt_src ? plain(eve.pkt_src) : ""].filter(Boolean).join(" · "), ""],
+    ["flow", eve.flow?.start ? offset(eve.flow.start) : "", eve.flow ? t.packetNo(Number(eve.flow.pkts_toserver ?? 0) + Number(eve.flow.pkts_toclient ?? 0)) : t.noFlow, String(a.flow_id)],
+    ["app", "", a.app_proto && a.app_proto !== "failed" ? plain(a.app_proto) + (eve.tx_id !== undefined ? ` · ${t.transaction(Number(eve.tx_id) + 1)}` : "") : t.noApp, ""],
+    ["rule", "0 s", `${a.gid}:${a.sid}:${a.rev}${eve.direction ? " · " + plain(eve.direction).replaceAll("_", " ") : ""}`, ""],
+    ["verdict", "0 s", t.verdicts[action] ?? plain(action), [eve.verdict?.["reject-target"] ? t.reject(plain(eve.verdict["reject-target"])) : "", eve.verdict?.reason ? plain(eve.verdict.reason) : ""].filter(Boolean).join(" · ")],
+  ];
+  return (
+    <ol class="way">
+      {steps.map(([name, time, what, note]) => <li key={name} class={name === "verdict" ? "v-" + action : ""} title={note}><b title={t.why[name]}>{t.stages[name]}</b><span class="mono quiet">{time}</span><span>{what}</span></li>)}
+    </ol>
+  );
+}
