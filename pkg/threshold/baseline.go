@@ -85,6 +85,13 @@ func (b *Baselines) entry(k baselineKey, second int64) *baseline {
 	return e
 }
 
+// Len returns how many networks and classes something is known of, and how often there was no room for one more.
+func (b *Baselines) Len() (known, refused uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return uint64(len(b.entries)), b.Refused
+}
+
 // forget makes room where a network has been silent for long.
 func (b *Baselines) forget(second int64) bool {
 	for k, e := range b.entries {

@@ -35,6 +35,10 @@ func (d *Daemon) registry() *prometheus.Registry {
 		Prefix: "weir_sensor", Read: func() any { return d.state() },
 		Gauges: []string{"Healthy", "UpgradeRefused", "KillSwitch", "Verdicts", "Attacks", "CollectorConnected"},
 	})
+	reg.MustRegister(&telemetry.Stats{
+		Prefix: "weir_sensor_floods", Gauges: []string{"Active", "Orders", "Armed", "Networks"}, Read: func() any { return d.floods.Stats() },
+		Labels: map[string]telemetry.Vector{"Active": {Label: "vector"}, "Begun": {Label: "vector"}},
+	})
 	if d.uplink != nil {
 		reg.MustRegister(&telemetry.Stats{
 			Prefix: "weir_sensor_uplink", Gauges: []string{"SpoolBytes", "SpoolEvents"}, Read: func() any { return d.uplink.Stats() },

@@ -152,7 +152,10 @@ func (a *attack) merge(d *threshold.Detection) {
 // tell writes the record of an attack's phase, and forgets it with its end.
 func (c *Control) tell(a *attack, phase threshold.Phase) {
 	a.Phase, a.told, a.changed = phase, a.Time, false
-	c.begun = c.begun || phase == threshold.Start
+	if phase == threshold.Start {
+		c.begun = true
+		c.begunBy[a.Vector]++
+	}
 	level := c.o.Log.Warn
 	if phase == threshold.End {
 		level = c.o.Log.Info

@@ -75,6 +75,8 @@ type Control struct {
 	said     bool // the last tally had something in it
 	tallied  time.Time
 	revision uint64 // of the collector\'s last order
+	stats    Stats
+	begunBy  [threshold.NumVectors]uint64
 }
 
 // New returns a control that has seen nothing but what earlier runs have learned. A file that cannot be used is put aside, and said so.
@@ -113,6 +115,9 @@ func (c *Control) Look(now time.Time) {
 	for _, e := range c.detector.Tick(now.UnixNano()) {
 		c.floodTells(&e)
 	}
+	c.mu.Lock()
+	c.stats.Forgotten = c.detector.Evicted
+	c.mu.Unlock()
 	c.lookAtNetworks(now)
 	c.refresh(now)
 	c.settle(now)

@@ -187,11 +187,13 @@ func (c *Control) try(a *attack, p *tried, dsts []netip.Addr, n, came uint64, no
 	}
 	if p.trial*200 < p.of*uint64(p.share) {
 		a.ladder.refused[p.words] = true
+		c.stats.GivenUp++
 		for _, dst := range dsts {
 			c.o.Kernel.LiftLike(dst, p.Fingerprint)
 		}
 		return false
 	}
+	c.stats.Fingerprints++
 	p.share = int(100 * p.trial / max(p.of, 1))
 	p.renewed = time.Time{}
 	c.place(p, dsts, 0, now)
@@ -212,6 +214,7 @@ func (c *Control) place(p *tried, dsts []netip.Addr, flags uint8, now time.Time)
 	p.Flags = flags
 	for _, dst := range dsts {
 		if err := c.o.Kernel.DropLike(dst, p.Fingerprint, armFor); err != nil {
+			c.stats.NotArmed++
 			if ok, skipped := c.refusals.Allow(now); ok {
 				c.o.Log.Warn("no fingerprint for a destination under attack", "error", err, "similar", skipped)
 			}

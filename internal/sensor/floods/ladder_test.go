@@ -132,6 +132,9 @@ func TestTheLadderIsClimbed(t *testing.T) {
 	if len(s.armed) != 0 {
 		t.Errorf("the limit stays: %v", s.armed)
 	}
+	if st := s.Stats(); st.Active["syn-flood"] != 1 || st.Begun["syn-flood"] != 1 || st.Fingerprints != 1 || st.Sighted != 160 {
+		t.Errorf("%+v", st)
+	}
 	a := s.Attacks()[0]
 	if m := a.Measures[len(a.Measures)-1]; m.Step != stepPrint || m.Dropped < 30*1990 || !strings.Contains(m.Why, "99 %") {
 		t.Errorf("%+v", a.Measures)

@@ -105,6 +105,7 @@ func (c *Control) renew(now time.Time) {
 		}
 	}
 	if err != nil {
+		c.stats.NotArmed++
 		if ok, skipped := c.refusals.Allow(now); ok {
 			c.o.Log.Warn("destination under attack not armed", "error", err, "similar", skipped)
 		}

@@ -38,6 +38,7 @@ func (c *Control) Watch(ctx context.Context, s Sights) error {
 func (c *Control) sighted(s *bpf.Sighting, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.stats.Sighted++
 	dst := decode.Addr(s.Dst)
 	attacked := false
 	for _, a := range c.attacks {

@@ -47,12 +47,14 @@ func (c *Control) limitSource(a *attack, now time.Time) {
 		CreatedAt: now, ExpiresAt: now.Add(life),
 	}
 	if err := c.o.Kernel.Apply(v); err != nil {
+		c.stats.NotArmed++
 		if ok, skipped := c.refusals.Allow(now); ok {
 			c.o.Log.Warn("source of an attack not limited", "src", a.Src.IP(), "error", err, "similar", skipped)
 		}
 		a.until = now.Add(sourceFirst) // asked again then
 		return
 	}
+	c.stats.Sources++
 	a.until = v.ExpiresAt
 	c.remember(a.Src, strikes{min(s.times+1, 250), now})
 	a.note(stepSource, a.sourceWords(c), "its requests come from completed handshakes, so the address is not forged", 0, c.o.Enforce, now)
