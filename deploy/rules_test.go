@@ -41,10 +41,18 @@ func TestCloudRules(t *testing.T) {
 		{"public key", talk(server, 9000, "-----BEGIN PUBLIC KEY-----\nMII\n", ""), nil},
 		{"token", web(server, 80, get("/", "Authorization: token ghp_"+strings.Repeat("a", 36)), ""), []int{1000017}},
 		{"another token", web(server, 80, get("/", "Authorization: Bearer abc"), ""), nil},
+		{"Azure key", talk(server, 9000, "AccountName=x;AccountKey="+strings.Repeat("Ab1/", 21)+"Ab==;", ""), []int{1000018}},
+		{"Azure key left out", talk(server, 9000, "AccountName=x;AccountKey=<your key>;", ""), nil},
+		{"Google key", talk(server, 9000, `{"type": "service_account", "project_id": "p", "private_key_id": "1"}`, ""), []int{1000019}},
+		{"Google account without its key", talk(server, 9000, `{"type": "service_account", "project_id": "p"}`, ""), nil},
 		{"mail in bulk", repeat(20, func(i int) [][]byte { return syn(uint16(30000+i), 25) }), []int{1000020}},
 		{"a little mail", repeat(19, func(i int) [][]byte { return syn(uint16(30000+i), 25) }), nil},
 		{"tunnel", repeat(30, func(i int) [][]byte { return query(fmt.Sprintf("%050d", i), "t.example") }), []int{1000021}},
 		{"short names", repeat(30, func(i int) [][]byte { return query(fmt.Sprintf("w%d", i), "example") }), nil},
+		{"tunnel in TXT", repeat(60, func(i int) [][]byte { return typed(16, i) }), []int{1000024}},
+		{"some TXT", repeat(59, func(i int) [][]byte { return typed(16, i) }), nil},
+		{"tunnel in NULL", typed(10, 1), []int{1000025}},
+		{"mail exchangers", repeat(60, func(i int) [][]byte { return typed(15, i) }), nil},
 		{"rebound to metadata", answer(169, 254, 169, 254), []int{1000022}},
 		{"rebound to loopback", answer(127, 0, 0, 1), []int{1000023}},
 		{"an answer", answer(203, 0, 113, 7), nil},
@@ -55,12 +63,16 @@ func TestCloudRules(t *testing.T) {
 		{"docker", web(server, 2375, "POST /v1.43/containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n", ""), []int{1000032}},
 		{"docker's list", web(server, 2375, get("/v1.43/containers/json", ""), ""), nil},
 		{"etcd", web(server, 2379, get("/v2/keys/?recursive=true", ""), ""), []int{1000033}},
+		{"may I", web(server, 8001, "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews HTTP/1.1\r\nHost: k\r\nContent-Length: 0\r\n\r\n", ""), []int{1000034}},
+		{"may I this", web(server, 8001, "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews HTTP/1.1\r\nHost: k\r\nContent-Length: 0\r\n\r\n", ""), nil},
+		{"refused ten times", forbidden(10), []int{1000035}},
+		{"refused nine times", forbidden(9), nil},
 		{"etcd's version", web(server, 2379, get("/version", ""), ""), nil},
 	}
 	sensor := build(t, "sensor")
 	fired := map[int]bool{}
 	for _, c := range cases {
-		got := replay(t, sensor, c.frames)
+		got := replay(t, sensor, "rules/cloud.rules", c.frames)
 		if !slices.Equal(got, c.sids) {
 			t.Errorf("%s: fired %v, want %v", c.name, got, c.sids)
 		}
@@ -90,8 +102,37 @@ func build(t *testing.T, name string) string {
 	return path
 }
 
-// replay runs frames, a millisecond apart, through the cloud rules and returns the sids that fired, sorted, each once.
-func replay(t *testing.T, sensor string, frames [][]byte) (sids []int) {
+// TestOptionalMetadataRules drops what is not approved, and nothing else. Each rule has a hit.
+func TestOptionalMetadataRules(t *testing.T) {
+	const metadata, token = "169.254.169.254", "X-aws-ec2-metadata-token: AQAA"
+	ask := func(host string, port uint16, uri, header string) [][]byte {
+		return web(host, port, strings.Replace(get(uri, header), "Host: service", "Host: "+metadata, 1), "x")
+	}
+	sensor := build(t, "sensor")
+	for name, c := range map[string]struct {
+		frames [][]byte
+		sids   []int
+	}{
+		"a token":                   {web(metadata, 80, "PUT /latest/api/token HTTP/1.1\r\nHost: m\r\nX-aws-ec2-metadata-token-ttl-seconds: 300\r\nContent-Length: 0\r\n\r\n", "AQAA"), nil},
+		"an approved path":          {ask(metadata, 80, "/latest/meta-data/instance-id", token), nil},
+		"a tag":                     {ask(metadata, 80, "/latest/meta-data/tags/instance/Name", token), nil},
+		"credentials":               {ask(metadata, 80, "/latest/meta-data/iam/security-credentials/web", token), []int{1000040}},
+		"user data":                 {ask(metadata, 80, "/latest/user-data", token), []int{1000040}},
+		"without a token":           {ask(metadata, 80, "/latest/meta-data/instance-id", ""), []int{1000041}},
+		"through a proxy":           {ask(server, 3128, "/latest/meta-data/instance-id", token), []int{1000042}},
+		"a proxy's other requests":  {web(server, 3128, get("/latest/meta-data/instance-id", ""), ""), nil},
+		"in a parameter":            {web(server, 80, get("/fetch?u=http://169.254.169.254/latest/", ""), ""), []int{1000043}},
+		"in a parameter, decimal":   {web(server, 80, get("/fetch?u=2852039166", ""), ""), []int{1000043}},
+		"another number as a value": {web(server, 80, get("/fetch?u=285203916", ""), ""), nil},
+	} {
+		if got := replay(t, sensor, "rules/optional/metadata.rules", c.frames); !slices.Equal(got, c.sids) {
+			t.Errorf("%s: fired %v, want %v", name, got, c.sids)
+		}
+	}
+}
+
+// replay runs frames, a millisecond apart, through rules as if they could be dropped and returns the sids that fired, sorted, each once.
+func replay(t *testing.T, sensor, rules string, frames [][]byte) (sids []int) {
 	t.Helper()
 	dir := t.TempDir()
 	b := binary.LittleEndian.AppendUint32(nil, 0xa1b2c3d4)
@@ -106,7 +147,7 @@ func replay(t *testing.T, sensor string, frames [][]byte) (sids []int) {
 	if err := os.WriteFile(capture, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(sensor, "replay", "--out", dir, "--rules", "rules/cloud.rules", capture).CombinedOutput(); err != nil {
+	if out, err := exec.Command(sensor, "replay", "--out", dir, "--ips", "--rules", rules, capture).CombinedOutput(); err != nil {
 		t.Fatalf("sensor replay: %v\n%s", err, out)
 	}
 	eve, err := os.ReadFile(filepath.Join(dir, "eve.json"))
@@ -181,6 +222,21 @@ func name(host, domain string) string {
 
 func query(host, domain string) [][]byte {
 	return [][]byte{packettest.IP4(client, server).UDP(40000, 53).Payload("\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + name(host, domain)).Ethernet()}
+}
+
+// typed is a question of another type than A, each of its own conversation.
+func typed(rrtype byte, i int) [][]byte {
+	q := "\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + name(fmt.Sprintf("w%d", i), "example")
+	q = q[:len(q)-4] + "\x00" + string([]byte{rrtype}) + "\x00\x01"
+	return [][]byte{packettest.IP4(client, server).UDP(uint16(40000+i), 53).Payload(q).Ethernet()}
+}
+
+// forbidden is a conversation in which the API refuses n requests.
+func forbidden(n int) [][]byte {
+	const body = `{"kind":"Status","message":"User \"system:anonymous\" cannot list","code":403}`
+	request := strings.Repeat(get("/api", ""), n)
+	response := strings.Repeat(fmt.Sprintf("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body), n)
+	return talk(server, 8001, request, response)
 }
 
 func answer(a, b, c, d byte) [][]byte {
