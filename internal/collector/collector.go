@@ -64,7 +64,8 @@ type collector struct {
 	metrics *prometheus.Registry
 
 	listener      net.Listener
-	store         *store.Store
+	store         alertStore
+	desk          *store.Desk // nil: what people decide about alerts is in the files of alerts
 	audit         *store.Audit
 	registrations *bus.Registrations
 	ca            *enrol.CA // nil: certificates come from elsewhere
@@ -117,10 +118,7 @@ func (c *collector) listen(context.Context) (err error) {
 func (c *collector) path(name string) string { return filepath.Join(c.cfg.Data, name) }
 
 func (c *collector) openStore(ctx context.Context) (err error) {
-	opt := store.Options{
-		Dir: c.path("alerts"), MaxAge: c.cfg.Alerts.Keep, MaxBytes: c.cfg.Alerts.MaxBytes, Log: c.o.Log.With("part", "store"),
-	}
-	if c.store, err = store.Open(opt); err != nil {
+	if err := c.openAlerts(ctx); err != nil {
 		return err
 	}
 	if c.audit, err = openAudit(ctx, c.cfg); err != nil {
@@ -364,6 +362,9 @@ func (c *collector) close() error {
 	}
 	if c.store != nil {
 		errs = append(errs, c.store.Close())
+	}
+	if c.desk != nil {
+		errs = append(errs, c.desk.Close())
 	}
 	if c.crowdsec != nil {
 		c.crowdsec.Close()

@@ -88,8 +88,9 @@ type TLS struct {
 	ClientCA    string `yaml:"client-ca"` // clients must show a certificate of one of these
 }
 
-// Alerts says how long alerts are kept.
+// Alerts says where alerts are kept, and how long.
 type Alerts struct {
+	Store    AlertStore    `yaml:"store"`
 	Keep     time.Duration `yaml:"keep"`
 	MaxBytes int64         `yaml:"max-bytes"` // beyond it the oldest days go; 0 is no bound
 }
@@ -181,6 +182,9 @@ func (c *Config) check(doc *strictyaml.Document) error {
 	}
 	if c.Alerts.Keep < time.Hour {
 		return doc.Errorf("alerts.keep", "%s is shorter than an hour", c.Alerts.Keep)
+	}
+	if key, reason := c.Alerts.Store.VictoriaLogs.check(); key != "" {
+		return doc.Errorf("alerts.store.victorialogs."+key, "%s", reason)
 	}
 	if c.Alerts.MaxBytes < 0 {
 		return doc.Errorf("alerts.max-bytes", "%d is negative", c.Alerts.MaxBytes)

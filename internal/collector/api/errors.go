@@ -110,6 +110,8 @@ func (s *Server) problemOf(err error) problem {
 		return problem{http.StatusForbidden, "Not allowed", err.Error(), nil}
 	case errors.Is(err, identity.ErrDenied):
 		return problem{http.StatusForbidden, "Refused", err.Error(), nil}
+	case errors.Is(err, store.ErrTooMany):
+		return problem{http.StatusConflict, "Too many alerts", err.Error(), nil}
 	case errors.Is(err, identity.ErrRefused), errors.Is(err, identity.ErrExists):
 		return problem{http.StatusConflict, "Refused", err.Error(), nil}
 	case errors.As(err, &large):

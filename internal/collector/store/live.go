@@ -9,27 +9,61 @@ import (
 // liveSize is how many of the latest alerts are kept in memory for streams: at 50,000 a second, 160 ms of them.
 const liveSize = 8192
 
-// ring holds the latest alerts, without EVE, in order of arrival.
-type ring struct {
+// Recent holds the latest alerts, without EVE, in order of arrival.
+type Recent struct {
 	mu     sync.RWMutex
 	alerts []Alert
 	next   uint64 // Seq of the alert to come
 	oldest uint64 // Seq of the oldest one held
 }
 
-func newRing(size int) *ring { return &ring{alerts: make([]Alert, size), next: 1, oldest: 1} }
+func newRing(size int) *Recent { return &Recent{alerts: make([]Alert, size), next: 1, oldest: 1} }
+
+// NewRecent returns one whose first alert comes after the number last.
+func NewRecent(last uint64) *Recent {
+	r := newRing(liveSize)
+	r.start(last)
+	return r
+}
+
+// Add numbers alerts and takes them.
+func (r *Recent) Add(alerts []Alert) {
+	items := make([]item, len(alerts))
+	for i, a := range alerts {
+		a.Seq = r.last() + 1 + uint64(i)
+		items[i].Alert = a
+	}
+	r.add(items)
+}
+
+// After returns what of it arrived after seq: see Store.After. What is no longer held counts as matching.
+func (r *Recent) After(f Filter, seq uint64, limit int) Arrivals {
+	r.mu.RLock()
+	oldest := r.oldest
+	r.mu.RUnlock()
+	missed := uint64(0)
+	if seq+1 < oldest {
+		missed, seq = oldest-1-seq, oldest-1
+	}
+	got, _ := r.after(seq, f, limit)
+	got.Matched += missed
+	return got
+}
+
+// Last is the number of the newest.
+func (r *Recent) Last() uint64 { return r.last() }
 
 // start sets the newest Seq there is on disk.
-func (r *ring) start(last uint64) { r.next, r.oldest = last+1, last+1 }
+func (r *Recent) start(last uint64) { r.next, r.oldest = last+1, last+1 }
 
-func (r *ring) last() uint64 {
+func (r *Recent) last() uint64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.next - 1
 }
 
 // add takes alerts whose Seq follow one another from r.next.
-func (r *ring) add(items []item) {
+func (r *Recent) add(items []item) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range items {
@@ -45,7 +79,7 @@ func (r *ring) add(items []item) {
 }
 
 // after returns false when alerts after seq are no longer held.
-func (r *ring) after(seq uint64, f Filter, limit int) (Arrivals, bool) {
+func (r *Recent) after(seq uint64, f Filter, limit int) (Arrivals, bool) {
 	match := f.matcher()
 	r.mu.RLock()
 	defer r.mu.RUnlock()

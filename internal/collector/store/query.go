@@ -35,6 +35,37 @@ func tokens(text string) []string {
 	})
 }
 
+// Text is what one word or phrase of a query can mean, for stores that search elsewhere.
+type Text struct {
+	Tokens []string     // consecutive words of a signature or category; the last may go on
+	Prefix netip.Prefix // of source or target; invalid if the text reads as none
+	Name   string       // lower case: a sensor, an action or a protocol
+}
+
+// Meaning is the text of a term without a field.
+func (t Term) Meaning() Text {
+	w := wordOf(t.Values[0].Text)
+	return Text{w.tokens, w.prefix, w.name}
+}
+
+// Tokens splits a signature or a category as texts of queries are split.
+func Tokens(text string) []string { return tokens(text) }
+
+// Words are the words of f.Query as terms.
+func (f *Filter) Words() []Term {
+	var terms []Term
+	for i, text := range strings.Fields(f.Query) {
+		if i == maxWords {
+			break
+		}
+		terms = append(terms, Term{Values: []Value{{Text: text}}})
+	}
+	return terms
+}
+
+// Suppressed is what f.Hide leaves out besides archived alerts, once Desk.Resolve has said so.
+func (f *Filter) Suppressed() [][]Term { return f.suppressed }
+
 // match is the word as an FTS5 expression: a phrase whose last token is a prefix.
 func (w word) match() string {
 	if len(w.tokens) == 0 {

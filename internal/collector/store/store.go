@@ -28,7 +28,7 @@ var ErrClosed = errors.New("store is closed")
 type Store struct {
 	opt   Options
 	codec *codec
-	live  *ring
+	live  *Recent
 
 	mu   sync.RWMutex
 	days []*day // oldest first

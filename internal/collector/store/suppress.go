@@ -85,6 +85,9 @@ func (s *suppressions) replace(all []Suppression) error {
 
 // resolve gives a filter that hides what is suppressed now.
 func (s *Store) resolve(f Filter) Filter {
+	if s.opt.Desk != nil {
+		return s.opt.Desk.Resolve(f)
+	}
 	if !f.Hide {
 		return f
 	}
@@ -102,6 +105,9 @@ func (s *Store) resolve(f Filter) Filter {
 
 // Suppressions returns those that have not expired, the latest first.
 func (s *Store) Suppressions() []Suppression {
+	if s.opt.Desk != nil {
+		return s.opt.Desk.Suppressions()
+	}
 	s.suppressions.mu.RLock()
 	defer s.suppressions.mu.RUnlock()
 	now := s.opt.Now()
@@ -115,12 +121,21 @@ func (s *Store) Suppressions() []Suppression {
 	return live
 }
 
-// Suppress adds x, whose ID and CreatedAt it sets. Its query must say something.
-func (s *Store) Suppress(x Suppression) (Suppression, error) {
+// parse reads the query, which must say something.
+func (x *Suppression) parse() ([]Term, error) {
 	terms, err := ParseQuery(x.Query)
 	if err == nil && len(terms) == 0 {
 		err = &SyntaxError{Detail: "an empty query would hide everything"}
 	}
+	return terms, err
+}
+
+// Suppress adds x, whose ID and CreatedAt it sets. Its query must say something.
+func (s *Store) Suppress(x Suppression) (Suppression, error) {
+	if s.opt.Desk != nil {
+		return s.opt.Desk.Suppress(x)
+	}
+	terms, err := x.parse()
 	if err != nil {
 		return Suppression{}, err
 	}
@@ -140,6 +155,9 @@ func (s *Store) Suppress(x Suppression) (Suppression, error) {
 
 // Unsuppress takes a suppression away and returns it.
 func (s *Store) Unsuppress(id string) (Suppression, error) {
+	if s.opt.Desk != nil {
+		return s.opt.Desk.Unsuppress(id)
+	}
 	s.suppressions.mu.Lock()
 	defer s.suppressions.mu.Unlock()
 	i := slices.IndexFunc(s.suppressions.all, func(x Suppression) bool { return x.ID == id })

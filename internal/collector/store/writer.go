@@ -84,7 +84,7 @@ func (s *Store) split(requests []request) map[string][]item {
 	parts := make(map[string][]item, 2)
 	for i, r := range requests {
 		for _, a := range r.alerts {
-			if a.ID == "" || len(a.ID) > maxID || a.Time.Year() < 1970 || a.Time.Year() > 2200 {
+			if !a.Valid() {
 				s.stats.refused.Add(1)
 				continue
 			}
@@ -97,18 +97,27 @@ func (s *Store) split(requests []request) map[string][]item {
 }
 
 // trim bounds what a sensor can make the store keep.
-func (s *Store) trim(a *Alert) {
+func (s *Store) trim(a *Alert) { s.stats.truncated.Add(a.Trim()) }
+
+// Valid reports whether an alert has an id and a time that can be kept.
+func (a *Alert) Valid() bool {
+	return a.ID != "" && len(a.ID) <= maxID && a.Time.Year() >= 1970 && a.Time.Year() <= 2200
+}
+
+// Trim cuts texts to 512 bytes of UTF-8, leaves out an EVE record above 256 KiB, and returns how often it had to.
+func (a *Alert) Trim() (cut uint64) {
 	for _, text := range []*string{&a.Signature, &a.Category, &a.Sensor, &a.Action, &a.Proto, &a.AppProto} {
 		if len(*text) > maxText || !utf8.ValidString(*text) {
 			*text = strings.ToValidUTF8((*text)[:min(len(*text), maxText)], "\uFFFD")
-			s.stats.truncated.Add(1)
+			cut++
 		}
 	}
 	if len(a.EVE) > maxEVE {
 		a.EVE = nil
-		s.stats.truncated.Add(1)
+		cut++
 	}
 	a.SrcIP, a.DestIP = a.SrcIP.Unmap().WithZone(""), a.DestIP.Unmap().WithZone("")
+	return cut
 }
 
 func (s *Store) commitDay(name string, items []item, byRequest [][]string) error {
