@@ -31,7 +31,7 @@ lint: ## formatting and vet; golangci-lint too where it is installed
 fuzz: ## every fuzz target for FUZZ_SECONDS (10) each
 	@./test/fuzz $${FUZZ_SECONDS:-10}
 
-bench: ## the README's figures (BENCH=dataplane|matching|pipeline|floods|collector|console for one area)
+bench: ## the README's figures (BENCH=dataplane|matching|pipeline|floods|collector|console for one area; flame draws docs/performance.svg)
 	@$(GO) run ./test/bench $(if $(BENCH),-area $(BENCH))
 
 ##@ Build what is committed

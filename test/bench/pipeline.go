@@ -34,14 +34,22 @@ func pipeline(runs int) error {
 	}
 	capture := filepath.Join(data, "mix.pcap")
 	rules := filepath.Join(data, "rules/etopen/etopen-merged.rules")
-	var ours, theirs []sample
+	var ours, pairs, bare, theirs []sample
 	suricata, _ := exec.LookPath("suricata")
 	for range runs {
-		s, err := runSensor(sensor, dir, capture, rules)
+		s, err := runSensor(sensor, dir, capture, 1, "--rules", rules)
 		if err != nil {
 			return err
 		}
 		ours = append(ours, s)
+		if s, err = runSensor(sensor, dir, capture, 2, "--rules", rules); err != nil {
+			return err
+		}
+		pairs = append(pairs, s)
+		if s, err = runSensor(sensor, dir, capture, 1); err != nil {
+			return err
+		}
+		bare = append(bare, s)
 		if suricata == "" {
 			continue
 		}
@@ -51,15 +59,20 @@ func pipeline(runs int) error {
 		theirs = append(theirs, s)
 	}
 	report(ours, theirs)
+	inspection := func(s sample) float64 { return s.inspect }
+	one, two, none := median(values(ours, inspection)), median(values(pairs, inspection)), median(values(bare, inspection))
+	fmt.Printf("\nTwo workers on two processors: %.2f s, %.2f× one. Without rules: %.2f s; rules take %.2f s.\n", two, one/two, none, one-none)
 	return nil
 }
 
 // sample is one run: seconds, and resident bytes.
 type sample struct{ load, inspect, cpu, rss float64 }
 
-func runSensor(sensor, dir, capture, rules string) (sample, error) {
-	cmd := exec.Command(sensor, "replay", "--json", "--out", dir, "--rules", rules, "--ignore-checksums", capture)
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+// runSensor replays a capture with so many workers on as many processors.
+func runSensor(sensor, dir, capture string, workers int, args ...string) (sample, error) {
+	n := strconv.Itoa(workers)
+	cmd := exec.Command(sensor, append(append([]string{"replay", "--json", "--out", dir, "--workers", n, "--ignore-checksums"}, args...), capture)...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS="+n)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
