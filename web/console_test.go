@@ -443,6 +443,16 @@ func testHostileTextIsInert(t *testing.T, b *browser) {
 		}
 	}
 	b.shoot(t, "hostile")
+	b.do(t, "its incident", chromedp.Navigate(w.url+"?view=incidents"))
+	b.wait(t, "the title as text", `document.querySelector(".incident-table .title")?.textContent.includes("203.0.113.66")`)
+	b.do(t, "open", chromedp.Click(".incident-table .title"))
+	b.wait(t, "the signature as text", `document.querySelector(".incident-side")?.textContent.includes("<img src=x onerror=") && document.querySelector(".story").textContent.includes("<script>")`)
+	w.putRules(t, `alert tcp any any -> any any (msg:"<img src=x onerror=window.pwned=5>"; content:"x"; sid:9000001; rev:1;)`+"\n")
+	b.key(t, "6")
+	b.wait(t, "a rule's message as text", `document.querySelector(".rule-list .name")?.textContent.startsWith("<img src=x")`)
+	if got := b.eval(t, `[window.pwned, document.querySelectorAll("img, [onerror], [onload]").length]`); got != ",0" {
+		t.Errorf("something got through: %s", got)
+	}
 	b.noErrors(t)
 }
 
@@ -508,6 +518,11 @@ func testURLHoldsTheState(t *testing.T, b *browser) {
 	w := startWorld(t)
 	w.past(300, 0)
 	b.do(t, "open", chromedp.Navigate(w.url+"?q=severity%3A1&span=6h&paused=1")) // while alerts still arrive
+	b.wait(t, "painted", `performance.getEntriesByName("first-contentful-paint").length`)
+	paint, err := strconv.ParseFloat(b.eval(t, `performance.getEntriesByName("first-contentful-paint")[0].startTime`), 64)
+	if t.Logf("first paint after %.0f ms", paint); err != nil || paint > 2500 { // 500 on a quiet machine
+		t.Errorf("first paint took %.0f ms", paint)
+	}
 	b.wait(t, "restored", `document.querySelector(".state.paused") && document.querySelector(".search input").value === "severity:1" && document.querySelector('.segments [aria-pressed=true]').textContent === "6 h"`)
 	b.wait(t, "filtered", `document.querySelectorAll("#alerts .row").length > 0 && [...document.querySelectorAll("#alerts .row .sev")].every((s) => s.textContent === "1")`)
 	b.do(t, "another view", chromedp.Click(`.bar [data-view="sensors"]`))
@@ -584,6 +599,10 @@ func testTriage(t *testing.T, b *browser) {
 	b.do(t, "take it", chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Enter))
 	b.wait(t, "found", `location.search.includes("sid%3A2034647") && document.querySelectorAll("#alerts .row").length > 2 && [...document.querySelectorAll("#alerts .sig")].every((s) => s.textContent.includes("log4j"))`)
 	b.do(t, "keep the search", chromedp.Click(`[aria-label="Keep this search"]`))
+	b.wait(t, "kept", `document.querySelector('[aria-label="Keep this search"][aria-pressed=true]')`)
+	if kept := w.call(t, "GET", "api/v1/searches", nil, 200); !strings.Contains(kept, "sid:2034647") || !strings.Contains(kept, `"owner":"ana"`) {
+		t.Errorf("the collector keeps %s", kept)
+	}
 
 	// Mark two and archive them, and take it back.
 	total := b.eval(t, `document.querySelector("#alerts").getAttribute("aria-rowcount")`)

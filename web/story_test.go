@@ -45,11 +45,23 @@ func testIncidentsKillSwitchAndSettings(t *testing.T, b *browser) {
 	b.wait(t, "the runbook", `document.querySelector(".runbook article h3")?.textContent === "Scan" && document.querySelectorAll(".runbook li").length >= 2`)
 	b.wait(t, "sensors", `document.querySelector('[aria-label="Sensors"] .parties')?.children.length === 3`)
 
+	// Try first what a block would stop.
+	b.do(t, "try", chromedp.Click(`[aria-label="Block 203.0.113.77…"]`))
+	b.wait(t, "the dialog", `document.querySelector("dialog[open] #f-src")?.value === "203.0.113.77"`)
+	b.do(t, "observe", chromedp.Click(`//dialog//label[text()="Observe"]`), chromedp.Click("dialog[open] footer .accent"))
+	b.wait(t, "it is carried out", `document.querySelector(".incident-main [data-verdict]")?.textContent.includes("on 3 of 3 sensors")`)
+	if !w.sensors[0].traffic(attacker, 500) {
+		t.Error("a verdict that observes stops packets")
+	}
+	b.wait(t, "what it would have stopped", `document.querySelector(".incident-main [data-verdict]").textContent.includes("would have stopped 500 packets") && document.querySelector(".incident-head .lead").textContent.includes("Nothing was stopped; 500 packets would have been")`)
+	b.do(t, "end the trial", chromedp.Click(`.incident-main [data-verdict] button[aria-label^="Remove"]`))
+	b.wait(t, "ended", `!document.querySelector(".incident-main .life")`)
+
 	// Block its source from here, and watch the drops.
 	b.do(t, "block", chromedp.Click(`[aria-label="Block 203.0.113.77…"]`))
 	b.wait(t, "preview", `document.querySelector("dialog[open] #f-src")?.value === "203.0.113.77" && document.querySelector("[data-testid=preview] dl")`)
 	b.do(t, "do it", chromedp.Click("dialog[open] footer .danger"))
-	b.wait(t, "the verdict is part of the story", `document.querySelector(".incident-main [data-verdict]")?.textContent.includes("203.0.113.77")`)
+	b.wait(t, "the verdict is part of the story", `document.querySelector(".incident-main [data-verdict] .a-drop") && document.querySelector(".incident-main .life")`)
 	waitFor(t, "the source is stopped", func() bool { return !w.sensors[1].traffic(attacker, 900) })
 	b.wait(t, "its effect", `document.querySelector(".incident-head .lead").textContent.includes("packets were stopped") && document.querySelector(".stopped canvas")`)
 	b.do(t, "take it up", chromedp.Click(`//button[text()="Take it up"]`))
@@ -75,6 +87,7 @@ func testIncidentsKillSwitchAndSettings(t *testing.T, b *browser) {
 	b.wait(t, "its runbook", `document.querySelector(".runbook h3")?.textContent === "SYN flood"`)
 	b.shoot(t, "flood-incident-dark")
 
+	w.sensors[2].say("the kill switch is on: nothing is dropped, nothing inspected") // its own operator's
 	killSwitch(t, b, w)
 	settings(t, b, w)
 	b.noErrors(t)
@@ -100,11 +113,12 @@ func killSwitch(t *testing.T, b *browser, w *world) {
 		t.Errorf("the collector says %s", state)
 	}
 	b.do(t, "resume", chromedp.Click(`.banner button`))
-	b.wait(t, "over", `!document.querySelector("[data-testid=kill-banner]") && document.querySelector(".toasts").textContent.includes("Verdicts are enforced again")`)
+	b.wait(t, "over, but for the sensor that its operator stopped", `/^Switched off on the host: edge-3 drops nothing/.test(document.querySelector("[data-testid=kill-banner]")?.textContent) && !document.querySelector(".kill.thrown") && document.querySelector(".toasts").textContent.includes("Verdicts are enforced again")`)
 }
 
 // settings goes through the pages of the settings, and changes what can be changed.
 func settings(t *testing.T, b *browser, w *world) {
+	w.sensors[2].say("")
 	open := func(part, title string) {
 		b.do(t, part, chromedp.Click(fmt.Sprintf(`//nav[contains(@class,"settings-nav")]/button[text()=%q]`, part)))
 		b.wait(t, part, fmt.Sprintf(`document.querySelector(".settings-page h2")?.textContent.startsWith(%q)`, title))

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -114,6 +115,7 @@ type sensor struct {
 	packets  uint64
 	bytes    uint64
 	dropped  uint64
+	says     string // its state, when it is not ok
 }
 
 func (s *sensor) Apply(v verdict.Verdict) error {
@@ -143,12 +145,19 @@ func (s *sensor) Replace(_, _ uint64, vs []verdict.Verdict) error {
 func (s *sensor) health(h *wire.Health) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h.Mode, h.Policy, h.Version, h.State, h.Ruleset = s.mode, "enforce", "1.4.0", "ok", "4f2a"
+	h.Mode, h.Policy, h.Version, h.State, h.Ruleset = s.mode, "enforce", "1.4.0", cmp.Or(s.says, "ok"), "4f2a"
 	h.Packets, h.Bytes, h.Verdicts = s.packets, s.bytes, uint64(len(s.verdicts))
 	h.Drops = map[string]uint64{"source": s.dropped, "flood-syn": s.packets / 30, "bad-l4": s.packets / 90, "tcp-flags": s.packets / 200}
 	for _, hit := range s.hits {
 		h.Hits = append(h.Hits, hit)
 	}
+}
+
+// say makes the sensor tell that it is not ok.
+func (s *sensor) say(state string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.says = state
 }
 
 // traffic is n packets from src; it reports whether they got through.
@@ -157,9 +166,12 @@ func (s *sensor) traffic(src netip.Addr, n uint64) bool {
 	defer s.mu.Unlock()
 	s.packets, s.bytes = s.packets+n, s.bytes+n*640
 	for id, v := range s.verdicts {
-		if v.Action == verdict.Drop && v.Match.Src.Contains(src) {
-			hit := s.hits[id]
-			s.hits[id] = wire.Hit{ID: id, Packets: hit.Packets + n, Bytes: hit.Bytes + n*640}
+		if v.Action != verdict.Drop && v.Action != verdict.Observe || !v.Match.Src.Contains(src) {
+			continue
+		}
+		hit := s.hits[id]
+		s.hits[id] = wire.Hit{ID: id, Packets: hit.Packets + n, Bytes: hit.Bytes + n*640}
+		if v.Action == verdict.Drop {
 			s.dropped += n
 			return false
 		}

@@ -383,6 +383,7 @@ func TestIncidentsInTheAPI(t *testing.T) {
 		{"GET", "/api/v1/incidents?state=acknowledged,resolved&assignee=ana&severity=medium", nil, 200, page.Incidents[0].ID},
 		{"GET", "/api/v1/incidents?state=open", nil, 200, `"203.0.113.2"`},
 		{"GET", "/api/v1/incidents?limit=1", nil, 200, `"next":"`},
+		{"GET", "/api/v1/incidents?brief=true", nil, 200, `"203.0.113.2"`},
 		{"GET", "/api/v1/incidents?state=closed&kind=x&address=10.0.0.0/8&severity=bad", nil, 422, `"field":"severity"`},
 		{"GET", "/api/v1/incidents?cursor=x", nil, 422, `"field":"cursor"`},
 		{"PATCH", at, m{"state": "resolved"}, 422, `"field":"resolution"`},

@@ -23,7 +23,7 @@ type Incidents interface {
 
 func (s *Server) listIncidents(w http.ResponseWriter, r *http.Request) error {
 	now := time.Now().UTC()
-	p := query(r, "state", "severity", "kind", "assignee", "address", "sensor", "sid", "since", "until", "q", "active", "limit", "cursor")
+	p := query(r, "state", "severity", "kind", "assignee", "address", "sensor", "sid", "since", "until", "q", "active", "brief", "limit", "cursor")
 	f := incident.Filter{
 		States: p.among("state", incident.States()), Severities: p.among("severity", incident.Severities()),
 		Assignee: p.text("assignee"), Sensor: p.text("sensor"), SID: uint32(p.number("sid", 1, 1<<32-1, 0)),
@@ -40,6 +40,7 @@ func (s *Server) listIncidents(w http.ResponseWriter, r *http.Request) error {
 		}
 		f.Address = address.Addr().String()
 	}
+	brief := p.flag("brief")
 	limit := p.number("limit", 1, incident.MaxLimit, 50)
 	if err := p.err(); err != nil {
 		return err
@@ -51,7 +52,24 @@ func (s *Server) listIncidents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if brief {
+		for i := range page.Incidents {
+			abridge(&page.Incidents[i])
+		}
+	}
 	return writeJSON(w, http.StatusOK, page)
+}
+
+// named is how many of each list an abridged incident names.
+const named = 3
+
+// abridge leaves of an incident's lists what a line about it has room for.
+func abridge(i *incident.Incident) {
+	i.Sources.List = i.Sources.List[:min(len(i.Sources.List), named)]
+	i.Targets.List = i.Targets.List[:min(len(i.Targets.List), named)]
+	i.Signatures = i.Signatures[:min(len(i.Signatures), named)]
+	i.Sensors = i.Sensors[:min(len(i.Sensors), named)]
+	i.Vectors = i.Vectors[:min(len(i.Vectors), named)]
 }
 
 // among reads a parameter that is a list of known names, separated by commas.

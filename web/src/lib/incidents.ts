@@ -22,7 +22,7 @@ export const worstFirst = (list: Incident[]) => [...list].sort((a, b) =>
 
 export async function refreshIncidents() {
   try {
-    incidents.value = await api.listIncidents({ limit: most });
+    incidents.value = await api.listIncidents({ limit: most, brief: "true" });
     incidentProblem.value = "";
   } catch (e) { incidentProblem.value = explain(e); }
 }

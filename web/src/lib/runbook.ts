@@ -35,6 +35,8 @@ export function sectionsFor(d: IncidentDetail, all: Section[]): Section[] {
   const words: [boolean, RegExp][] = [
     [vectors.some((v) => /^(syn|ack)-flood|carpet|tcp-reflection/.test(v)), /^SYN flood/],
     [vectors.some((v) => /^(udp|icmp|fragment)|amplification|carpet/.test(v)), /^UDP flood/],
+    [vectors.some((v) => /carpet/.test(v)), /^Carpet/],
+    [vectors.some((v) => /http|rapid/.test(v)), /^HTTP flood/],
     [vectors.some((v) => /scan|sweep|brute/.test(v)) || d.stages.some((s) => s.tactic === "TA0043"), /^Scan/],
     [sids.some((s) => cloud.includes(s)), /^Metadata/],
     [sids.includes(1000020), /^Mail/],

@@ -30,7 +30,7 @@ function List() {
   useEffect(() => {
     if (of !== "resolved" && of !== "all") { setFound(null); return; }
     const abort = new AbortController();
-    listIncidents({ limit: "200", state: of === "resolved" ? "resolved" : "" }, abort.signal).then((list) => { setFound(list); setBad(""); }, (e) => { if (!abort.signal.aborted) setBad(explain(e)); });
+    listIncidents({ limit: "200", brief: "true", state: of === "resolved" ? "resolved" : "" }, abort.signal).then((list) => { setFound(list); setBad(""); }, (e) => { if (!abort.signal.aborted) setBad(explain(e)); });
     return () => abort.abort();
   }, [of, due]);
   const chosen = found ?? (of === "mine" ? unresolved.value.filter((i) => i.assignee === session.value?.name) : unresolved.value);
