@@ -46,6 +46,7 @@ export const text = {
     "unrequested answers": ["Unrequested answers", "replies nobody here has asked for in the last 4 s"],
     challenge: ["Challenge", "an unknown source’s SYN must be proven or sent again"],
     "rate limit": ["Rate limit", "above the threshold; sources known to be real come first"],
+    "source limit": ["Source limit", "one proved source to one address, longer each time it comes back"],
   } as Record<string, [string, string]>,
 
   incidents: {
@@ -248,7 +249,7 @@ export const text = {
   reasons: {
     source: "source verdict", flow: "flow verdict", prefix: "prefix verdict", rate: "rate limit", inspection: "inspection",
     "flood-syn": "SYN flood", "flood-synack": "SYN+ACK flood", "flood-udp": "UDP flood", "flood-icmp": "ICMP flood", "flood-tcp": "TCP flood",
-    "flood-fragment": "fragment flood", "flood-other": "other flood", "bad-ip": "malformed IP", "bad-l4": "malformed TCP/UDP", "tcp-flags": "impossible TCP flags",
+    "flood-fragment": "fragment flood", "flood-other": "other flood", fingerprint: "looks like the attack", unasked: "unrequested answer", "bad-ip": "malformed IP", "bad-l4": "malformed TCP/UDP", "tcp-flags": "impossible TCP flags",
     land: "own address as source", "port-zero": "port 0", fragment: "bad fragment", "bad-source": "impossible source", extensions: "IPv6 extensions",
     backlog: "inspection too slow", closed: "fail closed",
   } as Record<string, string>,
