@@ -17,6 +17,7 @@ func commands() []subcommand.Command {
 		{Name: "kill-switch", Summary: "stop all dropping by sensors, or resume it", Run: killCommand},
 		{Name: "never-block", Summary: "list what must never be blocked, add to it, remove from it", Run: neverBlockCommand},
 		{Name: "rollback", Summary: "make the verdicts in force those of an earlier position", Run: rollbackCommand},
+		{Name: "rules", Summary: "rule bundles: upload, compare, try on one sensor, promote, roll back", Run: rulesCommand},
 		{Name: "feed", Summary: "let a feed's list pass that is held because it changed too much", Run: feedCommand},
 		{Name: "version", Summary: "print the version", Run: versionCommand},
 	}

@@ -669,7 +669,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"help"}, 0, ""},
 		{[]string{"rum"}, 2, `no command "rum"`},
 		{[]string{"run", "now"}, 2, `unexpected argument "now"`},
-		{[]string{"sensor", "add"}, 2, "name one sensor"},
+		{[]string{"sensor", "add"}, 2, "give one argument"},
 		{[]string{"run", "--listen", "256.0.0.1:1"}, 1, "api.listen"},
 	} {
 		var out, msg bytes.Buffer

@@ -143,7 +143,7 @@ func parseID(fs *flag.FlagSet, args []string, stderr io.Writer) (id string, code
 	case id == "" && fs.NArg() == 1:
 		return fs.Arg(0), 0, true
 	case id == "" || fs.NArg() > 0:
-		fmt.Fprintf(stderr, "%s: name one sensor\n", fs.Name())
+		fmt.Fprintf(stderr, "%s: give one argument\n", fs.Name())
 		return "", 2, false
 	}
 	return id, 0, true

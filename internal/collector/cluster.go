@@ -154,13 +154,13 @@ func (c *collector) openLease(ctx context.Context, js jetstream.JetStream) (err 
 	if c.lease, err = bus.OpenLease(ctx, js, cl.Replicas, bus.Holder{Name: cl.Name, URL: cl.Console}, log); err != nil {
 		return err
 	}
-	c.replica, err = openReplica(ctx, js, cl.Replicas, c.cfg.Data, c.reload, log)
+	c.replica, err = openReplica(ctx, js, cl.Replicas, c.cfg.Data, c.rules.Files, c.reload, log)
 	return err
 }
 
 // reload takes in files that the leader has changed; those of sensors are noticed by themselves.
 func (c *collector) reload() error {
-	if err := errors.Join(c.govern.settings.load(), c.rules.load()); err != nil {
+	if err := errors.Join(c.govern.settings.load(), c.rules.Load()); err != nil {
 		return err
 	}
 	decides, err := inForce(c.cfg.Policy, c.govern.settings)
@@ -193,7 +193,7 @@ func (c *collector) leadOrFollow(ctx context.Context) error {
 func (c *collector) leading() []func(context.Context) error {
 	parts := []func(context.Context) error{
 		func(ctx context.Context) error { return c.floods.Run(ctx, c.conn) },
-		c.engine.Run, c.takeAlerts, c.certify, c.runFeeds,
+		c.engine.Run, c.rules.Watch, c.takeAlerts, c.certify, c.runFeeds,
 		func(ctx context.Context) error {
 			return c.rules.serve(ctx, c.conn, c.key, c.o.Log.With("part", "rules"))
 		},

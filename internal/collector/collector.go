@@ -34,8 +34,10 @@ import (
 	"github.com/weir-ips/weir/internal/collector/incident"
 	vlog "github.com/weir-ips/weir/internal/collector/log"
 	"github.com/weir-ips/weir/internal/collector/policy"
+	"github.com/weir-ips/weir/internal/collector/rollout"
 	"github.com/weir-ips/weir/internal/collector/store"
 	"github.com/weir-ips/weir/internal/telemetry"
+	"github.com/weir-ips/weir/pkg/wire"
 )
 
 // Options is what Run is given besides the configuration.
@@ -209,10 +211,11 @@ func (c *collector) openLog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.rules, err = openRules(c.cfg.Data); err != nil {
+	book, err := rollout.Open(rollout.Options{Dir: c.cfg.Data, Sensors: c.sensors.All, Follows: c.follows, Changed: c.announce, Report: c.noteRollout})
+	if err != nil {
 		return err
 	}
-	c.rules.follows = c.follows
+	c.rules = &rules{Book: book, parts: map[string][]wire.SyncPart{}}
 	js, err := jetstream.New(c.conn)
 	if err != nil {
 		return fmt.Errorf("bus: %w", err)
@@ -224,7 +227,7 @@ func (c *collector) openLog(ctx context.Context) error {
 		return fmt.Errorf("bus: %w", err)
 	}
 	if c.log, err = vlog.Open(ctx, vlog.Options{
-		Conn: c.conn, Key: key, Rules: c.rules.version, Kill: settings.killSwitch, Follower: c.lease != nil, Observe: c.exportVerdicts,
+		Conn: c.conn, Key: key, Rules: c.rules.versions, Kill: settings.killSwitch, Follower: c.lease != nil, Observe: c.exportVerdicts,
 		Log: c.o.Log.With("part", "verdict log"),
 	}); err != nil {
 		return err
@@ -250,6 +253,25 @@ func (c *collector) openLog(ctx context.Context) error {
 	return nil
 }
 
+// announce tells sensors at once what they are to run; the next beacon would, too.
+func (c *collector) announce() {
+	if c.log == nil || c.follows() != nil {
+		return
+	}
+	if err := c.log.Announce(); err != nil {
+		c.o.Log.Debug("no beacon sent", "error", err)
+	}
+}
+
+// noteRollout puts what the watch over a rollout does by itself into the audit log.
+func (c *collector) noteRollout(by, action, object string, detail map[string]any) error {
+	err := c.govern.note(context.Background(), by, action, object, detail)
+	if err != nil {
+		c.o.Log.Error("not in the audit log", "action", action, "rollout", object, "error", err)
+	}
+	return err
+}
+
 func (c *collector) openAPI(context.Context) error {
 	secure, err := c.consoleTLS()
 	if err != nil {
@@ -257,7 +279,7 @@ func (c *collector) openAPI(context.Context) error {
 	}
 	c.register()
 	options := api.Options{
-		Alerts: c.store, Audit: c.audit, Verdicts: c.govern, Rules: c.rules,
+		Alerts: c.store, Audit: c.audit, Verdicts: c.govern, Rules: c.rules, Rollouts: c.rules,
 		Sensors:   &fleet{sensors: c.sensors, log: c.log, kill: c.govern.settings.killSwitch},
 		Incidents: c.shownIncidents(), Steering: &steering{c.govern, c.cfg.neverBlock()}, Feeds: lists{c},
 		Enrolment: &access{c.cfg, c.enrolment, c.registrations}, Policies: &policies{c.cfg.Policy, c.engine, c.govern},

@@ -34,6 +34,7 @@ type Order struct {
 	Accept    string        `json:"accept,omitempty"`   // feed whose held list may pass
 	List      bool          `json:"list,omitempty"`
 	Note      *ChangeNote   `json:"note,omitempty"`
+	Rules     *RulesOrder   `json:"rules,omitempty"`
 }
 
 // ChangeNote is a change that the command line made by itself, for the audit log.
@@ -52,10 +53,11 @@ type Outcome struct {
 	NeverBlock []Protected     `json:"never_block"`
 	Epoch      uint64          `json:"epoch"`
 	Seq        uint64          `json:"seq"`
+	Rules      *RulesOutcome   `json:"rules,omitempty"`
 }
 
-// maxOrder bounds a request in bytes.
-const maxOrder = 64 << 10
+// maxOrder bounds a request in bytes: rules, escaped for JSON.
+const maxOrder = 2 * wire.MaxRules
 
 // serveControl answers on the socket until ctx ends.
 func (c *collector) serveControl(ctx context.Context) error {
@@ -110,6 +112,8 @@ func (c *collector) obey(ctx context.Context, o *Order, out *Outcome) (err error
 		out.RolledBack, err = c.govern.rollback(ctx, *o.Rollback, o.By)
 	case o.Note != nil:
 		err = c.govern.note(ctx, o.By, o.Note.Action, o.Note.Object, o.Note.Detail)
+	case o.Rules != nil:
+		out.Rules, err = c.obeyRules(ctx, o.Rules, o.By)
 	case o.Accept != "":
 		err = c.acceptFeed(ctx, o.Accept, o.By)
 	default:

@@ -17,12 +17,13 @@ import (
 
 	"github.com/weir-ips/weir/internal/collector/bus"
 	"github.com/weir-ips/weir/internal/collector/enrol"
+	"github.com/weir-ips/weir/internal/collector/rollout"
 )
 
 // Collectors on one cluster share what people have set: the leader puts these files into a replicated bucket when they change, and
 // followers write them out, so that the one that takes over has them.
 func sharedFiles() []string {
-	return []string{settingsFile, registrationsFile, enrol.ListFile, rulesFile}
+	return []string{settingsFile, registrationsFile, enrol.ListFile, rollout.File}
 }
 
 const (
@@ -35,7 +36,8 @@ const (
 type replica struct {
 	objects jetstream.ObjectStore
 	dir     string
-	reload  func() error // after files were written
+	more    func() []string // files that the shared ones name, below dir
+	reload  func() error    // after files were written
 	log     *slog.Logger
 
 	stamps map[string]fileStamp // of files that are in the bucket
@@ -47,12 +49,12 @@ type fileStamp struct {
 	size     int64
 }
 
-func openReplica(ctx context.Context, js jetstream.JetStream, replicas int, dir string, reload func() error, log *slog.Logger) (*replica, error) {
+func openReplica(ctx context.Context, js jetstream.JetStream, replicas int, dir string, more func() []string, reload func() error, log *slog.Logger) (*replica, error) {
 	objects, err := js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: replicaBucket, Replicas: replicas})
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", replicaBucket, err)
 	}
-	return &replica{objects: objects, dir: dir, reload: reload, log: log, stamps: map[string]fileStamp{}}, nil
+	return &replica{objects: objects, dir: dir, more: more, reload: reload, log: log, stamps: map[string]fileStamp{}}, nil
 }
 
 // publish puts the leader's files into the bucket until ctx ends.
@@ -86,9 +88,11 @@ func (r *replica) all(ctx context.Context, do func(context.Context, string) erro
 	ctx, cancel := context.WithTimeout(ctx, replicaTry)
 	defer cancel()
 	var errs []error
-	for _, name := range sharedFiles() {
-		if err := do(ctx, name); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+	for _, list := range []func() []string{sharedFiles, r.more} { // the second follows from what the first has brought
+		for _, name := range list() {
+			if err := do(ctx, name); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			}
 		}
 	}
 	return errors.Join(errs...)

@@ -3,108 +3,65 @@ package collector
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/weir-ips/weir/internal/collector/api"
-	"github.com/weir-ips/weir/internal/collector/bus"
-	"github.com/weir-ips/weir/pkg/signatures/syntax"
+	"github.com/weir-ips/weir/internal/collector/rollout"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
-// rules is api.Rules: one rule text in a file, which sensors learn of by the beacon and fetch.
+// rules is api.Rules, and answers sensors that ask for the text of a version that a beacon has named.
 type rules struct {
-	path    string
-	follows func() error // not nil where another collector makes the changes
+	*rollout.Book
 
-	mu    sync.RWMutex
-	set   api.RuleSet
-	parts []wire.SyncPart // of set, once a sensor has asked
+	mu    sync.Mutex
+	parts map[string][]wire.SyncPart // by version, of those that a sensor has asked for; at most maxCut
 }
 
-// rulesFile is where, in the data directory.
-const rulesFile = "rules.json"
+// maxCut bounds the texts that are kept ready to be sent.
+const maxCut = 4
 
-func openRules(data string) (*rules, error) {
-	r := &rules{path: filepath.Join(data, rulesFile), set: newRuleSet("", 0)}
-	return r, r.load()
-}
-
-// load reads the file, of which there may be none yet.
-func (r *rules) load() error {
-	text, err := os.ReadFile(r.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	var set api.RuleSet
-	if err == nil {
-		err = json.Unmarshal(text, &set)
-	}
-	if err != nil {
-		return fmt.Errorf("rules: %s: %w", r.path, err)
-	}
-	r.mu.Lock()
-	r.set, r.parts = set, nil
-	r.mu.Unlock()
-	return nil
-}
-
-func newRuleSet(text string, count int) api.RuleSet {
-	return api.RuleSet{Version: wire.RulesVersion([]byte(text)), Rules: text, Count: count}
-}
-
-// Current returns the rules in force.
+// Current returns the rules that run everywhere where no others do.
 func (r *rules) Current(context.Context) (api.RuleSet, error) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.set, nil
-}
-
-// maxRuleFaults bounds how many faults one answer lists.
-const maxRuleFaults = 100
-
-// Replace checks the text's grammar and keeps it.
-func (r *rules) Replace(_ context.Context, text, actor string) (api.RuleSet, error) {
-	if err := r.follows(); err != nil {
+	runs := r.Running(wire.ScopeAll)
+	text, err := r.Text(runs.Version)
+	if err != nil {
 		return api.RuleSet{}, err
 	}
-	parsed, faults := syntax.Parse("rules", text)
-	if len(faults) > 0 {
-		var bad api.Invalid
-		for _, f := range faults[:min(len(faults), maxRuleFaults)] {
-			bad.Fields = append(bad.Fields, api.FieldError{Field: f.Pos.String(), Detail: f.Err.Error()})
-		}
-		return api.RuleSet{}, &bad
+	set := api.RuleSet{Version: runs.Version, Rules: text, UpdatedAt: runs.At, UpdatedBy: runs.By}
+	if b, err := r.Bundle(runs.Version); err == nil {
+		set.Count = b.Count
 	}
-	set := newRuleSet(text, len(parsed))
-	set.UpdatedAt, set.UpdatedBy = time.Now().UTC(), actor
-	data, err := json.Marshal(&set)
-	if err != nil {
-		return api.RuleSet{}, fmt.Errorf("rules: %w", err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := bus.WriteFile(r.path, data); err != nil {
-		return api.RuleSet{}, fmt.Errorf("rules: %w", err)
-	}
-	r.set, r.parts = set, nil
 	return set, nil
 }
 
-// version is what the beacon names.
-func (r *rules) version() string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.set.Version
+// Replace checks the text's grammar and has it run everywhere at once.
+func (r *rules) Replace(ctx context.Context, text, actor string) (api.RuleSet, error) {
+	version := ""
+	if text != "" {
+		b, err := r.Add(text, actor)
+		if err != nil {
+			return api.RuleSet{}, api.RulesError(err)
+		}
+		version = b.Version
+	}
+	if _, err := r.Run(wire.ScopeAll, version, actor); err != nil {
+		return api.RuleSet{}, api.RulesError(err)
+	}
+	return r.Current(ctx)
+}
+
+// versions is what the beacon names.
+func (r *rules) versions() (all string, other map[string]string) {
+	other = r.Assignments()
+	all = other[wire.ScopeAll]
+	delete(other, wire.ScopeAll)
+	return all, other
 }
 
 // serve answers sensors until ctx ends.
@@ -143,15 +100,27 @@ func (r *rules) answer(m *nats.Msg, nc *nats.Conn, key ed25519.PrivateKey) error
 	return nil
 }
 
-// partsOf is empty for any other version than the current one.
-func (r *rules) partsOf(version string) (parts []wire.SyncPart, err error) {
+// partsOf is empty for a version that is not kept.
+func (r *rules) partsOf(version string) ([]wire.SyncPart, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if version != r.set.Version || version == "" {
+	if parts := r.parts[version]; parts != nil || version == "" {
+		return parts, nil
+	}
+	text, err := r.Text(version)
+	if errors.Is(err, rollout.ErrUnknown) {
 		return nil, nil
 	}
-	if r.parts == nil {
-		r.parts, err = wire.RulesParts([]byte(r.set.Rules))
+	if err != nil {
+		return nil, err
 	}
-	return r.parts, err
+	parts, err := wire.RulesParts([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	if len(r.parts) >= maxCut {
+		clear(r.parts)
+	}
+	r.parts[version] = parts
+	return parts, nil
 }

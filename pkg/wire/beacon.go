@@ -16,11 +16,25 @@ type Beacon struct {
 	Hash  uint64            `json:"hash"`            // of the set: see Set.Hash
 	Time  time.Time         `json:"time"`            // the collector's clock
 	Rules string            `json:"rules,omitempty"` // RulesVersion of the collector's rules, "" if it has none
+	Other map[string]string `json:"other,omitempty"` // RulesVersion by group or sensor that has other rules; at most MaxBundles
 	Key   ed25519.PublicKey `json:"key"`             // the collector's, for a sensor that meets it for the first time
 	Kill  KillSwitch        `json:"kill,omitzero"`
 }
 
-const maxBeacon = 2048
+// MaxBundles bounds Beacon.Other.
+const MaxBundles = 16
+
+const maxBeacon = 8192
+
+// RulesFor is the version of the rules that a sensor is to run: its own, its group's, or everybody's.
+func (b *Beacon) RulesFor(sensor, group string) string {
+	for _, scope := range []string{sensor, group} {
+		if v, ok := b.Other[scope]; ok && scope != "" {
+			return v
+		}
+	}
+	return b.Rules
+}
 
 // Seal encodes and signs b; Key becomes key's public half.
 func (b *Beacon) Seal(key ed25519.PrivateKey) ([]byte, error) {
@@ -51,6 +65,9 @@ func OpenBeacon(pub ed25519.PublicKey, msg []byte) (*Beacon, error) {
 	}
 	if n := len(b.Kill.Scopes); n > MaxKillScopes {
 		return nil, fmt.Errorf("open beacon: %w: kill switch with %d scopes, at most %d", ErrMalformed, n, MaxKillScopes)
+	}
+	if len(b.Other) > MaxBundles {
+		return nil, fmt.Errorf("open beacon: %w: rules of %d scopes, at most %d", ErrMalformed, len(b.Other), MaxBundles)
 	}
 	if pub == nil {
 		if _, err := unseal(b.Key, sealBeacon, msg); err != nil {

@@ -143,3 +143,12 @@ func (h *Health) Truncate() {
 	h.Refusals = h.Refusals[:min(len(h.Refusals), MaxRefusals)]
 	h.Allowances = h.Allowances[:min(len(h.Allowances), MaxAllowances)]
 }
+
+// Names in Health.Counters by which the collector compares sensors: totals since the start.
+const (
+	CounterLost        = "lost_packets"        // for want of room between kernel and inspection
+	CounterUninspected = "uninspected_packets" // let through because nobody could inspect them
+	CounterAlerts      = "alerts"
+	CounterPanics      = "panics"           // of inspection
+	CounterCPU         = "cpu_milliseconds" // of the sensor's process
+)

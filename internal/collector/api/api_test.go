@@ -113,7 +113,7 @@ func start(t *testing.T) *fixture {
 	t.Cleanup(func() { a.Close() })
 	f := &fixture{store: s, audit: a, verdicts: &registry{}, house: newHouse(), people: openBook(t), tracker: openTracker(t)}
 	f.api, err = New(Options{
-		Alerts: s, Audit: a, Verdicts: f.verdicts, Sensors: fleet{{ID: "edge-1", State: "ok"}}, Rules: &book{set: RuleSet{Version: "0"}},
+		Alerts: s, Audit: a, Verdicts: f.verdicts, Sensors: fleet{{ID: "edge-1", State: "ok"}}, Rules: &book{set: RuleSet{Version: "0"}}, Rollouts: openRollouts(t),
 		Incidents: f.tracker, Steering: f.house, Feeds: f.house, Enrolment: f.house, Policies: f.house, Identity: f.people, Open: true,
 		Settings: func() Settings {
 			return Settings{Version: "test", Seq: 7, Exports: []Export{{Name: "lake", Type: "file", State: "ok"}}}
@@ -293,6 +293,18 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/api/v1/rules?sid=11", nil, 200, `"rules":""`},
 		{"PUT", "/api/v1/rules", map[string]any{"rules": "# none\n"}, 200, `"count":1`},
 		{"PUT", "/api/v1/rules", map[string]any{}, 422, `"field":"rules"`},
+		{"POST", "/api/v1/rules/bundles", "alert ip any any -> any any (sid:1", 422, `rules:1:`},
+		{"POST", "/api/v1/rules/bundles?scope=edge", map[string]any{"rules": "alert ip any any -> any any (sid:1;)\n"}, 201, `"added":[1]`},
+		{"GET", "/api/v1/rules/bundles", nil, 200, `"added_by":"ana"`},
+		{"GET", "/api/v1/rules/bundles/" + ruleOne, nil, 200, `(sid:1;)`},
+		{"GET", "/api/v1/rules/bundles/" + ruleOne + "/changes?from=", nil, 200, `"counts":[1,0,0]`},
+		{"GET", "/api/v1/rules/bundles/00", nil, 404, ``},
+		{"POST", "/api/v1/rules/rollouts", map[string]any{"version": ruleOne, "scope": "nowhere"}, 409, `nobody could try`},
+		{"POST", "/api/v1/rules/rollouts", map[string]any{"version": ruleOne, "scope": "edge", "watch_seconds": 60}, 201, `"state":"loading"`},
+		{"GET", "/api/v1/rules/rollouts", nil, 200, `"canary":"edge-1"`},
+		{"GET", "/api/v1/rules/rollouts/none", nil, 404, ``},
+		{"POST", "/api/v1/rules/rollouts/none/promote", nil, 404, ``},
+		{"GET", "/api/v1/audit?action=rules.stage", nil, 200, `"scope":"edge"`},
 		{"GET", "/api/v1/audit", nil, 200, `"action":"verdict.remove","object":"v2"`},
 		{"GET", "/api/v1/audit?action=verdict.add", nil, 200, `"reason":"scan"`},
 		{"GET", "/api/v1/openapi.json", nil, 200, `"openapi"`},

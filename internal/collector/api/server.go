@@ -26,6 +26,7 @@ type Options struct {
 	Verdicts Verdicts
 	Sensors  Sensors
 	Rules    Rules
+	Rollouts Rollouts
 
 	Incidents Incidents
 	Steering  Steering
@@ -59,7 +60,7 @@ type Server struct {
 
 // New makes a server; Serve runs it.
 func New(opt Options) (*Server, error) {
-	for _, service := range []any{opt.Alerts, opt.Audit, opt.Verdicts, opt.Sensors, opt.Rules, opt.Incidents, opt.Steering, opt.Feeds, opt.Enrolment, opt.Policies} {
+	for _, service := range []any{opt.Alerts, opt.Audit, opt.Verdicts, opt.Sensors, opt.Rules, opt.Rollouts, opt.Incidents, opt.Steering, opt.Feeds, opt.Enrolment, opt.Policies} {
 		if service == nil {
 			return nil, errors.New("api: a service is missing")
 		}

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/weir-ips/weir/internal/collector/bus"
 	"github.com/weir-ips/weir/internal/collector/identity"
 	"github.com/weir-ips/weir/internal/collector/incident"
+	"github.com/weir-ips/weir/internal/collector/rollout"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -141,5 +144,51 @@ func scan(n int, sid uint32, src string) wire.Event {
 		ID: fmt.Sprintf("edge-1:b:%d", n), Sensor: "edge-1", Time: time.Now().UTC(), SID: sid, Severity: 2, Proto: 6, Handshake: true, Category: "Attempted Information Leak",
 		Src: netip.AddrPortFrom(netip.MustParseAddr(src), 4711), Dst: netip.MustParseAddrPort("10.0.0.5:80"),
 		EVE: fmt.Appendf(nil, `{"alert":{"signature":"SCAN <img src=x onerror=alert(1)> %d"}}`, sid),
+	}
+}
+
+// ruleOne is the version of the bundle that the tests upload.
+var ruleOne = wire.RulesVersion([]byte("alert ip any any -> any any (sid:1;)\n"))
+
+// openRollouts has one sensor, edge-1 of the group edge.
+func openRollouts(t *testing.T) *rollout.Book {
+	t.Helper()
+	b, err := rollout.Open(rollout.Options{Dir: t.TempDir(), Sensors: func() []*bus.Report {
+		return []*bus.Report{{Health: wire.Health{Sensor: "edge-1", Group: "edge", State: "ok"}, Seen: time.Now()}}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestARolloutIsPromotedAndRolledBackByTheAPI(t *testing.T) {
+	now := time.Now()
+	f, loaded := start(t), ""
+	b, err := rollout.Open(rollout.Options{Dir: t.TempDir(), Now: func() time.Time { return now }, Sensors: func() []*bus.Report {
+		return []*bus.Report{{Health: wire.Health{Sensor: "edge-1", Group: "edge", State: "ok", Bundle: loaded}, Seen: now}}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.api.opt.Rollouts = b
+	f.do(t, "POST", "/api/v1/rules/bundles", "alert ip any any -> any any (sid:1;)\n")
+	f.do(t, "POST", "/api/v1/rules/rollouts", map[string]any{"version": ruleOne, "scope": "edge", "watch_seconds": 5})
+	id := b.Rollouts()[0].ID
+	loaded = ruleOne
+	for range 3 {
+		now = now.Add(3 * time.Second)
+		b.Look()
+	}
+	for _, c := range []struct{ method, path, want string }{
+		{"GET", "/api/v1/rules/rollouts/" + id, `"state":"passed"`},
+		{"POST", "/api/v1/rules/rollouts/" + id + "/promote", `"state":"promoted"`},
+		{"GET", "/api/v1/rules/bundles", `"runs":["edge"]`},
+		{"POST", "/api/v1/rules/rollouts/" + id + "/rollback", `"state":"rolled-back"`},
+		{"GET", "/api/v1/rules/bundles", `"runs":[]`},
+	} {
+		if status, body := f.do(t, c.method, c.path, nil); status != 200 || !strings.Contains(body, c.want) {
+			t.Errorf("%s %s: %d %s, want %s", c.method, c.path, status, body, c.want)
+		}
 	}
 }

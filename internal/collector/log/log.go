@@ -35,14 +35,14 @@ var (
 type Options struct {
 	Conn         *nats.Conn // with permission for everything
 	Key          ed25519.PrivateKey
-	Max          int                    // verdicts in force; 1,000,000 if 0
-	CompactAfter int                    // deltas in the stream before a snapshot replaces them; 50,000 if 0
-	Rules        func() string          // version of the rules that the beacon names; nil: none
-	Kill         func() wire.KillSwitch // that the beacon carries; nil: never touched
-	Follower     bool                   // another collector may be writing: only Lead lets this one write
-	Observe      func([]Change)         // called with what was written, in order; must not block. nil: nobody
-	Now          func() time.Time       // nil: time.Now
-	Log          *slog.Logger           // nil: slog.DiscardHandler
+	Max          int                                          // verdicts in force; 1,000,000 if 0
+	CompactAfter int                                          // deltas in the stream before a snapshot replaces them; 50,000 if 0
+	Rules        func() (all string, other map[string]string) // versions of the rules that the beacon names; nil: none
+	Kill         func() wire.KillSwitch                       // that the beacon carries; nil: never touched
+	Follower     bool                                         // another collector may be writing: only Lead lets this one write
+	Observe      func([]Change)                               // called with what was written, in order; must not block. nil: nobody
+	Now          func() time.Time                             // nil: time.Now
+	Log          *slog.Logger                                 // nil: slog.DiscardHandler
 }
 
 // Log is the verdict log. It is safe for concurrent use.
@@ -230,7 +230,7 @@ func (l *Log) beacon() error {
 	b := wire.Beacon{Epoch: l.epoch, Seq: l.seq, Count: l.set.Len(), Hash: l.set.Hash(), Time: l.o.Now()}
 	l.mu.RUnlock()
 	if l.o.Rules != nil {
-		b.Rules = l.o.Rules()
+		b.Rules, b.Other = l.o.Rules()
 	}
 	if l.o.Kill != nil {
 		b.Kill = l.o.Kill()

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weir-ips/weir/bpf"
 	"github.com/weir-ips/weir/internal/sensor/control"
 	"github.com/weir-ips/weir/pkg/verdict"
@@ -165,6 +167,9 @@ func (d *Daemon) reportHealth(h *wire.Health) {
 	h.Ruleset, h.Rules = rs.id, rs.Counts().Loaded
 	h.Packets, h.Drops = t.Kernel, drops
 	h.Bytes = t.Bytes
+	h.Counters = map[string]uint64{
+		wire.CounterLost: t.Lost, wire.CounterUninspected: t.Uninspected, wire.CounterAlerts: t.Alerts, wire.CounterCPU: processTime(), wire.CounterPanics: d.panics(),
+	}
 	for _, p := range d.enforcer.Protected() {
 		if len(h.Allowances) < wire.MaxAllowances {
 			h.Allowances = append(h.Allowances, p.String())
@@ -179,6 +184,23 @@ func (d *Daemon) reportHealth(h *wire.Health) {
 			h.Hits = append(h.Hits, wire.Hit{ID: e.ID, Packets: e.Packets, Bytes: e.Bytes})
 		}
 	}
+}
+
+// panics counts faults of inspection.
+func (d *Daemon) panics() (n uint64) {
+	for _, w := range d.workers {
+		n += w.troubles.panics.Load()
+	}
+	return n
+}
+
+// processTime is the processor time that the sensor has used, in milliseconds.
+func processTime() uint64 {
+	var used unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {
+		return 0
+	}
+	return uint64(used.Utime.Nano()+used.Stime.Nano()) / uint64(time.Millisecond)
 }
 
 // refused logs a decision of this sensor's own that the maps had no room for; traffic must not fill the log.

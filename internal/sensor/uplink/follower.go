@@ -237,7 +237,7 @@ func (f *follower) beacon(msg []byte) {
 		return
 	}
 	f.kill.offer(&b.Kill)
-	f.rules.offer(b.Rules, f.now())
+	f.rules.offer(b.RulesFor(f.sensor, f.group), f.now())
 	if b.Epoch != f.epoch || b.Seq != f.seq || b.Hash != f.set.Hash() {
 		f.count(func(c *followerCounts) { c.gaps++ })
 		f.sync()
