@@ -28,6 +28,9 @@ lint: ## formatting and vet; golangci-lint too where it is installed
 	$(GO) vet $(PKGS)
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed: gofmt, go vet and the architecture test stand alone"; fi
 
+chaos: ## random kills, cut and stalled connections, full disks, for CHAOS_SECONDS (300); WEIR_CHAOS_SEED repeats a run
+	WEIR_CHAOS_SECONDS=$${CHAOS_SECONDS:-300} $(GOTEST) -count=1 -v -timeout $$(($${CHAOS_SECONDS:-300} + 300))s -run '^TestChaos$$' ./cmd/collector
+
 fuzz: ## every fuzz target for FUZZ_SECONDS (10) each
 	@./test/fuzz $${FUZZ_SECONDS:-10}
 
@@ -47,4 +50,4 @@ clean: ## remove what build and tests left
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo build test e2e lint fuzz bench generate release clean help
+.PHONY: demo build test e2e lint chaos fuzz bench generate release clean help

@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("WEIR_TEST_COLLECTOR") == "1" {
 		main()
 	}
+	if spec := os.Getenv("WEIR_TEST_SENSOR"); spec != "" {
+		chaosSensor(spec)
+	}
 	if conf := os.Getenv("WEIR_TEST_NODE"); conf != "" {
 		node(conf)
 	}

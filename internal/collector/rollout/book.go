@@ -289,7 +289,7 @@ func (b *Book) running(scope string) Assigned {
 
 // Compare says what to does differently from from; an empty version is no rules.
 func (b *Book) Compare(from, to string) (Changes, error) {
-	var sides [2]map[SID]string
+	var sides [2]map[SID]digest
 	unnamed := 0
 	for i, version := range []string{from, to} {
 		text, err := b.Text(version)

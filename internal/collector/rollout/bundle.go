@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -48,13 +49,16 @@ func (f Faults) Error() string {
 	return fmt.Sprintf("%d rules cannot be read: %v", len(f), errors.Join(all...))
 }
 
+// digest stands for a rule's canonical text, or for those of several.
+type digest = [sha256.Size]byte
+
 // parse reads the rules that are not commented out, by sid.
-func parse(text string) (rules map[SID]string, count, unnamed int, err error) {
+func parse(text string) (rules map[SID]digest, count, unnamed int, err error) {
 	list, faults := syntax.Parse("rules", text)
 	if len(faults) > 0 {
 		return nil, 0, 0, Faults(faults)
 	}
-	rules = make(map[SID]string, len(list))
+	rules = make(map[SID]digest, len(list))
 	for _, r := range list {
 		if r.Disabled {
 			continue
@@ -66,13 +70,14 @@ func parse(text string) (rules map[SID]string, count, unnamed int, err error) {
 			unnamed++
 			continue
 		}
-		rules[SID(sid)] += r.String() + "\n" // the same sid in several groups of sids: compared as one
+		before := rules[SID(sid)] // the same sid in several groups of sids: compared as one
+		rules[SID(sid)] = sha256.Sum256(append(before[:], r.String()...))
 	}
 	return rules, count, unnamed, nil
 }
 
 // compare says how to differs from from.
-func compare(from, to map[SID]string) (c Changes) {
+func compare(from, to map[SID]digest) (c Changes) {
 	c.Added, c.Removed, c.Changed = []SID{}, []SID{}, []SID{}
 	for sid, rule := range to {
 		switch was, had := from[sid]; {
