@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,6 +41,54 @@ func TestEveryConfigurationKeyIsDocumented(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestConfigurationInDocumentsLoads gives every YAML of the documents to the program that would read it. What leaves out a sensor's mode or
+// interfaces is a part, and gets them.
+func TestConfigurationInDocumentsLoads(t *testing.T) {
+	seen := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".md") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatchIndex(string(text), -1) {
+			seen++
+			where := fmt.Sprintf("%s:%d", path, 1+strings.Count(string(text[:m[2]]), "\n"))
+			yaml := string(text[m[2]:m[3]])
+			asSensor := loadsAsSensor(yaml)
+			if asSensor == nil {
+				continue
+			}
+			file := filepath.Join(t.TempDir(), "collector.yaml")
+			if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+				return err
+			}
+			if _, asCollector := collector.LoadConfig(file); asCollector != nil {
+				t.Errorf("%s: neither a sensor's nor a collector's:\n%v\n%v", where, asSensor, asCollector)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 10 {
+		t.Errorf("found %d pieces of YAML: the search is wrong", seen)
+	}
+}
+
+func loadsAsSensor(yaml string) error {
+	for key, line := range map[string]string{"mode:": "mode: host\n", "interfaces:": "interfaces: [eth0]\n"} {
+		if !strings.HasPrefix(yaml, key) && !strings.Contains(yaml, "\n"+key) {
+			yaml += line
+		}
+	}
+	_, err := sensor.Parse("sensor.yaml", []byte(yaml))
+	return err
 }
 
 // keysOf lists the yaml keys of a struct and of the structs in it.
