@@ -133,7 +133,12 @@ func TestLifeCycle(t *testing.T) {
 	awaitDrops(t, second, 30)
 
 	must(t, second.Detach())
-	if l := up(t, "w0"); l.Attrs().Xdp != nil && l.Attrs().Xdp.Attached {
+	attached := true
+	for deadline := time.Now().Add(5 * time.Second); attached && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		l := up(t, "w0") // older kernels let go of a link a moment after its last reference
+		attached = l.Attrs().Xdp != nil && l.Attrs().Xdp.Attached
+	}
+	if attached {
 		t.Error("a program is still attached")
 	}
 	if _, err := os.Stat(o.folder()); err == nil {
@@ -243,6 +248,9 @@ func TestGeneric(t *testing.T) {
 // TestJumbo attaches the program for frames of several buffers to an interface with a large MTU, where that for one buffer gets the
 // generic hook, and checks that it judges what lies in several.
 func TestJumbo(t *testing.T) {
+	if !HaveFrags() {
+		t.Skip("needs Linux 5.18: frames of several buffers")
+	}
 	enterNetNS(t)
 	veth(t)
 	for _, name := range []string{"w0", "w1"} {
