@@ -81,6 +81,40 @@ func TestConfigurationInDocumentsLoads(t *testing.T) {
 	}
 }
 
+// TestCostsAddUp computes the table of costs anew from the prices above it.
+func TestCostsAddUp(t *testing.T) {
+	page, err := os.ReadFile("concepts/sizing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	firewall := func(tb float64) float64 { return 2*730*0.395 + 65*tb }
+	ours := func(tb float64) float64 { return 2*730*0.0225 + 7.5*tb + 4*730*0.25 }
+	dollars := func(v float64) string {
+		n := fmt.Sprintf("%.0f", v)
+		if len(n) > 3 {
+			n = n[:len(n)-3] + "," + n[len(n)-3:]
+		}
+		return "$" + n
+	}
+	for _, tb := range []float64{1, 10, 100} {
+		if row := fmt.Sprintf("| %.0f | %s | %s |", tb, dollars(firewall(tb)), dollars(ours(tb))); !strings.Contains(string(page), row) {
+			t.Errorf("the table lacks %s", row)
+		}
+	}
+	const gigabit = 0.125 * 2_628_000 / 1000
+	for _, want := range []string{
+		fmt.Sprintf("= %.1f TB`: %s against %s, or $%.1f and $%.1f a TB", gigabit, dollars(firewall(gigabit)), dollars(ours(gigabit)), firewall(gigabit)/gigabit, ours(gigabit)/gigabit),
+		"`T = 50.8 i − 9.5`", "$57.50",
+	} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if at := (4*730*0.25 + 2*730*(0.0225-0.395)) / (65 - 7.5); fmt.Sprintf("%.1f", at) != "3.2" {
+		t.Errorf("they meet at %.2f TB", at)
+	}
+}
+
 func loadsAsSensor(yaml string) error {
 	for key, line := range map[string]string{"mode:": "mode: host\n", "interfaces:": "interfaces: [eth0]\n"} {
 		if !strings.HasPrefix(yaml, key) && !strings.Contains(yaml, "\n"+key) {

@@ -4,7 +4,7 @@ resource "aws_lb" "this" {
   name                             = var.name
   load_balancer_type               = "gateway"
   subnets                          = var.gwlb_subnet_ids
-  enable_cross_zone_load_balancing = length(var.gwlb_subnet_ids) > 1
+  enable_cross_zone_load_balancing = var.cross_zone
 }
 
 resource "aws_lb_target_group" "this" {

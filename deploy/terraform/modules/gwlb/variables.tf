@@ -96,6 +96,12 @@ variable "target_failover" {
   }
 }
 
+variable "cross_zone" {
+  description = "Sensors of one zone take over for another's that died; part of the traffic then crosses zones, which AWS charges for. Without it a zone needs at least two sensors."
+  type        = bool
+  default     = true
+}
+
 variable "drain_seconds" {
   description = "How long a sensor that leaves still gets packets of the flows it has."
   type        = number

@@ -63,6 +63,15 @@ run "whole" {
   }
 }
 
+run "zones_apart" {
+  command = plan
+  variables { cross_zone = false }
+  assert {
+    condition     = !aws_lb.this.enable_cross_zone_load_balancing
+    error_message = "traffic must stay in its zone"
+  }
+}
+
 run "small_mtu" {
   command = plan
   variables { mtu = 1500 }
