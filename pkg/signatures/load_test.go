@@ -1,6 +1,7 @@
 package signatures
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -147,7 +148,13 @@ func TestPacketAlertMax(t *testing.T) {
 
 // TestInspectAllocatesNothing: packets of a known flow that match nothing cost no allocation.
 func TestInspectAllocatesNothing(t *testing.T) {
-	s := newStage(t, `alert udp any any -> any any (content:"needle"; content:"x"; distance:2; sid:1;)
+	scoped := ""
+	for i := range 3 * fewRules {
+		scoped += fmt.Sprintf("alert udp 10.0.0.0/8 any -> any any (dsize:<90; content:\"key %02d\"; sid:%d;)\n", i, 100+i)
+	}
+	s := newStage(t, scoped+`alert udp any any -> any any (content:"needle"; content:"x"; distance:2; sid:1;)
+alert udp any any -> any any (content:"a hay"; startswith; content:"x"; distance:2; sid:4;)
+alert udp any any -> any any (content:"stack"; offset:6; depth:5; content:"needle"; pcre:"/^[ab].*x/"; sid:5;)
 alert udp any any -> any any (content:"hay"; pcre:"/hay\d+/"; sid:2;)
 alert tcp any any -> any any (flags:S; threshold:type limit, track by_src, count 1, seconds 60; sid:3;)`, "", "")
 	s.play(`10.0.0.1:1 > 10.0.0.2:2 udp "a hay stack"`)
@@ -155,6 +162,9 @@ alert tcp any any -> any any (flags:S; threshold:type limit, track by_src, count
 	r := s.tracker.Track(p)
 	if n := testing.AllocsPerRun(200, func() { s.engine.Inspect(p, r.Flow, r) }); n != 0 {
 		t.Errorf("%v allocations a packet", n)
+	}
+	if s.engine.Stats.Candidates < 200 {
+		t.Errorf("%d candidates in 200 packets: no rule was looked at", s.engine.Stats.Candidates)
 	}
 }
 
