@@ -165,7 +165,7 @@ func (s *Sensor) Detach() error {
 		if a.pin != "" {
 			errs = append(errs, os.Remove(a.pin))
 		}
-		errs = append(errs, a.link.Close())
+		errs = append(errs, a.link.Detach(), a.link.Close()) // closing alone takes its time before Linux 6.1
 	}
 	clear(s.links)
 	if !s.opts.NoPin {

@@ -14,13 +14,18 @@ func TestVerifierBudget(t *testing.T) {
 		{Mode: ModeHost, old: true}, {Mode: ModeMirror, old: true}, {Mode: ModeHost, Frags: true}, {Mode: ModeMirror, Frags: true},
 	} {
 		what := fmt.Sprintf("%v old %v frags %v", o.Mode, o.old, o.Frags)
+		if o.Frags && !HaveFrags() {
+			t.Logf("%s: needs Linux 5.18", what)
+			continue
+		}
 		info, err := mustLoad(t, o).Program().Info()
 		if err != nil {
 			t.Fatal(err)
 		}
 		n, ok := info.VerifiedInstructions()
 		if !ok {
-			t.Fatalf("%s: the kernel does not say how many instructions it verified", what)
+			t.Logf("%s: loads; before Linux 5.16 the kernel does not say how many instructions it verified", what)
+			continue
 		}
 		if n > budget {
 			t.Errorf("%s: verifier looked at %d instructions, budget %d", what, n, budget)

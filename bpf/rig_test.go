@@ -283,6 +283,9 @@ func (r *rig) socket() (closeIt func()) {
 	if err != nil {
 		r.Fatal(err)
 	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_XDP, unix.XDP_RX_RING, 2); err != nil { // Linux 7 takes none without
+		r.Fatal(err)
+	}
 	if err := r.Sockets().Put(uint32(0), uint32(fd)); err != nil {
 		r.Fatal(err)
 	}

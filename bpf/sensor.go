@@ -139,6 +139,9 @@ func (s *Sensor) loadProgram(spec *ebpf.CollectionSpec) error {
 	}
 	delete(spec.Programs, sensorProgClock)
 	if s.opts.Frags {
+		if !HaveFrags() {
+			return fmt.Errorf("bpf: frames over several buffers: %w: they need Linux 5.18 or later, or an MTU that fits one", ebpf.ErrNotSupported)
+		}
 		spec.Programs[sensorProgSensor].Flags |= unix.BPF_F_XDP_HAS_FRAGS
 	}
 	c, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: s.maps})
