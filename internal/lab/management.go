@@ -8,6 +8,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // manage links the sensors' namespaces with the one this process was started in, where a collector listens on ManagementGateway.
@@ -40,7 +41,7 @@ func (l *Lab) root() (*Namespace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lab: this process's namespace: %w", err)
 	}
-	nl, err := netlink.NewHandleAt(ns)
+	nl, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
 	if err != nil {
 		ns.Close()
 		return nil, fmt.Errorf("lab: this process's namespace: %w", err)

@@ -51,7 +51,7 @@ func onThread(fn func() error) error {
 }
 
 func (n *Namespace) setUp() (err error) {
-	if n.nl, err = netlink.NewHandleAt(n.ns); err != nil {
+	if n.nl, err = netlink.NewHandleAt(n.ns, unix.NETLINK_ROUTE); err != nil {
 		return err
 	}
 	lo, err := n.nl.LinkByName("lo")
