@@ -44,25 +44,32 @@ func newRigWith(t testing.TB, o bpf.Options, queues int, sink bool) *rig {
 	for _, n := range []*lab.Namespace{near, far} { // which would speak of its own accord
 		check(t, n.Sysctl("net/ipv6/conf/default/disable_ipv6", "1"))
 	}
-	r := &rig{}
-	r.near, r.far, err = l.Cable(
+	lb, appliance, err := l.Cable(
 		lab.End{NS: near, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(balancer, 24)}, MTU: 2000, Pass: !sink, Sink: sink, Queues: queues},
 		lab.End{NS: far, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(target, 24)}, MTU: 2000, Queues: queues})
 	check(t, err)
-	o.Name, o.NoPin, o.Sources, o.Flows = "eth0", true, 1024, 1024
+	return rigOn(t, o, lb, appliance)
+}
+
+// rigOn attaches the program to the sensor's end of a cable.
+func rigOn(t testing.TB, o bpf.Options, near, far lab.End) *rig {
+	t.Helper()
+	r := &rig{near: near, far: far}
+	var err error
+	o.Name, o.NoPin, o.Sources, o.Flows = far.Name, true, 1024, 1024
 	r.sensor, err = bpf.Load(o)
 	check(t, err)
 	closeAfter(t, r.sensor.Close)
-	check(t, far.Run(func() error {
-		mode, err := r.sensor.Attach("eth0")
+	check(t, far.NS.Run(func() error {
+		mode, err := r.sensor.Attach(far.Name)
 		if err == nil && mode != "native" {
 			t.Errorf("the program is attached %s; want native", mode)
 		}
 		return err
 	}))
-	r.index, err = far.Index("eth0")
+	r.index, err = far.NS.Index(far.Name)
 	check(t, err)
-	r.wire, err = lab.OpenWire(near, "eth0")
+	r.wire, err = lab.OpenWire(near.NS, near.Name)
 	check(t, err)
 	closeAfter(t, r.wire.Close)
 	return r
@@ -71,7 +78,7 @@ func newRigWith(t testing.TB, o bpf.Options, queues int, sink bool) *rig {
 // newLab skips the test without root, and only then.
 func newLab(t testing.TB) *lab.Lab {
 	t.Helper()
-	name := strings.ToLower(t.Name())
+	name := strings.ToLower(strings.ReplaceAll(t.Name(), "/", ""))
 	l, err := lab.New(name[:min(len(name), 20)])
 	if err != nil && os.Geteuid() != 0 {
 		t.Skip(err)
