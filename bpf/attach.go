@@ -86,7 +86,23 @@ func (s *Sensor) repin(l link.Link, pin string, iface *net.Interface) (*attachme
 		l.Close()
 		return nil, fmt.Errorf("bpf: pin link %s: %w", want, err)
 	}
+	if err := forget(filepath.Dir(pin)); err != nil {
+		l.Close()
+		return nil, err
+	}
 	return &attachment{l, want}, nil
+}
+
+// forget removes the folder of another ABI, and with it the memory of its maps, when no link is pinned there any more.
+func forget(folder string) error {
+	links, err := filepath.Glob(filepath.Join(folder, linkName("*")))
+	if err != nil || len(links) > 0 {
+		return err
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		return fmt.Errorf("bpf: maps of another version: %w", err)
+	}
+	return nil
 }
 
 func onInterface(l link.Link, iface *net.Interface) bool {

@@ -192,6 +192,9 @@ func TestOldABI(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(o.folder(), "link_w0")); err != nil {
 		t.Errorf("link not pinned in its new place: %v", err)
 	}
+	if _, err := os.Stat(old); !os.IsNotExist(err) {
+		t.Errorf("the old version's maps are still pinned in %s: %v", old, err)
+	}
 	must(t, s.Close())
 
 	must(t, netlink.LinkDel(up(t, "w0")))
