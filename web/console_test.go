@@ -36,6 +36,7 @@ func TestConsole(t *testing.T) {
 		{"AnalystSeesBlocksAndUndoes", testAnalystSeesBlocksAndUndoes},
 		{"IncidentsKillSwitchAndSettings", testIncidentsKillSwitchAndSettings},
 		{"SignInAndRoles", testSignInAndRoles},
+		{"Captures", testCaptures},
 		{"Triage", testTriage},
 		{"PolicyRefusesInTheDialog", testPolicyRefusesInTheDialog},
 		{"HostileTextIsInert", testHostileTextIsInert},
@@ -323,6 +324,7 @@ alert http any any -> any any (msg:"ET EXPLOIT Apache log4j RCE Attempt"; conten
 	b.do(t, "look closer", chromedp.Click(".verdict-page tbody tr .match"))
 	b.wait(t, "its evidence", `document.querySelector(".verdict-more")?.textContent.includes("2034647")`)
 	b.wait(t, "hits over time", `document.querySelector(".verdict-page tbody tr .spark")`)
+	b.wait(t, "a way back behind it", `document.querySelector('.verdict-more [aria-label^="Roll all verdicts back"]')`)
 	b.shoot(t, "verdicts-view-dark")
 	b.scheme(t, "light")
 	b.shoot(t, "verdicts-view-light")

@@ -74,6 +74,13 @@ function again(v: Verdict): VerdictRequest {
   };
 }
 
+/** Makes the verdicts in force those before v was decided. */
+export const rollBackTo = (v: Verdict) => quietly(async () => {
+  const done = await api.rollback((v.seq ?? 1) - 1);
+  await refreshVerdicts();
+  toast({ text: text.verdicts.rolledBack(done.removed, done.restored, done.skipped) });
+});
+
 async function quietly(f: () => Promise<void>) {
   try { await f(); } catch (e) { toast({ text: `${text.toasts.failed}: ${explain(e)}`, bad: true }); }
 }

@@ -99,6 +99,7 @@ export const getSettings = (): Promise<Settings> => get("/settings");
 export const getRules = (): Promise<RuleSet> => get("/rules");
 /** Puts rules in the place of those of version; others fail. */
 export const putRules = async (rules: string, version: string): Promise<RuleSet> => (await request("PUT", "/rules", { rules }, undefined, { "If-Match": `"${version}"` })).json();
+export const rollback = async (to: number): Promise<{ removed: number; restored: number; skipped: number }> => (await request("POST", "/verdicts/rollback", { to })).json();
 export const ruleOf = async (sid: number): Promise<string> => (await get("/rules?sid=" + sid)).rules;
 
 /** Reads an alert keeping whole numbers that JavaScript cannot hold, such as flow ids, as text. */

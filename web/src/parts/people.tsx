@@ -7,6 +7,7 @@ import { toast } from "../lib/toast";
 import { trying } from "../lib/triage";
 import type { Role, User } from "../lib/types";
 import { text } from "../text";
+import { Sure } from "./act";
 import { Field, Segments } from "./dialog";
 import { Close, Copy, Plus } from "./icons";
 import { Box } from "./incident";
@@ -37,14 +38,6 @@ function RolePicker({ value, among, set }: { value: Role[]; among: Role[]; set: 
 }
 
 const linkOf = (path: string) => location.origin + path;
-/** A second look before what cannot be undone. */
-function Sure({ label, act, on }: { label: string; act: string; on: () => void }) {
-  const [asked, setAsked] = useState(false);
-  return asked
-    ? <button class="button small danger" onBlur={() => setAsked(false)} ref={(b) => b?.focus()} onClick={() => { setAsked(false); on(); }}>{t.sure(act)}</button>
-    : <button class="button small" aria-label={label} onClick={() => setAsked(true)}>{act}</button>;
-}
-
 export function Users() {
   const { value: list, problem, refresh } = useRead(listUsers);
   const [adding, setAdding] = useState(false), [editing, setEditing] = useState<User | null>(null), [link, setLink] = useState<{ name: string; link: string } | null>(null);
@@ -63,7 +56,7 @@ export function Users() {
             <tr key={x.name} data-user={x.name}><td><b>{plain(x.name)}</b>{x.name === session.value?.name && <span class="quiet"> {u.you}</span>}</td><td>{x.roles.map((r) => text.session.roles[r] ?? r).join(", ")}</td>
               <td><State of={x.state === "active" ? "ok" : x.state === "disabled" ? "bad" : "warn"}>{u.states[x.state] ?? plain(x.state)}</State></td>
               <td class="acts-inline"><button class="button small" onClick={() => setEditing(x)}>{u.change}</button><button class="button small" title={u.inviteWhy} onClick={() => void invite(x.name)}>{u.invite}</button><button class="button small" onClick={() => void toggle(x)}>{x.state === "disabled" ? u.enable : u.disable}</button>
-                <Sure label={u.removeLabel(x.name)} act={u.remove} on={() => void trying(async () => { await removeUser(x.name); toast({ text: u.removed(x.name) }); await refresh(); })} /></td></tr>
+                <Sure needs="viewer" label={u.removeLabel(x.name)} act={u.remove} on={() => void trying(async () => { await removeUser(x.name); toast({ text: u.removed(x.name) }); await refresh(); })} /></td></tr>
           ))}</tbody></table></div>
       )}
       {(adding || editing) && <UserDialog user={editing} close={() => { setAdding(false); setEditing(null); }} done={async (name, l) => { if (l) setLink({ name, link: linkOf(l) }); await refresh(); }} />}
@@ -101,7 +94,7 @@ export function Tokens() {
       {list && list.length > 0 && (
         <div class="sideways"><table class="plain-table"><thead><tr><th>{k.name}</th><th>{k.owner}</th><th>{k.roles}</th><th>{k.expires}</th><th>{k.used}</th><th /></tr></thead>
           <tbody>{list.map((x) => <tr key={x.id} data-token={x.name}><td><b>{plain(x.name)}</b></td><td>{plain(x.owner)}</td><td>{x.roles.map((r) => text.session.roles[r] ?? r).join(", ")}</td><td title={exactly(x.expires_at)}>{left(x.expires_at)}</td><td>{x.last_used ? when(x.last_used) : k.never}</td>
-            <td class="acts-inline"><Sure label={k.removeLabel(x.name)} act={k.remove} on={() => void trying(async () => { await removeToken(x.id); toast({ text: k.removed(x.name) }); await refresh(); })} /></td></tr>)}</tbody></table></div>
+            <td class="acts-inline"><Sure needs="viewer" label={k.removeLabel(x.name)} act={k.remove} on={() => void trying(async () => { await removeToken(x.id); toast({ text: k.removed(x.name) }); await refresh(); })} /></td></tr>)}</tbody></table></div>
       )}
       {adding && <TokenDialog close={() => setAdding(false)} done={async (s) => { setSecret(s); await refresh(); }} />}
     </Box>
@@ -137,7 +130,7 @@ export function Enrolment() {
         {tokens.value && tokens.value.length > 0 && (
           <div class="sideways"><table class="plain-table"><thead><tr><th>{e.id}</th><th>{e.group}</th><th class="n">{e.uses}</th><th>{e.expires}</th><th /></tr></thead>
             <tbody>{tokens.value.map((x) => <tr key={x.id} data-enrolment={x.id}><td class="mono">{plain(x.id)}</td><td>{plain(x.group) || "–"}</td><td class="n">{x.uses}</td><td title={exactly(x.expires_at)}>{left(x.expires_at)}</td>
-              <td class="acts-inline"><Sure label={e.removeLabel(x.id)} act={e.remove} on={() => void trying(async () => { await removeEnrolmentToken(x.id); await tokens.refresh(); })} /></td></tr>)}</tbody></table></div>
+              <td class="acts-inline"><Sure needs="viewer" label={e.removeLabel(x.id)} act={e.remove} on={() => void trying(async () => { await removeEnrolmentToken(x.id); await tokens.refresh(); })} /></td></tr>)}</tbody></table></div>
         )}
       </Box>
       <Box title={e.sensors} n={sensors.value?.length} why={e.sensorsWhy}>
@@ -146,7 +139,7 @@ export function Enrolment() {
         {sensors.value && sensors.value.length > 0 && (
           <div class="sideways"><table class="plain-table"><thead><tr><th>{e.sensor}</th><th>{e.kind}</th><th>{e.group}</th><th>{e.since}</th><th>{e.expires}</th><th /></tr></thead>
             <tbody>{sensors.value.map((x) => <tr key={x.sensor} data-credential={x.sensor}><td class="mono"><b>{plain(x.sensor)}</b></td><td title={x.serials?.join(", ") ?? x.key}>{e.kinds[x.kind] ?? plain(x.kind)}</td><td>{plain(x.group) || "–"}</td><td>{when(x.since)}</td><td title={x.expires_at && exactly(x.expires_at)}>{x.expires_at ? left(x.expires_at) : "–"}</td>
-              <td class="acts-inline"><Sure label={e.revokeLabel(x.sensor)} act={e.revoke} on={() => void trying(async () => { await revokeSensor(x.sensor); toast({ text: e.revoked(x.sensor) }); await sensors.refresh(); })} /></td></tr>)}</tbody></table></div>
+              <td class="acts-inline"><Sure needs="viewer" label={e.revokeLabel(x.sensor)} act={e.revoke} on={() => void trying(async () => { await revokeSensor(x.sensor); toast({ text: e.revoked(x.sensor) }); await sensors.refresh(); })} /></td></tr>)}</tbody></table></div>
         )}
       </Box>
       {adding && <EnrolmentDialog close={() => setAdding(false)} done={async (s) => { setSecret(s); await tokens.refresh(); }} />}

@@ -1,12 +1,12 @@
 import { useEffect, useState } from "preact/hooks";
 import { hitsOf } from "../lib/api";
-import { matchText, newVerdict, remove } from "../lib/act";
+import { matchText, newVerdict, remove, rollBackTo } from "../lib/act";
 import { active, ended, now, verdicts } from "../lib/fleet";
 import { bytes, count, exactly, plain, short, span } from "../lib/format";
 import { go } from "../lib/place";
 import type { Verdict } from "../lib/types";
 import { text } from "../text";
-import { Act } from "./act";
+import { Act, Sure } from "./act";
 import { Close, Plus } from "./icons";
 import { Spark } from "./rates";
 import { Extend, Spread } from "./verdicts";
@@ -72,7 +72,7 @@ function Row({ v }: { v: Verdict }) {
             {v.evidence?.length ? <div><dt>{t.evidence}</dt><dd>{v.evidence.map((id) => <button key={id} class="plain-link mono" onClick={() => go({ view: "alerts", alert: id }, "push")}>{id}</button>)}</dd></div> : null}
             {v.applied.missing.length ? <div><dt>{t.notOn}</dt><dd class="mono">{v.applied.missing.map(plain).join(", ")}</dd></div> : null}
           </dl>
-          {src && <button class="button small" onClick={() => go({ view: "alerts", q: `ip:${src}`, all: true, since: "", until: "" }, "push")}>{t.alertsOf}</button>}
+          {src && <button class="button small" onClick={() => go({ view: "alerts", q: `ip:${src}`, all: true, since: "", until: "" }, "push")}>{t.alertsOf}</button>} {v.seq ? <Sure needs="approver" label={t.rollBackLabel(m)} act={t.rollBack} why={t.rollBackWhy} on={() => void rollBackTo(v)} /> : null}
         </td></tr>
       )}
     </>
