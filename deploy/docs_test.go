@@ -34,7 +34,8 @@ func TestDocumentedCommandsExist(t *testing.T) {
 		for _, code := range codeOf(text(t, path)) {
 			for _, m := range invocation.FindAllStringSubmatch(code, -1) {
 				seen++
-				program, words := m[1], strings.Fields(m[2])
+				line, _, _ := strings.Cut(m[2], " #") // a comment
+				program, words := m[1], strings.Fields(line)
 				if fault := check(words, func(w ...string) string { return ask(program, w...) }); fault != "" {
 					t.Errorf("%s: `%s %s`: %s", path, program, m[2], fault)
 				}
