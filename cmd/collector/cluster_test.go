@@ -37,12 +37,13 @@ type cluster struct {
 	t          *testing.T
 	dir        string
 	urls       []string
+	more       string // of the collectors' configuration
 	nodes      []*exec.Cmd
 	collectors []*process
 }
 
-func startCluster(t *testing.T) *cluster {
-	c := &cluster{t: t, dir: t.TempDir()}
+func startCluster(t *testing.T, more string) *cluster {
+	c := &cluster{t: t, dir: t.TempDir(), more: more}
 	var hosts []string
 	for range 3 {
 		hosts = append(hosts, freePair(t))
@@ -84,8 +85,8 @@ func (c *cluster) run(args ...string) {
 func (c *cluster) config(name string) string {
 	keys := filepath.Join(c.dir, "nats", "collector")
 	path := filepath.Join(c.dir, name+".yaml")
-	text := fmt.Sprintf("data: %s\napi: {listen: \"127.0.0.1:0\"}\nbus:\n  cluster: {urls: [%s], key: %s/collector.nk, issuer: %s/issuer.nk, account: WEIR, tls: {ca: %s/ca.crt}, name: %s, advertise: \"https://%s.example\"}\n",
-		filepath.Join(c.dir, name), quoted(c.urls), keys, keys, keys, name, name)
+	text := fmt.Sprintf("data: %s\napi: {listen: \"127.0.0.1:0\"}\nbus:\n  cluster: {urls: [%s], key: %s/collector.nk, issuer: %s/issuer.nk, account: WEIR, tls: {ca: %s/ca.crt}, name: %s, advertise: \"https://%s.example\"}\n%s",
+		filepath.Join(c.dir, name), quoted(c.urls), keys, keys, keys, name, name, c.more)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
@@ -198,7 +199,7 @@ func (c *cluster) inForce(i int) map[string]uint64 {
 // TestClusterLosesNothing kills a server of the cluster and then the collector that leads, while verdicts are made and alerts come
 // in: what was acknowledged is there, numbered without gaps, on the collector that is left and on the sensor.
 func TestClusterLosesNothing(t *testing.T) {
-	c := startCluster(t)
+	c := startCluster(t, "")
 	first := c.leader(0, 1)
 	other := 1 - first
 	s := connect(t, "edge", strings.TrimPrefix(strings.Join(c.urls, ","), "nats://"), c.dir, filepath.Join(c.dir, "edge.creds"))

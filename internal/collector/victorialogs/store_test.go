@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector/store"
+	"github.com/weir-ips/weir/internal/collector/store/storetest"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -96,7 +97,7 @@ func TestTheServerAnswersAsFilesDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer files.Close()
-	server := open(t, startServer(t), deskFile(t))
+	server := open(t, storetest.StartVictoriaLogs(t), deskFile(t))
 	all := samples(400)
 	for part := range slices.Chunk(all, 90) {
 		if n, m := mustInsert(t, files, part), mustInsert(t, server, part); n != len(part) || m != len(part) {
@@ -232,7 +233,7 @@ func tens(t, otherwise time.Time) time.Time {
 // TestAnAlertIsInsertedOnce delivers alerts again: in a batch, soon after, by another collector at once, and after a failed request of which
 // the server took a part.
 func TestAnAlertIsInsertedOnce(t *testing.T) {
-	url := startServer(t)
+	url := storetest.StartVictoriaLogs(t)
 	first, second := open(t, url, deskFile(t)), open(t, url, deskFile(t))
 	all := samples(60)
 	if n := mustInsert(t, first, append(slices.Clone(all[:20]), all[:5]...)); n != 20 {
@@ -288,7 +289,7 @@ func (l *losing) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // TestStreamsHaveWhatOthersInsert follows what arrives, here and at another collector.
 func TestStreamsHaveWhatOthersInsert(t *testing.T) {
-	url := startServer(t)
+	url := storetest.StartVictoriaLogs(t)
 	one, other := open(t, url, deskFile(t)), open(t, url, deskFile(t))
 	at, err := other.After(t.Context(), store.Filter{}, 1<<62, 0)
 	if err != nil {
@@ -312,7 +313,7 @@ func TestStreamsHaveWhatOthersInsert(t *testing.T) {
 
 // TestHostileAlertsAreBounded sends what must not get through as it is, nor take anything else with it.
 func TestHostileAlertsAreBounded(t *testing.T) {
-	s := open(t, startServer(t), deskFile(t))
+	s := open(t, storetest.StartVictoriaLogs(t), deskFile(t))
 	events := samples(3)
 	var err error
 	events[0].EVE, err = json.Marshal(map[string]any{
@@ -342,7 +343,7 @@ func TestHostileAlertsAreBounded(t *testing.T) {
 
 // TestAFaultIsSaid asks a server that wants a password.
 func TestAFaultIsSaid(t *testing.T) {
-	url := startServer(t, "-httpAuth.username=weir", "-httpAuth.password=secret")
+	url := storetest.StartVictoriaLogs(t, "-httpAuth.username=weir", "-httpAuth.password=secret")
 	s := open(t, url, deskFile(t))
 	if _, err := s.Insert(t.Context(), samples(1)); err == nil {
 		t.Error("inserted without the password")

@@ -1,4 +1,4 @@
-// Package storetest runs a PostgreSQL server for tests of what collectors share.
+// Package storetest runs the servers that collectors share, PostgreSQL and VictoriaLogs, for tests.
 package storetest
 
 import (
