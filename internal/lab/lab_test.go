@@ -107,7 +107,7 @@ func TestFailureLeavesNothing(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "lab: cable a/eth0 to a/a-name") {
 		t.Errorf("a cable with an impossible name: %v", err)
 	}
-	if _, err := StartGWLB(GWLBConfig{NS: a, Consumer: "gwlbe", Appliance: "nothere", Addr: netip.MustParseAddr("10.0.0.1")}); err == nil {
+	if _, err := StartGWLB(GWLBConfig{NS: a, Consumer: "gwlbe", Appliance: "nothere", Addr: netip.MustParseAddr("10.0.0.1"), Targets: make([]Target, 1)}); err == nil {
 		t.Error("a load balancer on an interface that is not there")
 	}
 	if err := l.Close(); err != nil {
