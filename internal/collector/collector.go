@@ -278,10 +278,11 @@ func (c *collector) openAPI(context.Context) error {
 		return fmt.Errorf("api.tls: %w", err)
 	}
 	c.register()
+	second := &approvals{c.govern, c.cfg.Approvals}
 	options := api.Options{
-		Alerts: c.store, Audit: c.audit, Verdicts: c.govern, Rules: c.rules, Rollouts: c.rules,
+		Alerts: c.store, Audit: c.audit, Verdicts: second, Approvals: second, Rules: c.rules, Rollouts: c.rules,
 		Sensors:   &fleet{sensors: c.sensors, log: c.log, kill: c.govern.settings.killSwitch},
-		Incidents: c.shownIncidents(), Steering: &steering{c.govern, c.cfg.neverBlock()}, Feeds: lists{c},
+		Incidents: c.shownIncidents(), Steering: &steering{c.govern, c.cfg.neverBlock(), second}, Feeds: lists{c},
 		Enrolment: &access{c.cfg, c.enrolment, c.registrations}, Policies: &policies{c.cfg.Policy, c.engine, c.govern},
 		Settings: c.settings, Identity: c.people,
 		Console: c.o.Console, Metrics: c.metrics, Ready: c.ready, Log: c.o.Log.With("part", "api"),

@@ -26,6 +26,7 @@ type Config struct {
 	NeverBlock []string              `yaml:"never-block"`
 	Policy     policy.Config         `yaml:"policy"`
 	State      State                 `yaml:"state"`
+	Approvals  ApprovalConfig        `yaml:"approvals"`
 	Feeds      []feeds.Config        `yaml:"feeds"`
 	Incidents  Incidents             `yaml:"incidents"`
 	Exports    []export.Config       `yaml:"exports"`
@@ -131,6 +132,7 @@ func Default() Config {
 		Bus:       Bus{Listen: "127.0.0.1:4222", Open: Open{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, CA: CA{Lifetime: enrol.SensorLife}},
 		Alerts:    Alerts{Keep: 30 * 24 * time.Hour},
 		Policy:    policy.Config{Limits: policy.DefaultLimits()},
+		Approvals: ApprovalConfig{Classes: []string{classWide}, Expire: time.Hour},
 		Incidents: Incidents{Quiet: incident.DefaultQuiet, AutoClose: incident.DefaultAutoClose},
 	}
 }
@@ -193,6 +195,9 @@ func (c *Config) check(doc *strictyaml.Document) error {
 		if _, err := parsePrefix(s); err != nil {
 			return doc.Errorf(fmt.Sprintf("never-block[%d]", i), "%v", err)
 		}
+	}
+	if key, reason := c.Approvals.check(); key != "" {
+		return doc.Errorf("approvals."+key, "%s", reason)
 	}
 	var faults []error
 	names := map[string]bool{}

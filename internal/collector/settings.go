@@ -28,7 +28,8 @@ type settingsData struct {
 	Kill       wire.KillSwitch `json:"kill"`
 	KillReason string          `json:"kill_reason,omitempty"` // why people threw it; sensors need not know
 	NeverBlock []Protected     `json:"never_block"`
-	Policy     *api.Policy     `json:"policy,omitempty"` // in the place of collector.yaml's
+	Policy     *api.Policy     `json:"policy,omitempty"`  // in the place of collector.yaml's
+	Waiting    []api.Approval  `json:"waiting,omitempty"` // for a second person
 }
 
 // Protected is a prefix that a person has put on the never-block list while the collector runs.
@@ -84,6 +85,12 @@ func (s *settings) neverBlock() []Protected {
 	return slices.Clone(s.NeverBlock)
 }
 
+func (s *settings) waiting() []api.Approval {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.Waiting)
+}
+
 func (s *settings) policy() *api.Policy {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -94,7 +101,7 @@ func (s *settings) policy() *api.Policy {
 func (s *settings) change(edit func(*settingsData) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := settingsData{Kill: s.Kill, KillReason: s.KillReason, NeverBlock: slices.Clone(s.NeverBlock), Policy: s.Policy}
+	next := settingsData{Kill: s.Kill, KillReason: s.KillReason, NeverBlock: slices.Clone(s.NeverBlock), Policy: s.Policy, Waiting: slices.Clone(s.Waiting)}
 	if err := edit(&next); err != nil {
 		return err
 	}

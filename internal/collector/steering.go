@@ -13,6 +13,7 @@ import (
 type steering struct {
 	*governor
 	configured []netip.Prefix // never-block of collector.yaml
+	approvals  *approvals
 }
 
 func (s *steering) KillSwitch() api.KillSwitch {
@@ -40,6 +41,9 @@ func (s *steering) NeverBlock() []api.Protected {
 }
 
 func (s *steering) Protect(ctx context.Context, p api.Protected) (lifted int, err error) {
+	if err := s.approvals.changeList("never-block.add", p.Prefix, p.Reason, p.By); err != nil {
+		return 0, err
+	}
 	return s.protect(ctx, Protected{Prefix: p.Prefix, Reason: p.Reason, By: p.By, At: p.At})
 }
 
@@ -53,3 +57,19 @@ func (s *steering) Rollback(ctx context.Context, to uint64, by string) (api.Roll
 }
 
 func (s *steering) Position() (epoch, seq uint64) { return s.log.Position() }
+
+// Unprotect asks for a second person where the configuration wants one.
+func (s *steering) Unprotect(ctx context.Context, prefix netip.Prefix, by string) error {
+	if err := s.approvals.changeList("never-block.remove", prefix, "", by); err != nil {
+		return err
+	}
+	return s.governor.Unprotect(ctx, prefix, by)
+}
+
+// Kill asks for a second person where the configuration wants one.
+func (s *steering) Kill(ctx context.Context, scopes []string, reason, by string) error {
+	if err := s.approvals.kill(scopes, reason, by); err != nil {
+		return err
+	}
+	return s.governor.Kill(ctx, scopes, reason, by)
+}

@@ -114,7 +114,7 @@ func start(t *testing.T) *fixture {
 	f := &fixture{store: s, audit: a, verdicts: &registry{}, house: newHouse(), people: openBook(t), tracker: openTracker(t)}
 	f.api, err = New(Options{
 		Alerts: s, Audit: a, Verdicts: f.verdicts, Sensors: fleet{{ID: "edge-1", State: "ok"}}, Rules: &book{set: RuleSet{Version: "0"}}, Rollouts: openRollouts(t),
-		Incidents: f.tracker, Steering: f.house, Feeds: f.house, Enrolment: f.house, Policies: f.house, Identity: f.people, Open: true,
+		Incidents: f.tracker, Steering: f.house, Approvals: f.house, Feeds: f.house, Enrolment: f.house, Policies: f.house, Identity: f.people, Open: true,
 		Settings: func() Settings {
 			return Settings{Version: "test", Seq: 7, Exports: []Export{{Name: "lake", Type: "file", State: "ok"}}}
 		},

@@ -30,6 +30,7 @@ type Options struct {
 
 	Incidents Incidents
 	Steering  Steering
+	Approvals Approvals
 	Feeds     Feeds
 	Enrolment Enrolment
 	Policies  Policies
@@ -60,7 +61,7 @@ type Server struct {
 
 // New makes a server; Serve runs it.
 func New(opt Options) (*Server, error) {
-	for _, service := range []any{opt.Alerts, opt.Audit, opt.Verdicts, opt.Sensors, opt.Rules, opt.Rollouts, opt.Incidents, opt.Steering, opt.Feeds, opt.Enrolment, opt.Policies} {
+	for _, service := range []any{opt.Alerts, opt.Audit, opt.Verdicts, opt.Sensors, opt.Rules, opt.Rollouts, opt.Incidents, opt.Steering, opt.Approvals, opt.Feeds, opt.Enrolment, opt.Policies} {
 		if service == nil {
 			return nil, errors.New("api: a service is missing")
 		}

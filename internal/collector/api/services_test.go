@@ -21,6 +21,7 @@ type house struct {
 	kill      KillSwitch
 	protected []Protected
 	policy    Policy
+	waiting   []Approval
 	tokens    []EnrolmentToken
 	sensors   []SensorCredential
 	feed      Feed
@@ -77,6 +78,23 @@ func (h *house) Accept(_ context.Context, name, _ string) error {
 	}
 	h.feed.State, h.feed.Error, h.feed.Entries = "ok", "", 12
 	return nil
+}
+
+// Waiting is one order of somebody else, and one of the person that tests are, once they are in h.waiting.
+func (h *house) Waiting() []Approval { return h.waiting }
+
+func (h *house) Approve(_ context.Context, id, by string) (Approval, error) {
+	return h.Decline(context.Background(), id, by)
+}
+
+func (h *house) Decline(_ context.Context, id, _ string) (Approval, error) {
+	i := slices.IndexFunc(h.waiting, func(a Approval) bool { return a.ID == id })
+	if i < 0 {
+		return Approval{}, ErrNotFound
+	}
+	was := h.waiting[i]
+	h.waiting = slices.Delete(h.waiting, i, i+1)
+	return was, nil
 }
 
 func (h *house) Policy() Policy { return h.policy }
@@ -144,6 +162,29 @@ func scan(n int, sid uint32, src string) wire.Event {
 		ID: fmt.Sprintf("edge-1:b:%d", n), Sensor: "edge-1", Time: time.Now().UTC(), SID: sid, Severity: 2, Proto: 6, Handshake: true, Category: "Attempted Information Leak",
 		Src: netip.AddrPortFrom(netip.MustParseAddr(src), 4711), Dst: netip.MustParseAddrPort("10.0.0.5:80"),
 		EVE: fmt.Appendf(nil, `{"alert":{"signature":"SCAN <img src=x onerror=alert(1)> %d"}}`, sid),
+	}
+}
+
+func TestWhatWaitsForASecondPerson(t *testing.T) {
+	f := start(t)
+	now := time.Now().UTC()
+	for _, id := range []string{"p-1", "p-2"} {
+		f.house.waiting = append(f.house.waiting, Approval{ID: id, Kind: "kill-switch", Class: "kill-switch", Summary: "x", By: "bo", At: now, ExpiresAt: now.Add(time.Hour), Scopes: []string{"all"}})
+	}
+	for _, c := range []struct {
+		method, path string
+		status       int
+		want         string
+	}{
+		{"GET", "/api/v1/approvals", 200, `"id":"p-1"`},
+		{"POST", "/api/v1/approvals/p-1/approve", 200, `"by":"bo"`},
+		{"POST", "/api/v1/approvals/p-1/approve", 404, ``},
+		{"DELETE", "/api/v1/approvals/p-2", 204, ``},
+		{"GET", "/api/v1/audit?action=approval.decline", 200, `"object":"p-2"`},
+	} {
+		if status, body := f.do(t, c.method, c.path, nil); status != c.status || !strings.Contains(body, c.want) {
+			t.Errorf("%s %s: %d %s, want %d %s", c.method, c.path, status, body, c.status, c.want)
+		}
 	}
 }
 

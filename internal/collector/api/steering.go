@@ -73,7 +73,7 @@ func (s *Server) putKillSwitch(w http.ResponseWriter, r *http.Request) error {
 		return invalid("reason", fmt.Sprintf("longer than %d bytes", maxReason))
 	}
 	if err := s.opt.Steering.Kill(r.Context(), *q.Scopes, q.Reason, s.actor(r)); err != nil {
-		return err
+		return s.orWait(w, r, err)
 	}
 	return s.getKillSwitch(w, r)
 }
@@ -115,7 +115,7 @@ func (s *Server) addNeverBlock(w http.ResponseWriter, r *http.Request) error {
 	added := Protected{Prefix: prefix, Source: "added", Reason: q.Reason, By: s.actor(r), At: s.now().UTC()}
 	lifted, err := s.opt.Steering.Protect(r.Context(), added)
 	if err != nil {
-		return err
+		return s.orWait(w, r, err)
 	}
 	return writeJSON(w, http.StatusCreated, struct {
 		Protected
@@ -133,7 +133,7 @@ func (s *Server) removeNeverBlock(w http.ResponseWriter, r *http.Request) error 
 		return invalid("prefix", "say which one to take off the list")
 	}
 	if err := s.opt.Steering.Unprotect(r.Context(), prefix, s.actor(r)); err != nil {
-		return err
+		return s.orWait(w, r, err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -40,7 +40,7 @@ func (s *Server) addVerdict(w http.ResponseWriter, r *http.Request) error {
 	}
 	added, err := s.opt.Verdicts.Add(r.Context(), v)
 	if err != nil {
-		return err
+		return s.orWait(w, r, err)
 	}
 	if err := s.record(r, "verdict.add", added.ID, map[string]any{"after": added}); err != nil {
 		return err
@@ -122,7 +122,7 @@ func (s *Server) extendVerdict(w http.ResponseWriter, r *http.Request) error {
 	}
 	added, err := s.opt.Verdicts.Add(r.Context(), v)
 	if err != nil {
-		return err
+		return s.orWait(w, r, err)
 	}
 	if added.ID != old.ID {
 		if _, err := s.opt.Verdicts.Remove(r.Context(), old.ID, s.actor(r)); err != nil && !errors.Is(err, ErrNotFound) {
