@@ -128,6 +128,13 @@ export const text = {
     done: (n: string) => `${n} rules are in force`, undone: "The rules before are in force again",
   },
 
+  rollouts: {
+    title: "On their way", why: "One sensor tries the rules for ten minutes and is watched: it goes back by itself when it loses packets, is not well, or alerts far more than usual",
+    states: { loading: "loading", watching: "watched", passed: "passed", failed: "failed", promoted: "everywhere", "rolled-back": "rolled back" } as Record<string, string>,
+    on: (canary: string, scope: string) => `tried on ${canary}, for ${scope === "all" ? "all sensors" : scope}`, counts: (n: number[]) => `${n[0]} rules added, ${n[1]} removed, ${n[2]} changed`,
+    promote: "Promote to all", rollback: "Roll back", promoted: "The rules go to all sensors", rolledBack: "The rules before run again", staged: "One sensor tries the rules", stage: "Try on one sensor", canary: "Which sensor tries them", any: "any sensor",
+  },
+
   settings: {
     title: "Settings", sure: (act: string) => `${act}? Press again`,
     parts: { general: "Collector", users: "Users", tokens: "API tokens", enrolment: "Enrolment", lists: "Never blocked", feeds: "Feeds", policy: "Policy", exports: "Exports" } as Record<string, string>,
@@ -369,7 +376,7 @@ export const text = {
       "verdict.add": "decided a verdict", "verdict.remove": "removed a verdict", "verdict.extend": "changed a verdict’s time", "rules.replace": "replaced the rules", "alerts.triage": "decided about alerts",
       "suppression.add": "suppressed alerts", "suppression.remove": "ended a suppression",
       "incident.change": "decided about an incident", "kill-switch": "used the kill switch", "never-block.add": "protected a prefix", "never-block.remove": "unprotected a prefix", rollback: "rolled verdicts back",
-      "feed.accept": "accepted a feed", "policy.replace": "changed the policy", "feed.apply": "applied a feed", "user.add": "made an account", "user.change": "changed an account", "user.remove": "removed an account", "user.invite": "invited somebody", "user.accept": "took up an invitation", "user.password": "changed a password",
+      "feed.accept": "accepted a feed", "rules.upload": "uploaded rules", "rules.stage": "gave rules to one sensor", "rules.promote": "gave rules to all", "rules.rollback": "took rules back", "policy.replace": "changed the policy", "feed.apply": "applied a feed", "user.add": "made an account", "user.change": "changed an account", "user.remove": "removed an account", "user.invite": "invited somebody", "user.accept": "took up an invitation", "user.password": "changed a password",
       "token.add": "made an API token", "token.remove": "revoked an API token", "session.begin": "signed in", "session.end": "signed out", "session.refuse": "was refused at sign-in",
       "enrolment-token.add": "made an enrolment token", "enrolment-token.remove": "removed an enrolment token", "search.save": "kept a search", "search.remove": "forgot a search",
     } as Record<string, string>,

@@ -1,7 +1,7 @@
 // Requests to the collector.
 
 import { text } from "../text";
-import type { APIToken, EnrolmentToken, Feed, Incident, IncidentDetail, KillSwitch, Policy, Protected, Role, RuleSet, SavedSearch, SensorCredential, Session, Settings, User } from "./types";
+import type { APIToken, EnrolmentToken, Feed, Incident, IncidentDetail, KillSwitch, Policy, Protected, Role, Rollout, RuleSet, SavedSearch, SensorCredential, Session, Settings, User } from "./types";
 import type { Alert, AuditEntry, Change, FieldError, Group, Page, Preview, Sensor, State, Suppression, Timeline, Traffic, Verdict, VerdictRequest } from "./types";
 
 const root = "/api/v1";
@@ -99,6 +99,14 @@ export const getSettings = (): Promise<Settings> => get("/settings");
 export const getRules = (): Promise<RuleSet> => get("/rules");
 /** Puts rules in the place of those of version; others fail. */
 export const putRules = async (rules: string, version: string): Promise<RuleSet> => (await request("PUT", "/rules", { rules }, undefined, { "If-Match": `"${version}"` })).json();
+export const listRollouts = async (): Promise<Rollout[]> => (await get("/rules/rollouts")).rollouts;
+/** Keeps the text as a bundle and gives it to one sensor, of all. */
+export async function stageRules(rules: string, canary: string): Promise<Rollout> {
+  const { version } = await (await request("POST", "/rules/bundles", { rules })).json();
+  return (await request("POST", "/rules/rollouts", { version, scope: "all", canary, watch_seconds: 0, auto: false })).json();
+}
+export const promoteRollout = async (id: string): Promise<Rollout> => (await request("POST", `/rules/rollouts/${encodeURIComponent(id)}/promote`, {})).json();
+export const rollbackRollout = async (id: string): Promise<Rollout> => (await request("POST", `/rules/rollouts/${encodeURIComponent(id)}/rollback`, {})).json();
 export const rollback = async (to: number): Promise<{ removed: number; restored: number; skipped: number }> => (await request("POST", "/verdicts/rollback", { to })).json();
 export const ruleOf = async (sid: number): Promise<string> => (await get("/rules?sid=" + sid)).rules;
 

@@ -216,3 +216,6 @@ export interface Settings {
 }
 
 export interface RuleSet { version: string; rules: string; count: number; updated_at?: string; updated_by?: string }
+
+/** Rules on their way to a scope, by a sensor that tries them. */
+export interface Rollout { id: string; version: string; scope: string; canary: string; state: string; reason?: string; at: string; changes?: { counts: number[] } }

@@ -9,6 +9,7 @@ import type { RuleSet } from "../lib/types";
 import { text } from "../text";
 import { Act } from "./act";
 import { Warn } from "./icons";
+import { Rollouts, TryFirst } from "./rollouts";
 import { Rest, useSubmit } from "./modal";
 
 const t = text.rules;
@@ -47,6 +48,7 @@ export function RulesPage() {
       </header>
       {bad && <p class="problem" role="alert"><Warn />{bad}</p>}
       {failed.length > 0 && <p class="caution"><Warn />{t.failed(failed.slice(0, 5).map((s) => `${s.id}: ${plain(s.bundle_error)}`).join(" · "))}</p>}
+      {!editing && <Rollouts after={() => void refresh()} />}
       {editing && set ? <Editor set={set} done={() => { setEditing(false); void refresh(); }} /> : (
         <div class="panel scroll">
           {set && lines.length === 0 && <div class="empty"><h3>{t.emptyTitle}</h3><p>{t.empty}</p></div>}
@@ -84,6 +86,7 @@ function Editor({ set, done }: { set: RuleSet; done: () => void }) {
       <footer>
         <span class="quiet">{t.counts(diff.added.length, diff.removed.length)}</span>
         {looked && <button type="button" class="button" onClick={() => setLooked(false)}>{t.back}</button>}
+        {looked && !same && <TryFirst rules={rules} done={done} />}
         <button class={"button " + (looked ? "accent" : "")} disabled={form.busy || (looked && same)}>{looked ? t.put : t.look}</button>
       </footer>
     </form>
