@@ -54,6 +54,8 @@ func products() []product {
 				{from: "config/sensor.yaml", to: "/etc/weir/sensor.yaml", config: true},
 				{from: "rules/weir.rules", to: "/etc/weir/rules/weir.rules", config: true},
 				{from: "rules/cloud.rules", to: "/etc/weir/rules/cloud.rules", config: true},
+				// Its rules drop: whoever wants them copies them.
+				{from: "rules/optional/metadata.rules", to: "/usr/share/doc/weir-sensor/metadata.rules"},
 			},
 			scripts: scripts{"packaging/scripts/sensor.postinstall", "packaging/scripts/sensor.preremove", "packaging/scripts/reload"},
 			user:    "0:0", args: []string{"run", "--config", "/etc/weir/sensor.yaml"},
