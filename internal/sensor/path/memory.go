@@ -11,7 +11,7 @@ import (
 // them all, and finds only what traffic has left. GOGC in the environment overrides both; GOMEMLIMIT bounds the whole.
 const (
 	percentLoading = 70
-	percentRunning = 150
+	percentRunning = 240
 )
 
 // Loading keeps the peak of memory low until the function that it returns is called, which collects what loading has left
