@@ -81,7 +81,8 @@ func TestBridgeWithoutItsSensor(t *testing.T) {
 				conn.Close()
 			}
 			s.start() // takes over what is there
-			if st, err := s.Status(); err != nil || st.Traffic.Abandoned < waiting || st.Traffic.Abandoned > 2*waiting {
+			// What connections that were closing said meanwhile waited too.
+			if st, err := s.Status(); err != nil || st.Traffic.Abandoned < waiting || st.Traffic.Abandoned > 20*waiting {
 				t.Errorf("%d packets waited for the process that was killed: %+v, %v", waiting, st.Traffic, err)
 			}
 			transfers(t, topology)

@@ -21,7 +21,9 @@ func (r *Replay) workers(name string) crew {
 	if r.opts.Workers <= 1 {
 		return &single{path.New(r.config(name, shared))}
 	}
-	t := &team{shard: shard{dec: r.opts.Settings.Decoder}}
+	addresses := *r.opts.Settings.Decoder
+	addresses.Checksums = false // that is the workers' business
+	t := &team{shard: shard{dec: &addresses}}
 	for range r.opts.Workers {
 		m := &member{path: path.New(r.config(name, shared)), in: make(chan *parcel, 4), free: make(chan *parcel, 8)}
 		t.members = append(t.members, m)
