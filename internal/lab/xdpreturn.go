@@ -34,11 +34,16 @@ func loadReturn(action uint64) (fd int, err error) {
 		insns:    unsafe.Pointer(&program),
 		license:  unsafe.Pointer(&license),
 	}
-	r, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
-	if errno != 0 {
-		return -1, errno
+	for {
+		r, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+		switch errno {
+		case 0:
+			return int(r), nil
+		case unix.EAGAIN: // a signal came meanwhile, such as those that the Go runtime preempts with
+		default:
+			return -1, errno
+		}
 	}
-	return int(r), nil
 }
 
 // attachReturn attaches a program that returns action to link in the driver. It stays until the interface goes.
