@@ -113,18 +113,42 @@ func (a aptRoot) open(ctx context.Context, suite string) error {
 			return err
 		}
 	}
-	const source = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/%s main\n"
-	sources := fmt.Sprintf(source, "debian "+suite)
-	if !strings.HasSuffix(suite, "-backports") {
-		sources += fmt.Sprintf(source, "debian-security "+suite+"-security")
+	const source = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n"
+	archive, security, err := mirrors(ctx)
+	if err != nil {
+		return err
+	}
+	sources := fmt.Sprintf(source, archive, suite)
+	if !strings.HasSuffix(suite, "-backports") && security != "" {
+		sources += fmt.Sprintf(source, security, suite+"-security")
 	}
 	for name, text := range map[string]string{"sources.list": sources, "status": ""} {
 		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
-	_, err := a.run(ctx, "", "apt-get", "update", "-qq")
+	_, err = a.run(ctx, "", "apt-get", "update", "-qq")
 	return err
+}
+
+// mirrors are where this machine takes Debian and its security updates from; security may be "".
+func mirrors(ctx context.Context) (archive, security string, err error) {
+	out, err := command(ctx, "", "apt-get", "indextargets", "--format", "$(LABEL)|$(REPO_URI)", "Created-By: Packages")
+	if err != nil {
+		return "", "", err
+	}
+	for line := range strings.Lines(out) {
+		switch label, uri, _ := strings.Cut(strings.TrimSpace(line), "|"); label {
+		case "Debian":
+			archive = uri
+		case "Debian-Security":
+			security = uri
+		}
+	}
+	if archive == "" {
+		return "", "", errors.New("apt knows no Debian archive here: apt-get update")
+	}
+	return archive, security, nil
 }
 
 // parts names the packages that a kernel is in today: those of its name that the package without a version depends on.

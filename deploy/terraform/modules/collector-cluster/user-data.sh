@@ -54,9 +54,10 @@ aws secretsmanager get-secret-value --secret-id '${postgres_secret}' --query Sec
 data=/var/lib/weir-node/collector
 if [ ! -e "$data" ]; then
   # All collectors are one identity: this one begins as the others did.
-  aws s3 cp --only-show-errors '${identity}' /root/identity.backup
-  collector restore --in /root/identity.backup --data "$data"
-  rm /root/identity.backup
+  backup=$(mktemp)
+  aws s3 cp --only-show-errors '${identity}' "$backup"
+  collector restore --in "$backup" --data "$data"
+  rm "$backup"
 fi
 install -d -m 0700 /var/lib/private
 ln -sfn "$data" /var/lib/private/weir-collector
