@@ -3,19 +3,18 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector"
+	"github.com/weir-ips/weir/internal/subcommand"
 )
 
 // backupCommand is `collector backup --out FILE`. The file appears once it is whole.
 func backupCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector backup", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector backup", stderr)
 	load := configFlags(fs)
 	out := fs.String("out", "", "new `file` to write; - is standard output")
 	by := fs.String("by", os.Getenv("USER"), "`person` that the audit log names")
@@ -68,8 +67,7 @@ func writeNew(path string, write func(io.Writer) error) error {
 
 // restoreCommand is `collector restore --in FILE --data DIR`.
 func restoreCommand(_ context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector restore", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector restore", stderr)
 	load := configFlags(fs)
 	in := fs.String("in", "", "`file` that collector backup has written; - is standard input")
 	if code, ok := parse(fs, args, stderr); !ok {

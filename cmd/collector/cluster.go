@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -23,8 +22,7 @@ func clusterCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 
 // clusterPrepare is `collector cluster prepare --nodes n1=host,…  --out DIR`.
 func clusterPrepare(_ context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector cluster prepare", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector cluster prepare", stderr)
 	load := configFlags(fs)
 	nodes := fs.String("nodes", "", "`hosts` of the servers, separated by commas: host, or host:port where several share one")
 	out := fs.String("out", "", "new `directory` to write to")

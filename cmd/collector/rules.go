@@ -26,8 +26,7 @@ func rulesCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 }
 
 func rulesFlags(name string, stderr io.Writer) (*flag.FlagSet, func(context.Context, collector.RulesOrder) (*collector.RulesOutcome, error)) {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags(name, stderr)
 	send := orderFlags(fs)
 	return fs, func(ctx context.Context, o collector.RulesOrder) (*collector.RulesOutcome, error) {
 		out, err := send(ctx, collector.Order{Rules: &o})

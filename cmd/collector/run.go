@@ -10,13 +10,13 @@ import (
 	"strings"
 
 	"github.com/weir-ips/weir/internal/collector"
+	"github.com/weir-ips/weir/internal/subcommand"
 	"github.com/weir-ips/weir/internal/telemetry"
 	"github.com/weir-ips/weir/web"
 )
 
 func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector run", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector run", stderr)
 	load := configFlags(fs)
 	listen := fs.String("listen", "", "`address` of console and API (api.listen)")
 	busAddr := fs.String("bus", "", "`address` that sensors connect to (bus.listen)")

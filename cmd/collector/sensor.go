@@ -26,8 +26,7 @@ func sensorCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 
 // sensorAdd is `collector sensor add ID`. The credentials are printed or, with --out, written to a new file of mode 0600.
 func sensorAdd(_ context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector sensor add ID", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector sensor add ID", stderr)
 	load := configFlags(fs)
 	out := fs.String("out", "", "new `file` to write instead of standard output; it becomes the sensor's collector.credentials")
 	var pair collector.TLS
@@ -77,8 +76,7 @@ func credentials(cfg *collector.Config, id string, pair collector.TLS) ([]byte, 
 }
 
 func sensorList(_ context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector sensor list", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector sensor list", stderr)
 	load := configFlags(fs)
 	asJSON := fs.Bool("json", false, "print a JSON array")
 	if code, ok := parse(fs, args, stderr); !ok {
@@ -113,8 +111,7 @@ func sensorList(_ context.Context, args []string, stdout, stderr io.Writer) int 
 }
 
 func sensorRemove(_ context.Context, args []string, _, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector sensor remove ID", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector sensor remove ID", stderr)
 	load := configFlags(fs)
 	id, code, ok := parseID(fs, args, stderr)
 	if !ok {

@@ -30,8 +30,7 @@ func orderFlags(fs *flag.FlagSet) (send func(ctx context.Context, o collector.Or
 
 // killCommand is `collector kill-switch on|off`.
 func killCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector kill-switch on|off", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector kill-switch on|off", stderr)
 	send := orderFlags(fs)
 	scope := fs.String("scope", "all", "`scopes` in which nothing is dropped: all, sensors or groups, separated by commas")
 	reason := fs.String("reason", "", "`why`, for those who find it on")
@@ -64,8 +63,7 @@ func neverBlockCommand(ctx context.Context, args []string, stdout, stderr io.Wri
 }
 
 func neverBlockList(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector never-block list", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector never-block list", stderr)
 	send := orderFlags(fs)
 	if code, ok := parse(fs, args, stderr); !ok {
 		return code
@@ -81,8 +79,7 @@ func neverBlockList(ctx context.Context, args []string, stdout, stderr io.Writer
 }
 
 func neverBlockAdd(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector never-block add PREFIX", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector never-block add PREFIX", stderr)
 	send := orderFlags(fs)
 	reason := fs.String("reason", "", "`why`")
 	text, code, ok := parseID(fs, args, stderr)
@@ -105,8 +102,7 @@ func neverBlockAdd(ctx context.Context, args []string, stdout, stderr io.Writer)
 }
 
 func neverBlockRemove(ctx context.Context, args []string, _, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector never-block remove PREFIX", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector never-block remove PREFIX", stderr)
 	send := orderFlags(fs)
 	text, code, ok := parseID(fs, args, stderr)
 	if !ok {
@@ -123,8 +119,7 @@ func neverBlockRemove(ctx context.Context, args []string, _, stderr io.Writer) i
 }
 
 func rollbackCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector rollback", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector rollback", stderr)
 	send := orderFlags(fs)
 	to := fs.Uint64("to", 0, "`seq` of the last verdict that is to count")
 	if code, ok := parse(fs, args, stderr); !ok {
@@ -146,8 +141,7 @@ func feedCommand(ctx context.Context, args []string, stdout, stderr io.Writer) i
 }
 
 func feedAccept(ctx context.Context, args []string, _, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector feed accept NAME", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector feed accept NAME", stderr)
 	send := orderFlags(fs)
 	name, code, ok := parseID(fs, args, stderr)
 	if !ok {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"time"
@@ -24,8 +23,7 @@ func tokenCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 
 // tokenCreate prints the token and nothing else; it is kept nowhere.
 func tokenCreate(_ context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector token create", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector token create", stderr)
 	load := configFlags(fs)
 	group := fs.String("group", "", "`group` that the sensors will be in")
 	ttl := fs.Duration("ttl", 15*time.Minute, "`time` after which it is useless")
@@ -46,8 +44,7 @@ func tokenCreate(_ context.Context, args []string, stdout, stderr io.Writer) int
 }
 
 func tokenList(_ context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector token list", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector token list", stderr)
 	load := configFlags(fs)
 	asJSON := fs.Bool("json", false, "print a JSON array")
 	if code, ok := parse(fs, args, stderr); !ok {
@@ -74,8 +71,7 @@ func tokenList(_ context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func tokenRemove(_ context.Context, args []string, _, stderr io.Writer) int {
-	fs := flag.NewFlagSet("collector token remove ID", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("collector token remove ID", stderr)
 	load := configFlags(fs)
 	id, code, ok := parseID(fs, args, stderr)
 	if !ok {

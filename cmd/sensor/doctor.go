@@ -10,12 +10,12 @@ import (
 
 	"github.com/weir-ips/weir/internal/sensor/config"
 	"github.com/weir-ips/weir/internal/sensor/doctor"
+	"github.com/weir-ips/weir/internal/subcommand"
 )
 
 // doctorCommand says whether this host is fit for a sensor: 0 when it is, 1 when something keeps it from working.
 func doctorCommand(_ context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("sensor doctor", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("sensor doctor", stderr)
 	path := fs.String("config", defaultConfig, "configuration `file`")
 	mode := fs.String("mode", "", "host, gwlb or mirror, instead of a configuration: with --interface")
 	interfaces := fs.String("interface", "", "`names` of interfaces, separated by commas: with --mode")

@@ -14,12 +14,12 @@ import (
 
 	"github.com/weir-ips/weir/internal/sensor/config"
 	"github.com/weir-ips/weir/internal/sensor/uplink"
+	"github.com/weir-ips/weir/internal/subcommand"
 )
 
 // enrollCommand gets the sensor's first certificate. What the flags leave open comes from the configuration.
 func enrollCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("sensor enroll", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("sensor enroll", stderr)
 	path := fs.String("config", "", "configuration `file` that id, url and credentials are taken from")
 	token := fs.String("token", "", "what `collector token create` printed; - reads it from standard input, so that it is in no process list")
 	url := fs.String("url", "", "`url` of the collector's bus, such as tls://collector:4222 (collector.url)")

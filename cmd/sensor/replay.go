@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -17,6 +16,7 @@ import (
 	"github.com/weir-ips/weir/internal/sensor/replay"
 	"github.com/weir-ips/weir/internal/sensor/suricatayaml"
 	"github.com/weir-ips/weir/internal/strictyaml"
+	"github.com/weir-ips/weir/internal/subcommand"
 	"github.com/weir-ips/weir/pkg/signatures"
 	"github.com/weir-ips/weir/pkg/signatures/keyword"
 	"github.com/weir-ips/weir/pkg/threshold"
@@ -36,8 +36,7 @@ type replayFlags struct {
 
 func parseReplay(args []string, stderr io.Writer) (*replayFlags, error) {
 	f := &replayFlags{workers: 1}
-	fs := flag.NewFlagSet("sensor replay", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("sensor replay", stderr)
 	fs.Usage = func() {
 		fmt.Fprintln(stderr, "usage: sensor replay --out DIR [FLAG]... CAPTURE...")
 		fs.PrintDefaults()
@@ -76,12 +75,8 @@ func appendTo(list *[]string) func(string) error {
 
 func replayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f, err := parseReplay(args, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		fmt.Fprintln(stderr, "sensor replay:", err)
-		return 2
+	if err != nil {
+		return subcommand.Refused("sensor replay", stderr, err)
 	}
 	start := time.Now()
 	o, bad, err := f.prepare(stderr)

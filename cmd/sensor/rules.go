@@ -30,8 +30,7 @@ func rulesCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 
 // rulesCheck loads rules and prints each failure as file:line:col: keyword: reason, and last the counts.
 func rulesCheck(_ context.Context, args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("sensor rules check", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("sensor rules check", stderr)
 	fs.Usage = func() {
 		fmt.Fprintln(stderr, "usage: sensor rules check [FLAG]... FILE...")
 		fs.PrintDefaults()

@@ -5,13 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"slices"
 	"time"
 
 	"github.com/weir-ips/weir/internal/sensor/replay"
+	"github.com/weir-ips/weir/internal/subcommand"
 	"github.com/weir-ips/weir/pkg/signatures"
 )
 
@@ -24,8 +24,7 @@ type profileFlags struct {
 
 func parseProfile(args []string, stderr io.Writer) (*profileFlags, error) {
 	f := &profileFlags{replayFlags: replayFlags{workers: 1}}
-	fs := flag.NewFlagSet("sensor rules profile", flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags("sensor rules profile", stderr)
 	fs.Usage = func() {
 		fmt.Fprintln(stderr, "usage: sensor rules profile --pcap CAPTURE... --rules FILE... [FLAG]...")
 		fs.PrintDefaults()
@@ -59,12 +58,8 @@ func parseProfile(args []string, stderr io.Writer) (*profileFlags, error) {
 // rulesProfile replays captures without writing records, and prints what the rules have cost.
 func rulesProfile(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f, err := parseProfile(args, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		fmt.Fprintln(stderr, "sensor rules profile:", err)
-		return 2
+	if err != nil {
+		return subcommand.Refused("sensor rules profile", stderr, err)
 	}
 	o, bad, err := f.prepare(stderr)
 	if err == nil && o.Rules == nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weir-ips/weir/internal/sensor/config"
 	"github.com/weir-ips/weir/internal/sensor/daemon"
+	"github.com/weir-ips/weir/internal/subcommand"
 	"github.com/weir-ips/weir/internal/telemetry"
 )
 
@@ -77,8 +78,7 @@ func configured(name string, args []string, stderr io.Writer, more ...func(*flag
 }
 
 func configuredBy(load func(path string) (*config.Config, error), name string, args []string, stderr io.Writer, more ...func(*flag.FlagSet)) (*config.Config, int) {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(stderr)
+	fs := subcommand.Flags(name, stderr)
 	path := fs.String("config", defaultConfig, "configuration `file`")
 	for _, add := range more {
 		add(fs)

@@ -10,6 +10,7 @@ mount -t tmpfs tmpfs /run
 mount -t bpf bpf /sys/fs/bpf
 for m in /modules/*.ko; do insmod "$m" || echo "insmod $m failed"; done
 ip link set lo up
+ulimit -l unlimited # before 5.11 programs and maps count as locked memory
 cd /tests
 while read -r name command; do
 	echo

@@ -143,18 +143,23 @@ func (m *mitigation) count(v *VerdictStatus) {
 }
 
 func (s *Server) getIncident(w http.ResponseWriter, r *http.Request) error {
-	if err := query(r).err(); err != nil {
-		return err
-	}
-	d, err := s.opt.Incidents.Get(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	a, err := s.incident(r.Context(), d)
+	a, err := s.asked(r)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, a)
+}
+
+// asked is the incident that a request's path names.
+func (s *Server) asked(r *http.Request) (incidentAnswer, error) {
+	if err := query(r).err(); err != nil {
+		return incidentAnswer{}, err
+	}
+	d, err := s.opt.Incidents.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return incidentAnswer{}, err
+	}
+	return s.incident(r.Context(), d)
 }
 
 type incidentRequest struct {

@@ -46,14 +46,7 @@ func matchText(v VerdictStatus) string {
 }
 
 func (s *Server) incidentReport(w http.ResponseWriter, r *http.Request) error {
-	if err := query(r).err(); err != nil {
-		return err
-	}
-	d, err := s.opt.Incidents.Get(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	a, err := s.incident(r.Context(), d)
+	a, err := s.asked(r)
 	if err != nil {
 		return err
 	}
@@ -63,7 +56,7 @@ func (s *Server) incidentReport(w http.ResponseWriter, r *http.Request) error {
 		Written time.Time
 		Author  string
 	}{a, s.now(), s.actor(r)}); err != nil {
-		return fmt.Errorf("report of %s: %w", d.ID, err)
+		return fmt.Errorf("report of %s: %w", a.ID, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, err = w.Write(page.Bytes())

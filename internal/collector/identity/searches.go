@@ -25,22 +25,15 @@ const maxSearches = 200 // of one person
 
 // Searches lists a person's searches and those that others share, by name.
 func (b *Book) Searches(ctx context.Context, owner string) ([]Search, error) {
-	rows, err := b.db.QueryContext(ctx, "SELECT id, owner, name, query, place, shared, created FROM searches WHERE owner = ? OR shared ORDER BY name, owner", owner)
-	if err != nil {
-		return nil, fmt.Errorf("searches: %w", err)
-	}
-	defer rows.Close()
-	all := []Search{}
-	for rows.Next() {
-		var s Search
-		var created int64
-		if err := rows.Scan(&s.ID, &s.Owner, &s.Name, &s.Query, &s.Place, &s.Shared, &created); err != nil {
-			return nil, fmt.Errorf("searches: %w", err)
-		}
-		s.CreatedAt = moment(created)
-		all = append(all, s)
-	}
-	return all, rows.Err()
+	return list(ctx, b, "searches", scanSearch,
+		"SELECT id, owner, name, query, place, shared, created FROM searches WHERE owner = ? OR shared ORDER BY name, owner", owner)
+}
+
+func scanSearch(row scanner) (s Search, err error) {
+	var created int64
+	err = row.Scan(&s.ID, &s.Owner, &s.Name, &s.Query, &s.Place, &s.Shared, &created)
+	s.CreatedAt = moment(created)
+	return s, err
 }
 
 // SaveSearch keeps s, whose ID and CreatedAt it sets; one of the same owner and name is replaced.

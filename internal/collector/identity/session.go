@@ -150,24 +150,16 @@ func (b *Book) Resume(ctx context.Context, secret string) (Principal, error) {
 
 // Sessions lists those of one person, or with name "" all, the latest used first.
 func (b *Book) Sessions(ctx context.Context, name string) ([]Session, error) {
-	rows, err := b.db.QueryContext(ctx, `SELECT id, name, kind, created, seen, expires, remote, agent FROM sessions
+	return list(ctx, b, "accounts", scanSession, `SELECT id, name, kind, created, seen, expires, remote, agent FROM sessions
 		WHERE (CAST(?1 AS TEXT) = '' OR name = ?1) AND expires > ?2 AND seen > ?3 ORDER BY seen DESC`,
 		name, b.now().UnixNano(), b.now().Add(-b.opt.Idle).UnixNano())
-	if err != nil {
-		return nil, fmt.Errorf("accounts: %w", err)
-	}
-	defer rows.Close()
-	all := []Session{}
-	for rows.Next() {
-		var s Session
-		var created, seen, expires int64
-		if err := rows.Scan(&s.ID, &s.Name, &s.Kind, &created, &seen, &expires, &s.Remote, &s.Agent); err != nil {
-			return nil, fmt.Errorf("accounts: %w", err)
-		}
-		s.CreatedAt, s.LastSeen, s.ExpiresAt = moment(created), moment(seen), moment(expires)
-		all = append(all, s)
-	}
-	return all, rows.Err()
+}
+
+func scanSession(row scanner) (s Session, err error) {
+	var created, seen, expires int64
+	err = row.Scan(&s.ID, &s.Name, &s.Kind, &created, &seen, &expires, &s.Remote, &s.Agent)
+	s.CreatedAt, s.LastSeen, s.ExpiresAt = moment(created), moment(seen), moment(expires)
+	return s, err
 }
 
 // EndSession ends the session of that id; with name only if it is that person's.

@@ -67,7 +67,7 @@ func (b *Book) CreateToken(ctx context.Context, name string, roles []Role, life 
 
 const selectTokens = "SELECT id, hash, name, owner, roles, created, expires, used, remote FROM tokens"
 
-func scanToken(row interface{ Scan(...any) error }) (t Token, hash []byte, err error) {
+func scanToken(row scanner) (t Token, hash []byte, err error) {
 	var roles string
 	var created, expires, used int64
 	err = row.Scan(&t.ID, &hash, &t.Name, &t.Owner, &roles, &created, &expires, &used, &t.Remote)
@@ -77,20 +77,8 @@ func scanToken(row interface{ Scan(...any) error }) (t Token, hash []byte, err e
 
 // Tokens lists those that are good, of one owner or with "" all, by name.
 func (b *Book) Tokens(ctx context.Context, owner string) ([]Token, error) {
-	rows, err := b.db.QueryContext(ctx, selectTokens+" WHERE expires > ?1 AND (CAST(?2 AS TEXT) = '' OR owner = ?2) ORDER BY name", b.now().UnixNano(), owner)
-	if err != nil {
-		return nil, fmt.Errorf("tokens: %w", err)
-	}
-	defer rows.Close()
-	all := []Token{}
-	for rows.Next() {
-		t, _, err := scanToken(rows)
-		if err != nil {
-			return nil, fmt.Errorf("tokens: %w", err)
-		}
-		all = append(all, t)
-	}
-	return all, rows.Err()
+	return list(ctx, b, "tokens", func(row scanner) (Token, error) { t, _, err := scanToken(row); return t, err },
+		selectTokens+" WHERE expires > ?1 AND (CAST(?2 AS TEXT) = '' OR owner = ?2) ORDER BY name", b.now().UnixNano(), owner)
 }
 
 // RevokeToken makes a token useless; with owner only if it is theirs. id may be its name.

@@ -54,7 +54,7 @@ func CheckName(name string) error {
 const selectUsers = "SELECT name, hash, roles, active, created, creator, login FROM users"
 
 // scanUser also returns the hash of the password.
-func scanUser(row interface{ Scan(...any) error }) (u User, hash string, err error) {
+func scanUser(row scanner) (u User, hash string, err error) {
 	var roles string
 	var active bool
 	var created, login int64
@@ -75,20 +75,7 @@ func scanUser(row interface{ Scan(...any) error }) (u User, hash string, err err
 
 // Users lists the accounts by name.
 func (b *Book) Users(ctx context.Context) ([]User, error) {
-	rows, err := b.db.QueryContext(ctx, selectUsers+" ORDER BY name")
-	if err != nil {
-		return nil, fmt.Errorf("accounts: %w", err)
-	}
-	defer rows.Close()
-	all := []User{}
-	for rows.Next() {
-		u, _, err := scanUser(rows)
-		if err != nil {
-			return nil, fmt.Errorf("accounts: %w", err)
-		}
-		all = append(all, u)
-	}
-	return all, rows.Err()
+	return list(ctx, b, "accounts", func(row scanner) (User, error) { u, _, err := scanUser(row); return u, err }, selectUsers+" ORDER BY name")
 }
 
 // User returns one account.
