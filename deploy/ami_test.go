@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -50,19 +51,57 @@ func TestUserDataStartsWhatThePackageBrings(t *testing.T) {
 	}
 }
 
-// TestPackerTemplateIsWellFormed lets Terraform read the template, whose language is the same.
-func TestPackerTemplateIsWellFormed(t *testing.T) {
-	terraform, err := exec.LookPath("terraform")
+// TestPackerTemplate lets Packer judge the template with the real builder, for both architectures. Debian's Packer (1.6.6) has the builder of
+// its day built in, which lacks what newer names: those lines are left out for it.
+func TestPackerTemplate(t *testing.T) {
+	packer, err := exec.LookPath("packer")
 	if err != nil {
-		t.Skip("terraform is not installed: nobody reads ami/weir.pkr.hcl here")
+		t.Skip("packer is not installed (apt-get install packer): nobody judges ami/weir.pkr.hcl here")
 	}
-	text, err := os.ReadFile("ami/weir.pkr.hcl")
-	if err != nil {
-		t.Fatal(err)
+	older := regexp.MustCompile(`(?ms)^  imds_support += "v2.0"\n|^  metadata_options \{\n.*?^  \}\n`)
+	template := text(t, "ami/weir.pkr.hcl")
+	if got := len(older.FindAllString(template, -1)); got != 2 {
+		t.Fatalf("%d settings of IMDSv2 in the template, want the image's and the builder's", got)
 	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "main.tf"), text, 0o600); err != nil {
-		t.Fatal(err)
+	for name, body := range map[string]string{"weir.pkr.hcl": older.ReplaceAllString(template, ""), "provision": text(t, "ami/provision"), "weir-sensor.deb": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := []string{"CHECKPOINT_DISABLE=1", "PACKER_NO_COLOR=1", "PACKER_CONFIG_DIR=" + dir, "PACKER_CACHE_DIR=" + dir}
+	for _, arch := range []string{"amd64", "arm64"} {
+		run(t, dir, env, packer, "validate", "-var", "package=weir-sensor.deb", "-var", "architecture="+arch, ".")
+	}
+	for _, wrong := range []string{"architecture=mips", "package=missing.deb", "ena_suport=true"} {
+		cmd := exec.Command(packer, "validate", "-var", "package=weir-sensor.deb", "-var", wrong, ".")
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+		if out, err := cmd.CombinedOutput(); err == nil {
+			t.Errorf("packer accepts %s: it judges nothing\n%s", wrong, out)
+		}
+	}
+}
+
+// TestPackerFilesAreFormatted lets Terraform read them, whose language is the same.
+func TestPackerFilesAreFormatted(t *testing.T) {
+	terraform, err := exec.LookPath("terraform")
+	if err != nil {
+		t.Skip("terraform is not installed: nobody looks at the form of ami/*.pkr.hcl here")
+	}
+	dir := t.TempDir()
+	for from, to := range map[string]string{"weir.pkr.hcl": "main.tf", "plugins.pkr.hcl": "plugins.tf"} {
+		if err := os.WriteFile(filepath.Join(dir, to), []byte(text(t, "ami/"+from)), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	run(t, dir, nil, terraform, "fmt", "-check", "-diff", ".")
+}
+
+// TestCloudInitTakesTheUserData lets cloud-init hold the example against its schema.
+func TestCloudInitTakesTheUserData(t *testing.T) {
+	cloudInit, err := exec.LookPath("cloud-init")
+	if err != nil {
+		t.Skip("cloud-init is not installed (apt-get install cloud-init): nobody judges ami/cloud-init.yaml here")
+	}
+	run(t, ".", nil, cloudInit, "schema", "--config-file", "ami/cloud-init.yaml")
 }

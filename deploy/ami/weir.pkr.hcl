@@ -1,14 +1,5 @@
 # An image with the sensor: Debian 12, the package, what first-boot needs. Build it with
-#   packer init . && packer build -var package=../../dist/weir-sensor_1.2.3-1_arm64.deb -var architecture=arm64 .
-
-packer {
-  required_plugins {
-    amazon = {
-      source  = "github.com/hashicorp/amazon"
-      version = ">= 1.3.0"
-    }
-  }
-}
+#   packer init . && packer build -var package=../../dist/weir-sensor_1.2.3-1_arm64.deb -var architecture=arm64 .   # needs AWS
 
 variable "package" {
   type        = string
