@@ -36,6 +36,7 @@ func TestConsole(t *testing.T) {
 		{"AnalystSeesBlocksAndUndoes", testAnalystSeesBlocksAndUndoes},
 		{"IncidentsKillSwitchAndSettings", testIncidentsKillSwitchAndSettings},
 		{"SignInAndRoles", testSignInAndRoles},
+		{"Approvals", testApprovals},
 		{"Captures", testCaptures},
 		{"Triage", testTriage},
 		{"PolicyRefusesInTheDialog", testPolicyRefusesInTheDialog},

@@ -33,7 +33,7 @@ type world struct {
 	sensors []*sensor
 }
 
-func startWorld(t *testing.T) *world {
+func startWorld(t *testing.T, edit ...func(*collector.Config)) *world {
 	t.Helper()
 	console, err := web.Handler()
 	if err != nil {
@@ -42,6 +42,9 @@ func startWorld(t *testing.T) *world {
 	cfg := collector.Default()
 	cfg.Data = t.TempDir()
 	cfg.API.Listen, cfg.Bus.Listen, cfg.API.User = "127.0.0.1:0", "127.0.0.1:0", "ana"
+	for _, f := range edit {
+		f(&cfg)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	log := slog.New(slog.DiscardHandler)
 	up, ended := make(chan [2]net.Addr, 1), make(chan error, 1)

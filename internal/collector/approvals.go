@@ -96,6 +96,17 @@ func (a *approvals) Add(ctx context.Context, v verdict.Verdict) (api.VerdictStat
 	})
 }
 
+// Preview also says whether v would wait for a second person, and what nobody could approve.
+func (a *approvals) Preview(ctx context.Context, v verdict.Verdict) (api.Preview, error) {
+	class := a.class(&v)
+	if class != "" {
+		v.ApprovedBy = "a second person"
+	}
+	p, err := a.governor.Preview(ctx, v)
+	p.Approval = class
+	return p, err
+}
+
 // stateProposed is a verdict that waits for a second person.
 const stateProposed = "proposed"
 

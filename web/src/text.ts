@@ -20,6 +20,27 @@ export const text = {
     needs: (role: string, who: string, has: string) => `This needs the role ${role}; ${who} has ${has}. An admin can change that in Settings.`,
   },
 
+  approvals: {
+    title: "Waiting", why: "Orders that do most harm when they are wrong need a second person. Which they are says approvals.classes in collector.yaml.",
+    state: "waits", classes: { wide: "wide prefix", private: "private addresses", long: "longer than a day", fleet: "on all sensors", allow: "lets a source through", "never-block": "never-block list", "kill-switch": "kill switch everywhere" } as Record<string, string>,
+    classWhy: {
+      wide: "It stops more addresses than one person may", private: "It stops addresses of a private network: perhaps your own", long: "It stops for more than 24 hours", fleet: "It drops on every sensor", allow: "Nothing would stop what it lets through",
+      "never-block": "It changes what nobody can block", "kill-switch": "Nothing would be dropped anywhere",
+    } as Record<string, string>,
+    kinds: { "never-block.add": (x: string) => `Never block ${x}`, "never-block.remove": (x: string) => `Let ${x} be blocked again`, "kill-switch": (x: string) => `Stop dropping: ${x === "all" ? "all sensors" : x}` } as Record<string, (x: string) => string>,
+    effect: {
+      "never-block.add": "Verdicts that stop any of it are lifted at once, and do not come back.", "never-block.remove": "People, rules, floods and feeds could block it again.", "kill-switch": "Sensors let every packet through until somebody resumes. Alerts go on.",
+    } as Record<string, string>,
+    expires: (t: string) => `forgotten in ${t}`, for: (t: string, scope: string) => `for ${t} on ${scope === "all" ? "all sensors" : scope}`, by: (who: string, at: string) => `asked for by ${who} at ${at}`, noReason: "No reason was given.",
+    asked: "asked", oneMore: "one more person must agree", elseMust: "you asked: somebody else must agree", quorumWhy: "Two people: who asks, and an approver who is somebody else. A token cannot agree.", ownWhy: "You asked for it: somebody else must agree",
+    approve: "Agree…", decline: "Decline…", withdraw: "Withdraw…", doApprove: "Agree, and put into force", doDecline: "Decline", doWithdraw: "Withdraw",
+    note: "Why", noteHint: "For the audit log",
+    agreed: (s: string) => `Agreed: ${s}`, declined: (s: string) => `Declined: ${s}`, withdrew: (s: string) => `Withdrawn: ${s}`,
+    waits: (s: string) => `Waits for a second person: ${s}`, show: "Show", needs: (c: string) => `A second person must agree: ${c}. It will wait until an approver does.`,
+    badge: (n: string) => `${n} ${n === "1" ? "order waits" : "orders wait"} for a second person`,
+    emptyTitle: "Nothing waits", empty: "When somebody orders what one person may not decide alone, it shows here with what it would hit, and an approver agrees or declines.",
+  },
+
   kill: {
     name: "Kill switch", resume: "Resume dropping",
     offWhy: "Weir drops what its verdicts and floods’ measures say. This stops all dropping at once (Shift+K).",
@@ -52,7 +73,7 @@ export const text = {
   incidents: {
     title: "Incidents", waiting: "Waiting for somebody", which: "Which incidents", see: "All incidents",
     choices: { "": "Waiting", mine: "Mine", resolved: "Resolved", all: "All" } as Record<string, string>,
-    find: "Find: title, address, person",
+    find: "Find: title or address", more: "Older incidents",
     columns: { severity: "Severity", what: "What", stages: "Stages", from: "From", to: "To", alerts: "Alerts", last: "Last", state: "State" },
     severities: { critical: "critical", high: "high", medium: "medium", low: "low" } as Record<string, string>,
     severityWhy: {
@@ -371,11 +392,12 @@ export const text = {
     suppressions: "Suppressions", noSuppressions: "Nothing is suppressed. To keep a known scanner out of the inbox, select one of its alerts and press M.",
     matched: (n: string) => `describes ${n} of the last 24 hours’ alerts`, matchedWhy: "0 may mean that it does not describe what you meant",
     show: "Show what it hides", unsuppress: (q: string) => `Stop suppressing ${q}`.trim(), unsuppressed: (q: string) => `No longer suppressing ${q}`,
-    audit: "Audit log", actor: "Who", action: "What", anyAction: "Everything", object: "Id", remote: "From", hash: "Hash (chained)",
+    audit: "Audit log", find: "Find: words that an entry holds", since: "From", until: "To", noneFound: "No entry holds all of this.", actor: "Who", action: "What", anyAction: "Everything", object: "Id", remote: "From", hash: "Hash (chained)",
     actions: {
       "verdict.add": "decided a verdict", "verdict.remove": "removed a verdict", "verdict.extend": "changed a verdict’s time", "rules.replace": "replaced the rules", "alerts.triage": "decided about alerts",
       "suppression.add": "suppressed alerts", "suppression.remove": "ended a suppression",
       "incident.change": "decided about an incident", "kill-switch": "used the kill switch", "never-block.add": "protected a prefix", "never-block.remove": "unprotected a prefix", rollback: "rolled verdicts back",
+      "approval.ask": "asked for a second person", "approval.approve": "agreed as second person", "approval.decline": "declined an order",
       "feed.accept": "accepted a feed", "rules.upload": "uploaded rules", "rules.stage": "gave rules to one sensor", "rules.promote": "gave rules to all", "rules.rollback": "took rules back", "policy.replace": "changed the policy", "feed.apply": "applied a feed", "user.add": "made an account", "user.change": "changed an account", "user.remove": "removed an account", "user.invite": "invited somebody", "user.accept": "took up an invitation", "user.password": "changed a password",
       "token.add": "made an API token", "token.remove": "revoked an API token", "session.begin": "signed in", "session.end": "signed out", "session.refuse": "was refused at sign-in",
       "enrolment-token.add": "made an enrolment token", "enrolment-token.remove": "removed an enrolment token", "search.save": "kept a search", "search.remove": "forgot a search",
@@ -430,6 +452,7 @@ export const text = {
     rollBackWhy: "Everything decided since, this verdict included, is undone: what was added goes, what was removed comes back",
     rolledBack: (removed: number, restored: number, skipped: number) => `Rolled back: ${removed} removed, ${restored} brought back${skipped ? `, ${skipped} not allowed any more` : ""}`,
     columns: { what: "Action", match: "Traffic", why: "Why, and who", where: "Carried out", hits: "Packets", hour: "Last hour", left: "Time left" },
+    which: "Which verdicts", choices: { "": "In force", waiting: "Waiting", ended: "Ended" } as Record<string, string>, noneEnded: "None has ended lately",
     find: "Find: address, reason, person", more: "Details", id: "Id", since: "Since", until: "Until", rule: "Rule", evidence: "Evidence", notOn: "Not yet on", alertsOf: "Alerts of this address",
     would: "would have stopped", wouldWhy: "This verdict observes: so many packets would have been stopped",
     extend: "Change the time", extendLabel: (m: string) => `Change the time of the verdict on ${m}`, lasts: (t: string) => `${t} from now`,
@@ -463,7 +486,7 @@ export const text = {
     covered: (n: number) => n === 1 ? "One verdict covers this already" : `${n} verdicts cover this already`,
     cancel: "Cancel",
     submit: (what: string, src: string, t: string) => `${what} ${src} for ${t}`,
-    submitAny: "Decide",
+    submitAny: "Decide", submitAsk: (what: string, src: string) => `Ask to ${what.toLowerCase()} ${src}`,
     evidence: (n: number) => n === 1 ? "One alert is kept as evidence." : `${n} alerts are kept as evidence.`,
     reasonFor: (sig: string) => `Alert: ${sig}`,
   },

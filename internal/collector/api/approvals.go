@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector/identity"
@@ -83,7 +84,27 @@ func (s *Server) mayApprove(r *http.Request, id string) error {
 	return nil
 }
 
+// maxNote bounds what somebody writes to a decision about another's order, in bytes.
+const maxNote = 500
+
+func noteOf(text string) (string, error) {
+	if text = strings.TrimSpace(text); len(text) > maxNote {
+		return "", invalid("note", fmt.Sprintf("longer than %d bytes", maxNote))
+	}
+	return text, nil
+}
+
 func (s *Server) approve(w http.ResponseWriter, r *http.Request) error {
+	var q struct {
+		Note string `json:"note"`
+	}
+	if err := readOptionalJSON(r, &q); err != nil {
+		return err
+	}
+	note, err := noteOf(q.Note)
+	if err != nil {
+		return err
+	}
 	if err := s.mayApprove(r, r.PathValue("id")); err != nil {
 		return err
 	}
@@ -91,18 +112,26 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.record(r, "approval.approve", done.ID, map[string]any{"after": done}); err != nil {
+	if err := s.record(r, "approval.approve", done.ID, map[string]any{"after": done, "note": note}); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, done)
 }
 
 func (s *Server) decline(w http.ResponseWriter, r *http.Request) error {
+	p := query(r, "note")
+	if err := p.err(); err != nil {
+		return err
+	}
+	note, err := noteOf(p.values.Get("note"))
+	if err != nil {
+		return err
+	}
 	was, err := s.opt.Approvals.Decline(r.Context(), r.PathValue("id"), s.actor(r))
 	if err != nil {
 		return err
 	}
-	if err := s.record(r, "approval.decline", was.ID, map[string]any{"before": was}); err != nil {
+	if err := s.record(r, "approval.decline", was.ID, map[string]any{"before": was, "note": note}); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -45,8 +45,10 @@ func shorten(text string) string {
 }
 
 func (s *Server) listAudit(w http.ResponseWriter, r *http.Request) error {
-	p := query(r, "actor", "action", "object", "before", "limit")
+	now := time.Now().UTC()
+	p := query(r, "actor", "action", "object", "q", "since", "until", "before", "limit")
 	f := store.AuditFilter{
+		Text: p.text("q"), Since: p.moment("since", now), Until: p.moment("until", now),
 		Actor: p.text("actor"), Action: p.text("action"), Object: p.text("object"),
 		Before: uint64(p.number("before", 1, 1<<62, 0)), Limit: int(p.number("limit", 1, store.MaxLimit, 100)),
 	}

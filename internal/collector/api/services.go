@@ -53,6 +53,7 @@ type Preview struct {
 	Duplicates    []string  `json:"duplicates"` // ids of live verdicts that already cover the match
 	Warnings      []string  `json:"warnings"`   // in words
 	Refusal       string    `json:"refusal"`    // why Add would refuse, or ""
+	Approval      string    `json:"approval"`   // class of orders that a second person must agree to, or "" where one is enough
 	ExpiresAt     time.Time `json:"expires_at"`
 	Traffic       Traffic   `json:"traffic"` // that the sensors in the scope remember
 }

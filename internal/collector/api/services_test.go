@@ -171,18 +171,24 @@ func TestWhatWaitsForASecondPerson(t *testing.T) {
 	for _, id := range []string{"p-1", "p-2"} {
 		f.house.waiting = append(f.house.waiting, Approval{ID: id, Kind: "kill-switch", Class: "kill-switch", Summary: "x", By: "bo", At: now, ExpiresAt: now.Add(time.Hour), Scopes: []string{"all"}})
 	}
+	long := strings.Repeat("x", maxNote+1)
 	for _, c := range []struct {
 		method, path string
+		body         any
 		status       int
 		want         string
 	}{
-		{"GET", "/api/v1/approvals", 200, `"id":"p-1"`},
-		{"POST", "/api/v1/approvals/p-1/approve", 200, `"by":"bo"`},
-		{"POST", "/api/v1/approvals/p-1/approve", 404, ``},
-		{"DELETE", "/api/v1/approvals/p-2", 204, ``},
-		{"GET", "/api/v1/audit?action=approval.decline", 200, `"object":"p-2"`},
+		{"GET", "/api/v1/approvals", nil, 200, `"id":"p-1"`},
+		{"POST", "/api/v1/approvals/p-1/approve", map[string]string{"note": long}, 422, `"note"`},
+		{"POST", "/api/v1/approvals/p-1/approve", map[string]string{"note": "checkout is down"}, 200, `"by":"bo"`},
+		{"POST", "/api/v1/approvals/p-1/approve", nil, 404, ``},
+		{"DELETE", "/api/v1/approvals/p-2?note=" + long, nil, 422, `"note"`},
+		{"DELETE", "/api/v1/approvals/p-2?note=not+now", nil, 204, ``},
+		{"GET", "/api/v1/audit?action=approval.decline", nil, 200, `"note":"not now"`},
+		{"GET", "/api/v1/audit?q=CHECKOUT+bo&since=1h", nil, 200, `"object":"p-1"`},
+		{"GET", "/api/v1/audit?q=checkout&until=1h", nil, 200, `{"entries":[]}`},
 	} {
-		if status, body := f.do(t, c.method, c.path, nil); status != c.status || !strings.Contains(body, c.want) {
+		if status, body := f.do(t, c.method, c.path, c.body); status != c.status || !strings.Contains(body, c.want) {
 			t.Errorf("%s %s: %d %s, want %d %s", c.method, c.path, status, body, c.status, c.want)
 		}
 	}

@@ -137,6 +137,14 @@ func readJSON(r *http.Request, into any) error {
 	return nil
 }
 
+// readOptionalJSON is readJSON where there need not be a body.
+func readOptionalJSON(r *http.Request, into any) error {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	return readJSON(r, into)
+}
+
 // jsonError names the field where the decoder does.
 func jsonError(err error) error {
 	var large *http.MaxBytesError

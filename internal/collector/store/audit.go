@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -34,8 +35,10 @@ type Entry struct {
 // AuditFilter chooses audit entries, newest first.
 type AuditFilter struct {
 	Actor, Action, Object string
-	Before                uint64 // only entries with a smaller Seq; 0 is no bound
-	Limit                 int    // 100 if 0
+	Text                  string    // words that must all occur somewhere in the entry, in whatever case
+	Since, Until          time.Time // when it was made; zero is no bound
+	Before                uint64    // only entries with a smaller Seq; 0 is no bound
+	Limit                 int       // 100 if 0
 }
 
 // The triggers keep programs from changing the past by mistake; the hashes show it when somebody does so on purpose.
@@ -68,7 +71,8 @@ type auditSQL struct {
 var sqliteAudit = auditSQL{
 	insert: "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 	list: `WHERE (?1 = '' OR actor = ?1) AND (?2 = '' OR action = ?2) AND (?3 = '' OR object = ?3) AND (?4 = 0 OR seq < ?4)
-		ORDER BY seq DESC LIMIT ?5`,
+		AND (?5 = 0 OR ts >= ?5) AND (?6 = 0 OR ts < ?6) AND NOT EXISTS (SELECT 1 FROM json_each(?7) AS word
+		WHERE instr(lower(actor || ' ' || action || ' ' || object || ' ' || remote || ' ' || detail), word.value) = 0) ORDER BY seq DESC LIMIT ?8`,
 }
 
 // Audit is the append-only record of changes. Its methods may be called from many goroutines, and in PostgreSQL from many
@@ -159,13 +163,25 @@ func (a *Audit) List(ctx context.Context, f AuditFilter) ([]Entry, error) {
 	if f.Limit <= 0 {
 		f.Limit = 100
 	}
+	words, err := json.Marshal(append([]string{}, strings.Fields(strings.ToLower(f.Text))...))
+	if err != nil {
+		return nil, fmt.Errorf("audit log: %w", err)
+	}
 	all := []Entry{}
-	err := a.each(ctx, func(e Entry, hash []byte) error {
+	err = a.each(ctx, func(e Entry, hash []byte) error {
 		e.Hash = hex.EncodeToString(hash)
 		all = append(all, e)
 		return nil
-	}, a.sql.list, f.Actor, f.Action, f.Object, int64(f.Before), min(f.Limit, MaxLimit))
+	}, a.sql.list, f.Actor, f.Action, f.Object, int64(f.Before), nanoseconds(f.Since), nanoseconds(f.Until), string(words), min(f.Limit, MaxLimit))
 	return all, err
+}
+
+// nanoseconds is t as the database has it; 0 where there is none.
+func nanoseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
 }
 
 // Verify goes through the whole log and returns ErrTampered with the first entry that does not follow from the ones before.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 )
 
 func TestAuditChain(t *testing.T) {
@@ -37,6 +38,14 @@ func TestAuditChain(t *testing.T) {
 	}
 	if len(list) != 2 || list[0].Seq != 4 || list[0].Hash != last.Hash || list[1].Actor != "ana" {
 		t.Errorf("list %+v, want entries 4 and 1", list)
+	}
+	for text, want := range map[string]int{"SCAN rules": 1, "scan": 3, "100%": 0, "ana v1": 3, "": 4} {
+		if found, err := a.List(t.Context(), AuditFilter{Text: text}); err != nil || len(found) != want {
+			t.Errorf("%q: %d entries, want %d, %v", text, len(found), want, err)
+		}
+	}
+	if late, err := a.List(t.Context(), AuditFilter{Since: last.Time, Until: last.Time.Add(time.Second)}); err != nil || len(late) != 1 || late[0].Seq != 4 {
+		t.Errorf("since the last: %+v, %v", late, err)
 	}
 	if page, err := a.List(t.Context(), AuditFilter{Before: 3, Limit: 1}); err != nil || len(page) != 1 || page[0].Seq != 2 {
 		t.Errorf("page before 3: %+v, %v", page, err)

@@ -33,7 +33,9 @@ var postgresAudit = auditSQL{
 	lock:   "LOCK TABLE audit IN EXCLUSIVE MODE",
 	insert: "INSERT INTO audit VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 	list: `WHERE ($1::text = '' OR actor = $1) AND ($2::text = '' OR action = $2) AND ($3::text = '' OR object = $3)
-		AND ($4::bigint = 0 OR seq < $4) ORDER BY seq DESC LIMIT $5`,
+		AND ($4::bigint = 0 OR seq < $4) AND ($5::bigint = 0 OR ts >= $5) AND ($6::bigint = 0 OR ts < $6)
+		AND NOT EXISTS (SELECT 1 FROM json_array_elements_text($7::json) AS word
+		WHERE position(word IN lower(concat_ws(' ', actor, action, object, remote, detail))) = 0) ORDER BY seq DESC LIMIT $8`,
 }
 
 // postgresSetup is the advisory lock that collectors starting together make the schema under.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/weir-ips/weir/internal/collector/store"
 	"github.com/weir-ips/weir/internal/collector/store/storetest"
@@ -45,6 +46,9 @@ func TestAuditInPostgres(t *testing.T) {
 	}
 	if page, err := a.List(t.Context(), store.AuditFilter{Before: 3, Limit: 1}); err != nil || len(page) != 1 || page[0].Seq != 2 || string(page[0].Detail) != `{"why": "scan"}` {
 		t.Errorf("page before 3: %+v, %v", page, err)
+	}
+	if found, err := a.List(t.Context(), store.AuditFilter{Text: "SCAN v49", Since: list[49].Time.Add(-time.Hour)}); err != nil || len(found) != 2 {
+		t.Errorf("two words: %d entries, want 2, %v", len(found), err)
 	}
 	for _, change := range []string{"UPDATE audit SET actor = 'bo' WHERE seq = 2", "DELETE FROM audit WHERE seq = 2", "TRUNCATE audit"} {
 		if _, err := store.AuditDB(a).Exec(change); err == nil {

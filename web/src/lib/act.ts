@@ -5,9 +5,9 @@ import { text } from "../text";
 import * as api from "./api";
 import { refreshVerdicts } from "./fleet";
 import { span, unspecified } from "./format";
-import { explain } from "./live";
 import { allowed } from "./session";
 import { toast, toasts } from "./toast";
+import { trying } from "./trying";
 import type { Alert, Match, Verdict, VerdictRequest } from "./types";
 
 /** What the dialog begins with; null when it is closed. */
@@ -40,28 +40,28 @@ export async function decide(v: VerdictRequest): Promise<void> {
   toast({
     about: added.id,
     text: text.toasts.added(text.toasts.doing[v.action] ?? v.action, matchText(added.match), span(v.ttl_seconds)),
-    undo: () => void quietly(async () => { await api.removeVerdict(added.id); await refreshVerdicts(); }),
+    undo: () => void trying(async () => { await api.removeVerdict(added.id); await refreshVerdicts(); }),
   });
 }
 
 /** Lets v last so many seconds from now. */
-export const extend = (v: Verdict, seconds: number) => quietly(async () => {
+export const extend = (v: Verdict, seconds: number) => trying(async () => {
   if (!allowed("responder")) return;
   const next = await api.extendVerdict(v.id, seconds);
   await refreshVerdicts();
   const had = Math.max(1, Math.round((Date.parse(v.expires_at) - Date.now()) / 1000));
-  toast({ about: next.id, text: text.toasts.extended(matchText(v.match), span(seconds)), undo: () => void quietly(async () => { await api.extendVerdict(next.id, had); await refreshVerdicts(); }) });
+  toast({ about: next.id, text: text.toasts.extended(matchText(v.match), span(seconds)), undo: () => void trying(async () => { await api.extendVerdict(next.id, had); await refreshVerdicts(); }) });
 });
 
 export async function remove(v: Verdict): Promise<void> {
   if (!allowed("responder")) return;
-  await quietly(async () => {
+  await trying(async () => {
     await api.removeVerdict(v.id);
     toasts.value = toasts.value.filter((t) => t.about !== v.id); // there is nothing left of it to undo
     await refreshVerdicts();
     toast({
       text: text.toasts.removed(matchText(v.match)),
-      undo: () => void quietly(async () => { await api.addVerdict(again(v)); await refreshVerdicts(); }),
+      undo: () => void trying(async () => { await api.addVerdict(again(v)); await refreshVerdicts(); }),
     });
   });
 }
@@ -75,12 +75,8 @@ function again(v: Verdict): VerdictRequest {
 }
 
 /** Makes the verdicts in force those before v was decided. */
-export const rollBackTo = (v: Verdict) => quietly(async () => {
+export const rollBackTo = (v: Verdict) => trying(async () => {
   const done = await api.rollback((v.seq ?? 1) - 1);
   await refreshVerdicts();
   toast({ text: text.verdicts.rolledBack(done.removed, done.restored, done.skipped) });
 });
-
-async function quietly(f: () => Promise<void>) {
-  try { await f(); } catch (e) { toast({ text: `${text.toasts.failed}: ${explain(e)}`, bad: true }); }
-}

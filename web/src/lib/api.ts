@@ -1,7 +1,7 @@
 // Requests to the collector.
 
 import { text } from "../text";
-import type { APIToken, EnrolmentToken, Feed, Incident, IncidentDetail, KillSwitch, Policy, Protected, Role, Rollout, RuleSet, SavedSearch, SensorCredential, Session, Settings, User } from "./types";
+import type { Approval, APIToken, EnrolmentToken, Feed, Incident, IncidentDetail, KillSwitch, Policy, Protected, Role, Rollout, RuleSet, SavedSearch, SensorCredential, Session, Settings, User } from "./types";
 import type { Alert, AuditEntry, Change, FieldError, Group, Page, Preview, Sensor, State, Suppression, Timeline, Traffic, Verdict, VerdictRequest } from "./types";
 
 const root = "/api/v1";
@@ -11,6 +11,11 @@ export class Problem extends Error {
   constructor(readonly status: number, message: string, readonly fields: FieldError[] = []) {
     super(message);
   }
+}
+
+/** An order that was taken, and waits until a second person agrees. */
+export class Waits extends Error {
+  constructor(readonly approval: Approval) { super(text.approvals.waits(approval.summary)); }
 }
 
 async function request(method: string, path: string, body?: unknown, signal?: AbortSignal, more?: Record<string, string>): Promise<Response> {
@@ -25,6 +30,7 @@ async function request(method: string, path: string, body?: unknown, signal?: Ab
     if (signal?.aborted) throw e;
     throw new Problem(0, text.problems.network);
   }
+  if (res.status === 202) throw new Waits(await res.json());
   if (res.ok) return res;
   if (res.status === 401) location.assign("/login");
   const p = await res.json().catch(() => ({}));
@@ -62,10 +68,13 @@ export const listSensors = async (): Promise<Sensor[]> => (await get("/sensors")
 export const preview = async (v: VerdictRequest, signal: AbortSignal): Promise<Preview> => (await request("POST", "/verdicts/preview", v, signal)).json();
 export const addVerdict = async (v: VerdictRequest): Promise<Verdict> => (await request("POST", "/verdicts", v)).json();
 export const removeVerdict = async (id: string): Promise<void> => { await request("DELETE", "/verdicts/" + encodeURIComponent(id)); };
+export const listApprovals = async (): Promise<Approval[]> => (await get("/approvals")).approvals;
+export const approve = async (id: string, note: string): Promise<Approval> => (await request("POST", `/approvals/${encodeURIComponent(id)}/approve`, { note })).json();
+export const decline = async (id: string, note: string): Promise<void> => { await request("DELETE", `/approvals/${encodeURIComponent(id)}` + queryOf({ note })); };
 export const getSession = (): Promise<Session> => get("/session");
 export const signOut = async (): Promise<void> => { await request("DELETE", "/session"); };
 export const changePassword = async (old: string, next: string): Promise<void> => { await request("PUT", "/session/password", { old, new: next }); };
-export const listIncidents = async (params: Params, signal?: AbortSignal): Promise<Incident[]> => (await get("/incidents" + queryOf(params), signal)).incidents;
+export const listIncidents = (params: Params, signal?: AbortSignal): Promise<{ incidents: Incident[]; next?: string }> => get("/incidents" + queryOf(params), signal);
 export const getIncident = (id: string, signal?: AbortSignal): Promise<IncidentDetail> => get("/incidents/" + encodeURIComponent(id), signal);
 export const changeIncident = async (id: string, body: object): Promise<IncidentDetail> => (await request("PATCH", "/incidents/" + encodeURIComponent(id), body)).json();
 export const alertsOfIncident = async (id: string, signal?: AbortSignal): Promise<Alert[]> => (await get(`/incidents/${encodeURIComponent(id)}/alerts?limit=100`, signal)).alerts;

@@ -6,6 +6,7 @@ import { sensors } from "./fleet";
 import { go, place } from "./place";
 import { fieldsOf } from "./query";
 import { toast } from "./toast";
+import { trying } from "./trying";
 import type { SavedSearch } from "./types";
 import { text } from "../text";
 
@@ -80,10 +81,6 @@ export const drop = (s: SavedSearch) => trying(async () => {
 export function recall(s: SavedSearch) {
   const p = new URLSearchParams(s.place);
   go({ view: "alerts", q: s.query, span: p.get("span") ?? "1h", group: p.get("group") ?? "", all: p.get("all") === "1", since: "", until: "", alert: "" }, "push");
-}
-
-async function trying(f: () => Promise<void>) {
-  try { await f(); } catch (e) { toast({ text: `${text.toasts.failed}: ${e instanceof Error ? e.message : e}`, bad: true }); }
 }
 
 void refreshSearches();

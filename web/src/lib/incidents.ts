@@ -9,8 +9,12 @@ import { text } from "../text";
 import type { Incident, IncidentDetail } from "./types";
 
 const most = "100";
+export const waitingStates = "open,acknowledged";
+/** How many wait: "100+" where there are more than were asked for. */
+export const waitingCount = () => unresolved.value.length + (unresolvedMore.value ? "+" : "");
 
-export const incidents = signal<Incident[] | null>(null); // latest changed first
+export const incidents = signal<Incident[] | null>(null); // that wait for somebody, latest changed first
+export const unresolvedMore = signal(""); // cursor of those beyond the latest, "" when there are none
 export const incidentProblem = signal("");
 
 /** What waits for somebody, the worst first. */
@@ -22,7 +26,9 @@ export const worstFirst = (list: Incident[]) => [...list].sort((a, b) =>
 
 export async function refreshIncidents() {
   try {
-    incidents.value = await api.listIncidents({ limit: most, brief: "true" });
+    const page = await api.listIncidents({ limit: most, brief: "true", state: waitingStates });
+    incidents.value = page.incidents;
+    unresolvedMore.value = page.next ?? "";
     incidentProblem.value = "";
   } catch (e) { incidentProblem.value = explain(e); }
 }

@@ -4,9 +4,9 @@ import { computed, signal } from "@preact/signals";
 import { text } from "../text";
 import * as api from "./api";
 import { sensors } from "./fleet";
-import { explain } from "./live";
 import { allowed } from "./session";
 import { toast, toasts } from "./toast";
+import { trying } from "./trying";
 import type { KillSwitch } from "./types";
 
 export const killSwitch = signal<KillSwitch | null>(null);
@@ -28,16 +28,12 @@ export async function setKillSwitch(scopes: string[], reason: string) {
   toast({
     about: "kill-switch",
     text: scopes.length ? text.kill.didStop(text.kill.where(scopes)) : text.kill.didResume,
-    undo: () => void quietly(async () => { killSwitch.value = await api.putKillSwitch(before?.scopes ?? [], before?.reason ?? ""); }),
+    undo: () => void trying(async () => { killSwitch.value = await api.putKillSwitch(before?.scopes ?? [], before?.reason ?? ""); }),
   });
 }
 
-export const resume = () => { if (allowed("responder")) void quietly(() => setKillSwitch([], "")); };
+export const resume = () => { if (allowed("responder")) void trying(() => setKillSwitch([], "")); };
 export const openKillSwitch = () => { if (allowed("responder")) throwing.value = true; };
-
-async function quietly(f: () => Promise<void>) {
-  try { await f(); } catch (e) { toast({ text: `${text.toasts.failed}: ${explain(e)}`, bad: true }); }
-}
 
 void refreshKillSwitch();
 setInterval(() => { if (!document.hidden) void refreshKillSwitch(); }, 3000);

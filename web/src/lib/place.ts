@@ -16,7 +16,7 @@ export interface Place {
   group: string; // "", or what alerts are summed up by: sid, src, dst
   all: boolean; // archived and suppressed alerts too
   incident: string; // id of the incident that is open
-  of: string; // which incidents: "" waiting, resolved, mine, all
+  of: string; // which incidents ("" waiting, resolved, mine, all), which verdicts ("" in force, waiting, ended)
   part: string; // of the settings
 }
 
@@ -54,7 +54,7 @@ function write(p: Place): string {
   if (p.group) q.set("group", p.group);
   if (p.all) q.set("all", "1");
   if (p.view === "incidents" && p.incident) q.set("incident", p.incident);
-  if (p.view === "incidents" && p.of) q.set("of", p.of);
+  if ((p.view === "incidents" || p.view === "verdicts") && p.of) q.set("of", p.of);
   if (p.view === "settings" && p.part) q.set("part", p.part);
   if (p.paused) q.set("paused", "1");
   return q.size ? "/?" + q : "/";

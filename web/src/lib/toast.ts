@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export interface Toast { id: number; text: string; bad?: boolean; about?: string; undo?: () => void }
+export interface Toast { id: number; text: string; bad?: boolean; about?: string; act?: string; undo?: () => void }
 export const toasts = signal<Toast[]>([]);
 let last = 0;
 

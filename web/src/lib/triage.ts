@@ -4,7 +4,8 @@ import { signal } from "@preact/signals";
 import * as api from "./api";
 import { allowed } from "./session";
 import { toast } from "./toast";
-import { alerts, hides, parsed, past, range, reread, explain } from "./live";
+import { trying } from "./trying";
+import { alerts, hides, parsed, past, range, reread } from "./live";
 import { count } from "./format";
 import { place } from "./place";
 import type { Alert, State } from "./types";
@@ -72,10 +73,6 @@ async function back(ids: string[], before: Map<string, State>) {
     }
     reread();
   });
-}
-
-export async function trying(f: () => Promise<void>) {
-  try { await f(); } catch (e) { toast({ text: `${text.toasts.failed}: ${explain(e)}`, bad: true }); }
 }
 
 export const quick = (list: Alert[], state: State) => { if (list.length && mayJudge()) void trying(() => triage(some(list), { state })); };

@@ -71,6 +71,7 @@ export interface Preview {
   duplicates: string[];
   warnings: string[];
   refusal: string;
+  approval: string; // class of orders that a second person must agree to, or ""
   traffic: {
     asked: number; answered: number; missing: string[]; seconds: number; flows: number; packets: number; bytes: number;
     established: number; long_lived: number; peers: number; at_least: boolean;
@@ -181,6 +182,12 @@ export interface IncidentDetail extends Incident {
   members: string[];
   verdicts: Verdict[];
   mitigation: { active: number; packets_dropped: number; bytes_dropped: number; would_packets: number; sensor_dropped: number; sensor_would_drop: number };
+}
+
+/** Something that one person has asked for and another must agree to. */
+export interface Approval {
+  id: string; kind: string; class: string; summary: string; by: string; at: string; expires_at: string;
+  verdict?: Verdict; prefix?: string; reason?: string; scopes?: string[]; ttl_seconds?: number;
 }
 
 export interface KillSwitch { scopes: string[]; reason?: string; by?: string; at?: string }

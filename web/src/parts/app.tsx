@@ -29,7 +29,7 @@ import { Verdicts } from "./verdicts";
 
 export function App() {
   useKeys();
-  const { view, alert, group } = place.value;
+  const { view, alert, group, of } = place.value;
   const aside = wide.value && view === "alerts";
   return (
     <>
@@ -48,8 +48,8 @@ export function App() {
             {group ? <Groups key={group} by={group} /> : <AlertList />}
           </section>
         )}
-        {(aside || (view === "verdicts" && narrow.value)) && <Verdicts />}
-        {view === "verdicts" && !narrow.value && <VerdictPage />}
+        {(aside || (view === "verdicts" && narrow.value && !of)) && <Verdicts />}
+        {view === "verdicts" && (!narrow.value || of) && <VerdictPage />}
         {(aside || (view === "sensors" && narrow.value)) && <Sensors />}
         {view === "sensors" && !narrow.value && <FleetPage />}
         {view === "incidents" && <Incidents />}

@@ -4,6 +4,7 @@ import { decide, draft as openDraft, type Draft } from "../lib/act";
 import { sensors } from "../lib/fleet";
 import { count, plain, short, span } from "../lib/format";
 import { explain } from "../lib/live";
+import { waited } from "../lib/trying";
 import type { FieldError, Preview, VerdictRequest } from "../lib/types";
 import { text } from "../text";
 import { Close, Warn } from "./icons";
@@ -37,6 +38,7 @@ export function VerdictDialog({ draft }: { draft: Draft }) {
       await decide(requestOf(f, draft));
       close();
     } catch (err) {
+      if (waited(err)) return close();
       setErrors(err instanceof Problem ? err.fields : []);
       setProblem(err instanceof Problem && err.fields.length ? "" : explain(err));
       setBusy(false);
@@ -70,12 +72,12 @@ export function VerdictDialog({ draft }: { draft: Draft }) {
             {(sensors.value ?? []).map((s) => <option key={s.id} value={s.id}>{plain(s.id)}</option>)}
           </select>
         </Field>
-        <Radius looked={looked} draft={draft} />
+        <Radius preview={looked.preview} evidence={draft.evidence.length} />
         {problem && <p class="problem" role="alert"><Warn />{problem}</p>}
         <footer>
           <button type="button" class="button" onClick={close}>{t.cancel}</button>
           <button class={"button " + (f.action === "drop" ? "danger" : "accent")} disabled={busy || !!looked.preview?.refusal}>
-            {f.src.trim() ? t.submit(text.verdicts.actions[f.action], f.src.trim(), span(f.ttl)) : t.submitAny}
+            {looked.preview?.approval ? t.submitAsk(text.verdicts.actions[f.action], f.src.trim()) : f.src.trim() ? t.submit(text.verdicts.actions[f.action], f.src.trim(), span(f.ttl)) : t.submitAny}
           </button>
         </footer>
       </form>
@@ -137,8 +139,8 @@ function usePreview(f: Form, draft: Draft): Looked {
   return got;
 }
 
-function Radius({ looked, draft }: { looked: Looked; draft: Draft }) {
-  const p = looked.preview;
+/** A verdict's blast radius. */
+export function Radius({ preview: p, evidence }: { preview: Preview | null; evidence: number }) {
   return (
     <section class="radius" aria-live="polite" data-testid="preview">
       <h3>{t.preview}</h3>
@@ -151,12 +153,13 @@ function Radius({ looked, draft }: { looked: Looked; draft: Draft }) {
           </dl>
           {p.targets.length > 0 && <p class="quiet">{t.previewTargets}: <span class="mono">{p.targets.slice(0, 5).join(", ")}{p.targets.length > 5 ? " …" : ""}</span></p>}
           {p.traffic.answered > 0 && <Traffic p={p} />}
+          {p.approval && !p.refusal && <p class="caution" data-testid="needs-approval"><Warn />{text.approvals.needs(text.approvals.classes[p.approval] ?? plain(p.approval))}</p>}
           {p.refusal && <p class="problem"><Warn />{plain(p.refusal)}</p>}
           {p.warnings.map((w) => <p key={w} class="caution"><Warn />{plain(w)}</p>)}
           {p.duplicates.length > 0 && <p class="caution"><Warn />{t.covered(p.duplicates.length)}</p>}
         </>
       )}
-      {draft.evidence.length > 0 && <p class="quiet">{t.evidence(draft.evidence.length)}</p>}
+      {evidence > 0 && <p class="quiet">{t.evidence(evidence)}</p>}
     </section>
   );
 }

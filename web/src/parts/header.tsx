@@ -1,11 +1,13 @@
 import type { ComponentType } from "preact";
 import { signal } from "@preact/signals";
+import { mine } from "../lib/approvals";
 import { active, sensors, unreachable } from "../lib/fleet";
-import { unresolved } from "../lib/incidents";
+import { unresolved, unresolvedMore } from "../lib/incidents";
 import { connection, past, rate } from "../lib/live";
 import { count, short } from "../lib/format";
 import { allViews, go, place, type View } from "../lib/place";
 import { theme, toggleTheme } from "../lib/screen";
+import { show } from "../lib/views";
 import { text } from "../text";
 import { Account } from "./account";
 import { keysOpen } from "./keys";
@@ -18,8 +20,9 @@ const thumbs: View[] = ["overview", "incidents", "alerts", "verdicts"]; // on a 
 function badge(v: View): { text: string; why: string; bad?: boolean } | null {
   if (v === "incidents" && unresolved.value.length) {
     const open = unresolved.value.filter((i) => i.state === "open").length;
-    return open ? { text: count(open), why: text.incidents.openWhy, bad: unresolved.value.some((i) => i.state === "open" && (i.severity === "critical" || i.severity === "high")) } : null;
+    return open ? { text: count(open) + (unresolvedMore.value ? "+" : ""), why: text.incidents.openWhy, bad: unresolved.value.some((i) => i.state === "open" && (i.severity === "critical" || i.severity === "high")) } : null;
   }
+  if (v === "verdicts" && mine.value.length) return { text: count(mine.value.length), why: text.approvals.badge(count(mine.value.length)), bad: true };
   if (v === "verdicts" && active.value.length) return { text: count(active.value.length), why: text.tiles.verdictsWhy };
   if (v === "sensors") {
     const ill = (sensors.value ?? []).filter((s) => s.state !== "ok").length;
@@ -28,12 +31,12 @@ function badge(v: View): { text: string; why: string; bad?: boolean } | null {
   return null;
 }
 
-const show = (view: View) => { moreOpen.value = false; go({ view, incident: "", part: "" }, "push"); };
+const open = (view: View) => { moreOpen.value = false; show(view); };
 
 function Tab({ v }: { v: View }) {
   const Icon = drawn[v], b = badge(v);
   return (
-    <button class="tab" data-view={v} title={text.views[v]} aria-current={place.value.view === v ? "page" : undefined} onClick={() => show(v)}>
+    <button class="tab" data-view={v} title={text.views[v]} aria-current={place.value.view === v ? "page" : undefined} onClick={() => open(v)}>
       <Icon /><span>{text.views[v]}</span>{b && <span class={"badge " + (b.bad ? "bad" : "")} title={b.why}>{b.text}</span>}
     </button>
   );

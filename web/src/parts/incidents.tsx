@@ -1,8 +1,8 @@
 import { useEffect, useState } from "preact/hooks";
-import { listIncidents } from "../lib/api";
+import { listIncidents, type Params } from "../lib/api";
 import { now } from "../lib/fleet";
 import { count, exactly, plain, span, when } from "../lib/format";
-import { incidentProblem, incidents, unresolved, worstFirst } from "../lib/incidents";
+import { incidentProblem, incidents, unresolved, unresolvedMore, waitingCount, waitingStates, worstFirst } from "../lib/incidents";
 import { explain } from "../lib/live";
 import { go, place } from "../lib/place";
 import { session } from "../lib/session";
@@ -21,34 +21,55 @@ export function Incidents() {
 
 export const openIncident = (id: string) => go({ view: "incidents", incident: id }, "push");
 
+/** What the collector is asked for, where the list at hand does not do. */
+function paramsOf(of: string, word: string): Params {
+  const params: Params = { limit: "100", brief: "true" };
+  if (of !== "all") params.state = of === "resolved" ? "resolved" : waitingStates;
+  if (of === "mine") params.assignee = session.value?.name ?? "";
+  if (/^[\d.]+\.[\d.]+$|:.*:/.test(word)) params.address = word;
+  else if (word) params.q = word;
+  return params;
+}
+
 function List() {
   const of = place.value.of;
   const [word, setWord] = useState("");
   const [found, setFound] = useState<Incident[] | null>(null); // of those that are not at hand
+  const [next, setNext] = useState("");
   const [bad, setBad] = useState("");
-  const due = incidents.value;
+  const ask = of !== "" || word !== "";
+  const due = ask ? Math.floor(now.value / 10_000) : 0;
+  const read = async (cursor: string, signal?: AbortSignal) => {
+    try {
+      const page = await listIncidents({ ...paramsOf(of, word), cursor }, signal);
+      if (signal?.aborted) return;
+      setFound((was) => (cursor ? [...(was ?? unresolved.value), ...page.incidents] : page.incidents));
+      setNext(page.next ?? "");
+      setBad("");
+    } catch (e) { if (!signal?.aborted) { setFound([]); setBad(explain(e)); } }
+  };
+  useEffect(() => { setFound(null); setNext(""); }, [of, ask]);
   useEffect(() => {
-    if (of !== "resolved" && of !== "all") { setFound(null); return; }
+    if (!ask || (found && found.length > 100)) return; // who has turned pages keeps them
     const abort = new AbortController();
-    listIncidents({ limit: "200", brief: "true", state: of === "resolved" ? "resolved" : "" }, abort.signal).then((list) => { setFound(list); setBad(""); }, (e) => { if (!abort.signal.aborted) setBad(explain(e)); });
-    return () => abort.abort();
-  }, [of, due]);
-  const chosen = found ?? (of === "mine" ? unresolved.value.filter((i) => i.assignee === session.value?.name) : unresolved.value);
-  const w = word.toLowerCase();
-  const list = chosen.filter((i) => !w || [i.title, i.id, i.kind, i.severity, i.assignee ?? "", ...i.sources.list.map((p) => p.name), ...i.targets.list.map((p) => p.name)].some((s) => s.toLowerCase().includes(w)));
+    const timer = setTimeout(() => void read("", abort.signal), word ? 250 : 0);
+    return () => { clearTimeout(timer); abort.abort(); };
+  }, [of, word, due]);
+  const list = found ?? (ask ? [] : unresolved.value), more = found ? next : ask ? "" : unresolvedMore.value;
   return (
     <section class="column verdict-page" aria-label={t.title}>
       <header class="overview-head">
         <h1>{t.title}</h1>
         <div class="segments tall" role="group" aria-label={t.which}>
-          {choices.map((c) => <button key={c} aria-pressed={of === c} onClick={() => go({ of: c }, "push")}>{t.choices[c]}{c === "" && unresolved.value.length > 0 ? ` ${unresolved.value.length}` : ""}</button>)}
+          {choices.map((c) => <button key={c} aria-pressed={of === c} onClick={() => go({ of: c }, "push")}>{t.choices[c]}{c === "" && unresolved.value.length > 0 ? ` ${waitingCount()}` : ""}</button>)}
         </div>
-        <input class="find" aria-label={t.find} placeholder={t.find} value={word} spellcheck={false} onInput={(e) => setWord(e.currentTarget.value.trim())} />
+        <input class="find" aria-label={t.find} placeholder={t.find} value={word} spellcheck={false} onInput={(e) => { setFound(null); setWord(e.currentTarget.value.trim()); }} />
       </header>
       {(bad || incidentProblem.value) && <p class="problem" role="alert"><Warn />{bad || incidentProblem.value}</p>}
       <div class="panel scroll">
-        {incidents.value && list.length === 0 && <div class="empty"><h3>{word || of ? t.noneTitle : t.emptyTitle}</h3><p>{word || of ? t.none : t.empty}</p></div>}
+        {(ask ? found : incidents.value) && !bad && list.length === 0 && <div class="empty"><h3>{ask ? t.noneTitle : t.emptyTitle}</h3><p>{ask ? t.none : t.empty}</p></div>}
         {list.length > 0 && <IncidentTable list={found ? list : worstFirst(list)} />}
+        {more && <p class="foot"><button class="button" onClick={() => void read(more)}>{t.more}</button></p>}
       </div>
     </section>
   );

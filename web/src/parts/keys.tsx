@@ -6,6 +6,7 @@ import { openKillSwitch, throwing } from "../lib/killswitch";
 import { allowed } from "../lib/session";
 import { past } from "../lib/live";
 import { toggleTheme } from "../lib/screen";
+import { show } from "../lib/views";
 import { text } from "../text";
 import { deciding, mark, marked, quick, some, suppressing, unmark } from "../lib/triage";
 import type { Alert } from "../lib/types";
@@ -40,7 +41,7 @@ const keys: Record<string, () => void> = {
   g: () => { if (place.value.view === "alerts") go({ group: groupings[(groupings.indexOf(place.value.group) + 1) % 4], alert: "" }); },
   "/": () => { if (place.value.view === "alerts") filterInput.focus(); else { go({ view: "alerts" }, "push"); setTimeout(() => filterInput.focus()); } },
   " ": () => { if (!past.value) go({ paused: !place.value.paused }); },
-  ...Object.fromEntries(allViews.map((view, i) => [String(i + 1), () => go({ view, incident: "", part: "" }, "push")])),
+  ...Object.fromEntries(allViews.map((view, i) => [String(i + 1), () => show(view)])),
   n: newVerdict, t: toggleTheme, K: openKillSwitch,
   "?": () => { keysOpen.value = true; },
   Escape: () => (place.value.view === "incidents" ? go({ incident: "" }, "push") : marked.value.size ? unmark() : place.value.alert ? closeDetail() : choose("")),

@@ -42,7 +42,7 @@ export function KillDialog() {
   const [scope, setScope] = useState("all");
   const [reason, setReason] = useState("");
   const close = () => { throwing.value = false; };
-  const form = useSubmit(async () => { await setKillSwitch([scope], reason.trim()); close(); });
+  const form = useSubmit(async () => { await setKillSwitch([scope], reason.trim()); close(); }, close);
   const groups = [...new Set((sensors.value ?? []).map((s) => s.group).filter(Boolean))].sort();
   return (
     <FormDialog id="kill-title" title={t.title} act={t.submit(scope === "all" ? t.everywhere : scope)} danger ready={reason.trim() !== ""} form={form} close={close}>

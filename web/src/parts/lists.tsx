@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { acceptFeed, addNeverBlock, listFeeds, listNeverBlock, removeNeverBlock } from "../lib/api";
 import { count, exactly, plain, span, when } from "../lib/format";
 import { toast } from "../lib/toast";
-import { trying } from "../lib/triage";
+import { trying } from "../lib/trying";
 import type { Protected } from "../lib/types";
 import { text } from "../text";
 import { Act } from "./act";
@@ -44,7 +44,7 @@ export function NeverBlock() {
 function Add({ close, done }: { close: () => void; done: () => Promise<void> }) {
   const [prefix, setPrefix] = useState(""), [reason, setReason] = useState("");
   const l = t.lists;
-  const form = useSubmit(async () => { const x = await addNeverBlock(prefix.trim(), reason.trim()); toast({ text: l.added(prefix.trim(), x.lifted) }); close(); await done(); });
+  const form = useSubmit(async () => { const x = await addNeverBlock(prefix.trim(), reason.trim()); toast({ text: l.added(prefix.trim(), x.lifted) }); close(); await done(); }, close);
   return (
     <FormDialog id="protect-title" title={l.add} act={l.submit} form={form} close={close} ready={!!prefix.trim() && !!reason.trim()}>
       <p class="caution inset">{l.lifts}</p>

@@ -2,6 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "../lib/api";
 import { explain } from "../lib/live";
+import { waited } from "../lib/trying";
 import type { FieldError } from "../lib/types";
 import { text } from "../text";
 import { Close, Warn } from "./icons";
@@ -12,8 +13,8 @@ export function useModal(close: () => void) {
   return { ref, class: "dialog", onClose: close, onClick: (e: Event) => { if (e.target === ref.current) close(); } };
 }
 
-/** Runs what a form does and keeps what went wrong. */
-export function useSubmit(act: () => Promise<void>) {
+/** Runs what a form does and keeps what went wrong. An order that waits for a second person is done with: done is called. */
+export function useSubmit(act: () => Promise<void>, done?: () => void) {
   const [errors, setErrors] = useState<FieldError[]>([]);
   const [problem, setProblem] = useState("");
   const [busy, setBusy] = useState(false);
@@ -21,6 +22,7 @@ export function useSubmit(act: () => Promise<void>) {
     e.preventDefault();
     setBusy(true);
     try { await act(); setErrors([]); setProblem(""); } catch (err) {
+      if (waited(err)) { setBusy(false); done?.(); return; }
       setErrors(err instanceof Problem ? err.fields : []);
       setProblem(err instanceof Problem && err.fields.length ? "" : explain(err));
     }

@@ -3,7 +3,7 @@ import { useMemo, useState } from "preact/hooks";
 import { active, dropped, rates, sensors } from "../lib/fleet";
 import { count, plain, short, unspecified, when } from "../lib/format";
 import { overview, overviewProblem, type Overview as Data } from "../lib/now";
-import { incidents, unresolved } from "../lib/incidents";
+import { incidents, unresolved, waitingCount } from "../lib/incidents";
 import { allSpans, go, place } from "../lib/place";
 import { narrow as narrowed } from "../lib/query";
 import type { Change, Incident, Timeline, Traffic } from "../lib/types";
@@ -50,7 +50,7 @@ function Incidents() {
   if (!incidents.value) return null;
   return (
     <section class="panel overview-incidents" aria-label={text.incidents.title}>
-      <header class="panel-head"><h2>{text.incidents.waiting}{list.length > 0 && <span class="badge">{count(list.length)}</span>}</h2><span class="quiet small-note">{news(list)}</span>
+      <header class="panel-head"><h2>{text.incidents.waiting}{list.length > 0 && <span class="badge">{waitingCount()}</span>}</h2><span class="quiet small-note">{news(list)}</span>
         <button class="button ghost small" onClick={() => go({ view: "incidents", incident: "", of: "" }, "push")}>{text.incidents.see}</button></header>
       {list.length === 0 ? <p class="quiet rank-none">{text.incidents.calm}</p> : <IncidentTable list={list.slice(0, 6)} />}
     </section>

@@ -4,7 +4,7 @@ import { now } from "../lib/fleet";
 import { exactly, plain, span, when } from "../lib/format";
 import { may, session } from "../lib/session";
 import { toast } from "../lib/toast";
-import { trying } from "../lib/triage";
+import { trying } from "../lib/trying";
 import type { Role, User } from "../lib/types";
 import { text } from "../text";
 import { Sure } from "./act";

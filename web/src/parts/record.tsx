@@ -6,7 +6,7 @@ import { now } from "../lib/fleet";
 import { explain, reread } from "../lib/live";
 import { go } from "../lib/place";
 import { refusal } from "../lib/session";
-import { trying } from "../lib/triage";
+import { trying } from "../lib/trying";
 import type { AuditEntry, Suppression } from "../lib/types";
 import { text } from "../text";
 import { Act } from "./act";
@@ -48,13 +48,13 @@ function Suppressions() {
 const page = 100;
 
 function Audit() {
-  const [filter, setFilter] = useState({ actor: "", action: "", object: "" });
+  const [filter, setFilter] = useState({ q: "", actor: "", action: "", object: "", since: "", until: "" });
   const [list, setList] = useState<AuditEntry[] | null>(null);
   const [more, setMore] = useState(false);
   const [bad, setBad] = useState("");
   const read = async (before: AuditEntry[], signal?: AbortSignal) => {
     try {
-      const got = await audit({ ...filter, limit: String(page), before: before.length ? String(before[before.length - 1].seq) : "" }, signal);
+      const got = await audit({ ...filter, since: moment(filter.since), until: moment(filter.until), limit: String(page), before: before.length ? String(before[before.length - 1].seq) : "" }, signal);
       if (signal?.aborted) return;
       setList([...before, ...got]);
       setMore(got.length === page);
@@ -66,27 +66,38 @@ function Audit() {
     const timer = setTimeout(() => void read([], abort.signal), list ? 250 : 0);
     return () => { clearTimeout(timer); abort.abort(); };
   }, [JSON.stringify(filter)]);
-  const box = (key: "actor" | "object", label: string) => (
-    <label class="search short"><Search /><input aria-label={label} placeholder={label} value={filter[key]} spellcheck={false} autocomplete="off" onInput={(e) => setFilter({ ...filter, [key]: e.currentTarget.value.trim() })} /></label>
+  const box = (key: "q" | "actor" | "object", label: string) => (
+    <label class={"search " + (key === "q" ? "" : "short")}><Search /><input aria-label={label} placeholder={label} value={filter[key]} spellcheck={false} autocomplete="off" onInput={(e) => setFilter({ ...filter, [key]: key === "q" ? e.currentTarget.value : e.currentTarget.value.trim() })} /></label>
   );
+  const time = (key: "since" | "until", label: string) => (
+    <label class="search when"><span class="quiet">{label}</span><input type="datetime-local" aria-label={label} value={filter[key]} onInput={(e) => setFilter({ ...filter, [key]: e.currentTarget.value })} /></label>
+  );
+  const filtered = Object.values(filter).some(Boolean);
   return (
     <section class="panel audit" aria-label={t.audit}>
       <header class="panel-head"><h2>{t.audit}</h2></header>
       <div class="audit-filter">
+        {box("q", t.find)}
         {box("actor", t.actor)}
         <select aria-label={t.action} value={filter.action} onChange={(e) => setFilter({ ...filter, action: e.currentTarget.value })}>
           <option value="">{t.anyAction}</option>
           {Object.entries(t.actions).map(([k, name]) => <option key={k} value={k}>{name}</option>)}
         </select>
         {box("object", t.object)}
+        {time("since", t.since)}
+        {time("until", t.until)}
+        {filtered && <button class="button ghost" onClick={() => setFilter({ q: "", actor: "", action: "", object: "", since: "", until: "" })}>{text.filter.clear}</button>}
       </div>
       {bad && <p class="problem" role="alert">{bad}</p>}
-      {list?.length === 0 && <p class="quiet rank-none">{t.noEntries}</p>}
+      {list?.length === 0 && <p class="quiet rank-none">{filtered ? t.noneFound : t.noEntries}</p>}
       <ol class="entries">{list?.map((e) => <Entry key={e.seq} e={e} />)}</ol>
       {more && <button class="button more" onClick={() => void read(list ?? [])}>{t.older}</button>}
     </section>
   );
 }
+
+/** What a field for a local time says, as the API takes it. */
+const moment = (local: string) => (local ? new Date(local).toISOString() : "");
 
 function Entry({ e }: { e: AuditEntry }) {
   return (
@@ -105,6 +116,7 @@ function Entry({ e }: { e: AuditEntry }) {
 /** What an entry is about, in a few words. */
 function summary(e: AuditEntry): string {
   const v = e.detail?.after ?? e.detail?.before;
+  if (e.action.startsWith("approval.")) return [v?.summary, e.detail?.note].filter(Boolean).join(" · ");
   if (typeof v?.match?.src === "string" && v.match.src) return `${v.match.src} · ${v.reason ?? ""}`;
   if (typeof v?.query === "string") return `${v.query} · ${v.reason ?? ""}`;
   if (e.action === "alerts.triage") return t.triaged(count(Number(e.detail?.changed ?? 0)), e.detail?.decision?.state ?? "", e.object);

@@ -3,7 +3,7 @@ import { listRollouts, promoteRollout, rollbackRollout, stageRules } from "../li
 import { sensors } from "../lib/fleet";
 import { plain, when } from "../lib/format";
 import { toast } from "../lib/toast";
-import { trying } from "../lib/triage";
+import { trying } from "../lib/trying";
 import { text } from "../text";
 import { Act } from "./act";
 import { Box } from "./incident";

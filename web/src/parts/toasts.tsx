@@ -8,7 +8,7 @@ export function Toasts() {
       {toasts.value.map((t) => (
         <div key={t.id} class={"toast " + (t.bad ? "bad" : "")}>
           <span>{t.text}</span>
-          {t.undo && <button class="button ghost small" onClick={() => { dismiss(t.id); t.undo!(); }}>{text.toasts.undo}</button>}
+          {t.undo && <button class="button ghost small" onClick={() => { dismiss(t.id); t.undo!(); }}>{t.act ?? text.toasts.undo}</button>}
           <button class="tool small" aria-label={text.toasts.dismiss} onClick={() => dismiss(t.id)}><Close /></button>
         </div>
       ))}

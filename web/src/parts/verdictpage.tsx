@@ -1,12 +1,14 @@
 import { useEffect, useState } from "preact/hooks";
 import { hitsOf } from "../lib/api";
 import { matchText, newVerdict, remove, rollBackTo } from "../lib/act";
+import { approvals } from "../lib/approvals";
 import { active, ended, now, verdicts } from "../lib/fleet";
 import { bytes, count, exactly, plain, short, span } from "../lib/format";
-import { go } from "../lib/place";
+import { go, place } from "../lib/place";
 import type { Verdict } from "../lib/types";
 import { text } from "../text";
 import { Act, Sure } from "./act";
+import { Approvals } from "./approvals";
 import { Close, Plus } from "./icons";
 import { Spark } from "./rates";
 import { Extend, Spread } from "./verdicts";
@@ -17,19 +19,26 @@ const t = text.verdicts;
 export function VerdictPage() {
   const [word, setWord] = useState("");
   const match = (v: Verdict) => [matchText(v.match), v.reason, v.created_by, v.origin, v.action, v.id, String(v.rule ?? "")].some((s) => s.toLowerCase().includes(word.toLowerCase()));
+  const of = place.value.of;
   const live = active.value.filter(match), past = ended.value.filter(match);
+  const numbers: Record<string, number> = { "": active.value.length, waiting: approvals.value?.length ?? 0, ended: 0 };
   return (
     <section class="column verdict-page" aria-label={t.title}>
       <header class="overview-head">
-        <h1>{t.title}{active.value.length > 0 && <span class="badge">{count(active.value.length)}</span>}</h1>
+        <h1>{t.title}</h1>
+        <div class="segments tall" role="group" aria-label={t.which}>
+          {["", "waiting", "ended"].map((c) => <button key={c} aria-pressed={of === c} onClick={() => go({ of: c }, "push")}>{t.choices[c]}{numbers[c] > 0 && <span class={"badge " + (c === "waiting" ? "bad" : "")}>{count(numbers[c])}</span>}</button>)}
+        </div>
         <input class="find" aria-label={t.find} placeholder={t.find} value={word} spellcheck={false} onInput={(e) => setWord(e.currentTarget.value.trim())} />
         <Act needs="responder" on={newVerdict}><Plus />{t.add}</Act>
       </header>
-      <div class="panel scroll">
+      {of === "waiting" ? <div class="scroll"><Approvals /></div> : of === "ended" ? (
+        <div class="panel scroll">{past.length ? <Table list={past} label={t.ended} /> : <div class="empty"><h3>{t.noneEnded}</h3></div>}</div>
+      ) : <div class="panel scroll">
         {verdicts.value && active.value.length === 0 && <div class="empty"><h3>{t.emptyTitle}</h3><p>{t.empty}</p></div>}
         {live.length > 0 && <Table list={live.slice(0, 500)} label={t.title} />}
         {past.length > 0 && <><h3 class="divider">{t.ended}</h3><Table list={past} label={t.ended} /></>}
-      </div>
+      </div>}
     </section>
   );
 }

@@ -1,6 +1,8 @@
+import { approvals } from "../lib/approvals";
 import { active, ended, now, verdicts } from "../lib/fleet";
 import { extend, matchText, newVerdict, remove } from "../lib/act";
 import { bytes, count, exactly, plain, span } from "../lib/format";
+import { go } from "../lib/place";
 import type { Verdict } from "../lib/types";
 import { text } from "../text";
 import { Act } from "./act";
@@ -15,6 +17,7 @@ export function Verdicts() {
         <Act needs="responder" class="button small" on={newVerdict}><Plus />{t.add}</Act>
       </header>
       <div class="scroll">
+        {approvals.value && approvals.value.length > 0 && <p class="caution inset wait-link"><Warn /><button class="plain-link" onClick={() => go({ view: "verdicts", of: "waiting", alert: "" }, "push")}>{text.approvals.badge(count(approvals.value.length))}</button></p>}
         {verdicts.value && active.value.length === 0 && <div class="empty"><h3>{t.emptyTitle}</h3><p>{t.empty}</p></div>}
         <ul class="cards">{active.value.slice(0, 500).map((v) => <VerdictCard key={v.id} v={v} />)}</ul>
         {ended.value.length > 0 && <><h3 class="divider">{t.ended}</h3><ul class="cards faded">{ended.value.map((v) => <VerdictCard key={v.id} v={v} />)}</ul></>}
