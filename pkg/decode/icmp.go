@@ -1,7 +1,5 @@
 package decode
 
-const protoIGMP = 2
-
 func (d *Decoder) icmp4(p *Packet, b []byte) {
 	if len(b) < 8 {
 		p.fail(ICMPv4PacketTooSmall)

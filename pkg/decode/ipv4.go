@@ -81,7 +81,7 @@ func (d *Decoder) transport(p *Packet, b []byte) {
 		if len(b) >= 8 {
 			p.L4, p.Payload = b[:8:8], b[8:]
 		}
-	case protoIGMP:
+	case ProtoIGMP:
 		d.igmp(p, b)
 	case ProtoIPIP:
 		p.ip4in(b)

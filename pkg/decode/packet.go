@@ -42,6 +42,7 @@ const (
 // IP protocol numbers (IANA) the path asks for by name.
 const (
 	ProtoICMP   = 1
+	ProtoIGMP   = 2
 	ProtoIPIP   = 4
 	ProtoTCP    = 6
 	ProtoUDP    = 17

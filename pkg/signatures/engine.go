@@ -259,6 +259,9 @@ func captured(x *keyword.Context) []Var {
 		}
 		if c.Scope != keyword.CaptureFlow {
 			vars = append(vars, Var{Name: c.Name, Value: v, JSON: c.Scope == keyword.CaptureContext})
+			if c.Scope == keyword.CapturePacket {
+				x.SetPacketVar(c.Name, v)
+			}
 		} else if s := x.State; s != nil {
 			s.SetVar(c.Name, v)
 		}

@@ -50,6 +50,7 @@ func header(pairs ...string) (h []http1.Header) {
 func http2Tx() *http2.Tx {
 	tx := &http2.Tx{Method: []byte("GET"), URI: []byte("/two"), RawURI: []byte("/two"), Host: []byte("h2.example"), Status: []byte("200")}
 	tx.Request.Headers = []http2.Header{{Name: []byte(":method"), Value: []byte("GET")}, {Name: []byte("user-agent"), Value: []byte("ua2")}}
+	tx.Priority, tx.HasPriority = 15, true
 	tx.Request.Frames = []http2.Frame{{Type: 1}}
 	tx.Request.Settings = []http2.Setting{{ID: 2, Value: 0}}
 	tx.Request.WindowUpdates, tx.Request.SizeUpdates = []uint32{500}, []uint64{4096}
@@ -146,7 +147,7 @@ func TestBuffers(t *testing.T) {
 		{"http.content_type", "a/b", http[c]}, {"http.content_len", "4", http[c]}, {"http.connection", "close", http[c]}, {"http.request_header", "Referer|3a| http", http[c]},
 		{"http.response_header", "Server|3a| nginx", http[s]}, {"http.request_body", "body", http[c]}, {"http.response_body", "answer", http[s]}, {"file.data", "answer", http[s]},
 		{"http.uri", "/two", h2[c]}, {"http.user_agent", "ua2", h2[c]}, {"http.header_names", "user-agent", h2[c]}, {"http.request_line", "GET /two HTTP/2", h2[c]},
-		{"http.response_line", "HTTP/2 200", h2[s]}, {"http.response_body", "answer2", h2[s]}, {"http.request_header", "user-agent|3a| ua2", h2[c]}, {"http.protocol", "HTTP/2", h2[c]},
+		{"http.response_line", "HTTP/2 200", h2[s]}, {"http.response_body", "answer2", h2[s]}, {"http.request_header", "user-agent|3a| ua2", h2[c]}, {"http.protocol", "HTTP/2", h2[c]}, {"http2.header_name", "user-agent", h2[c]},
 		{"dns.query", "www.example", name[c]}, {"dns.queries.rrname", "www.example", name[s]}, {"dns.answers.rrname", "answer", name[s]}, {"dns.authorities.rrname", "authority", name[s]},
 		{"dns.additionals.rrname", "additional", name[s]}, {"dns.response.rrname", "additional", name[s]},
 		{"tls.sni", "sni.example", hello[c]}, {"tls.cert_subject", "CN=subject", hello[s]}, {"tls.cert_issuer", "CN=issuer", hello[s]}, {"tls.cert_serial", "1B", hello[s]},
@@ -224,13 +225,16 @@ func TestIntegersOfTransactions(t *testing.T) {
 	}{
 		{"dns.opcode", "5", "4", "16", `"16" is not in 0-15`, ask},
 		{"dns.rcode", "nxdomain", "0", "x", `"x" is not a number`, answer},
-		{"dns.rrtype", "txt", "mx", "x", `"x" is not a number`, answer},
+		{"dns.rrtype", "txt", "mx, or_absent", "x", `"x" is not a number`, answer},
 		{"tls.version", "1.2", "1.3", "9.9", `"9.9" is not a number`, hello},
 		{"ssl_version", "tls1.1,tls1.2", "!tls1.2", "tls9", `"tls9" is not sslv2, sslv3, tls1.0, tls1.1, tls1.2 or tls1.3`, hello},
 		{"ssl_state", "server_hello", "!client_hello", "done", `"done" is not client_hello, server_hello, client_keyx, server_keyx or unknown`, hello},
 		{"tls.cert_chain_len", "2", ">2", "x", `"x" is not a number`, hello},
 		{"http2.frametype", "HEADERS", "data", "x", `"x" is not a number`, h2},
 		{"http2.errorcode", "CANCEL", "0", "x", `"x" is not a number`, h2},
+		{"http2.priority", ">14", "15, 1", "x", `"x" is not a number`, h2},
+		{"tls_cert_notbefore", "<1971", "1971-01<>1971-02-03T10:20", "1970-13", `"1970-13" is not a time such as 2024, 2024-05-01 or 2024-05-01T10:20:30`, hello},
+		{"tls_cert_notafter", "1970-01-01 00:00:03", ">2015", "2<>1", `"2" is not a time such as 2024, 2024-05-01 or 2024-05-01T10:20:30`, hello},
 		{"http2.window", "500", "<500", "x", `"x" is not a number`, h2},
 		{"http2.size_update", ">=4096", "<4096", "x", `"x" is not a number`, h2},
 		{"http2.settings", "SETTINGS_ENABLE_PUSH=0", "SETTINGS_ENABLE_PUSH>0", "NOTHING", `"NOTHING" is not the name of a setting`, h2},

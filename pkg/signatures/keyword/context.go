@@ -28,6 +28,8 @@ type Context struct {
 	// InStream says that the payload under inspection is the stream's and not the packet's.
 	InStream bool
 	Captured []Capture // values captured by the rule under evaluation
+	// PacketVars are the values that rules have captured of the packet so far.
+	PacketVars []Capture
 	// NewAppEvents are the flow's application-layer events that this packet has brought.
 	NewAppEvents flow.AppEventSet
 
@@ -87,7 +89,7 @@ type cached struct {
 func (c *Context) Begin(p *decode.Packet, f *flow.Flow, r flow.Result) {
 	c.Packet, c.Flow, c.Result, c.Now = p, f, r, p.Time
 	c.Tx, c.InStream, c.State, c.NewAppEvents = nil, false, nil, 0
-	c.Captured = c.Captured[:0]
+	c.Captured, c.PacketVars = c.Captured[:0], c.PacketVars[:0]
 	c.Turn(r.Dir)
 	c.Forget()
 }

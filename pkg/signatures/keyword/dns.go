@@ -98,15 +98,17 @@ func dnsAnyName(m *dns.Message, i int) ([]byte, bool) {
 	return nil, false
 }
 
-// txField is a keyword that compares an integer of a transaction, found in the steps that its source has. any reports
-// whether one of the values of the transaction holds.
+// txField is a keyword that compares the integers of a transaction, found in the steps that its source has.
 func txField(name, doc string, top uint64, names map[string]uint64, sources []valueSource) Keyword {
-	return Keyword{Name: name, Family: FamilyPacket, Arg: uintShape, Doc: doc, setup: func(c *compiler, o *syntax.Option) error {
-		t, err := parseCompare(o.Value, top, names)
+	return Keyword{Name: name, Family: FamilyPacket, Arg: multiShape, Doc: doc, setup: func(c *compiler, o *syntax.Option) error {
+		m, err := parseMulti(o.Value, top, names)
 		if err != nil {
 			return err
 		}
-		return c.values(name, sources, t.holds)
+		if m.plain() {
+			return c.values(name, sources, m.compare.holds)
+		}
+		return c.list(name, sources, m)
 	}}
 }
 
@@ -139,9 +141,7 @@ func (c *compiler) values(name string, sources []valueSource, holds func(uint64)
 				return Bytes{}, false
 			}
 			out := x.own(8)
-			for k := range out {
-				out[k] = byte(n >> (56 - 8*k))
-			}
+			putUint(out, n)
 			return Bytes{Data: out}, true
 		}})
 	}
@@ -167,7 +167,7 @@ func dnsValue(get func(m *dns.Message, i int) (uint64, bool)) (out []valueSource
 	return out
 }
 
-var dnsOpcode = txField("dns.opcode", "operation of the message", 15, nil, dnsValue(func(m *dns.Message, i int) (uint64, bool) { return uint64(m.Opcode()), i == 0 }))
+var dnsOpcode = txField("dns.opcode", "operation of the message", 15, map[string]uint64{"query": 0, "iquery": 1, "status": 2, "notify": 4, "update": 5}, dnsValue(func(m *dns.Message, i int) (uint64, bool) { return uint64(m.Opcode()), i == 0 }))
 
 var dnsRcode = txField("dns.rcode", "response code of the message", 65535, map[string]uint64{"noerror": 0, "formerr": 1, "servfail": 2, "nxdomain": 3,
 	"notimp": 4, "refused": 5, "yxdomain": 6, "yxrrset": 7, "nxrrset": 8, "notauth": 9, "notzone": 10},

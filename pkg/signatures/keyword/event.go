@@ -10,8 +10,11 @@ import (
 )
 
 var decodeEvent = Keyword{
-	Name: "decode-event", Aliases: []string{"decoder-event"}, Family: FamilyPacket, Arg: "event", Doc: "something is wrong with the packet's headers: ipv4.trunc_pkt, …",
+	Name: "decode-event", Aliases: []string{"decoder-event", "engine-event"}, Family: FamilyPacket, Arg: "event", Doc: "something is wrong with the packet's headers: ipv4.trunc_pkt, …",
 	setup: func(c *compiler, o *syntax.Option) error {
+		if rest, ok := strings.CutPrefix(o.Value, "stream."); ok && o.Name == "engine-event" {
+			return streamEvent.setup(c, &syntax.Option{Value: rest})
+		}
 		name := strings.TrimPrefix(o.Value, "decoder.")
 		e, ok := decode.EventByName(name)
 		if !ok {

@@ -23,6 +23,7 @@ type scene struct {
 	dir    app.Direction
 	state  *FlowState
 	hosts  *Hosts
+	vars   []Capture // captured of the packet by earlier rules
 	now    int64
 }
 
@@ -66,7 +67,7 @@ func countable(k *Keyword) []want {
 	switch k.Name { // no argument is wrong, or no packet tells the difference
 	case "frame":
 		return []want{miss, reject}
-	case "rawbytes", "prefilter", "replace", "bypass", "config", "tag", "threshold", "detection_filter", "fast_pattern":
+	case "rawbytes", "prefilter", "replace", "bypass", "config", "nfq_set_mark", "tag", "threshold", "detection_filter", "fast_pattern":
 		return []want{hit, reject}
 	}
 	return []want{hit, miss, reject}
@@ -148,6 +149,7 @@ func (sc *scene) matches(s *Signature) bool {
 	r := sc.result
 	r.Dir = sc.dir
 	x.Begin(&p, sc.flow, r)
+	x.PacketVars = sc.vars
 	if sc.flow != nil {
 		x.NewAppEvents = sc.flow.AppEvents
 		if x.State = sc.state; x.State == nil {

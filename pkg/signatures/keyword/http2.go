@@ -196,7 +196,8 @@ var (
 	h2ErrorCode = txField("http2.errorcode", "error code of RST_STREAM or GOAWAY", 1<<32-1, h2Errors, h2Values(func(m *http2.Message, i int) (uint64, bool) {
 		return uint64(m.ErrorCode), i == 0 && m.HasError
 	}))
-	h2Window = txField("http2.window", "increment of WINDOW_UPDATE", 1<<31-1, nil, h2Values(func(m *http2.Message, i int) (uint64, bool) {
+	h2Priority = txField("http2.priority", "weight in PRIORITY or HEADERS", 255, nil, []valueSource{h2PriorityOf(app.ToServer), h2PriorityOf(app.ToClient)})
+	h2Window   = txField("http2.window", "increment of WINDOW_UPDATE", 1<<31-1, nil, h2Values(func(m *http2.Message, i int) (uint64, bool) {
 		if i >= len(m.WindowUpdates) {
 			return 0, false
 		}
@@ -209,3 +210,25 @@ var (
 		return m.SizeUpdates[i], true
 	}))
 )
+
+func h2PriorityOf(dir app.Direction) valueSource {
+	return valueSource{app.HTTP2, dir, http2.Started, func(tx app.Tx, i int) (uint64, bool) {
+		t, ok := tx.(*http2.Tx)
+		if !ok || i > 0 || !t.HasPriority {
+			return 0, false
+		}
+		return uint64(t.Priority), true
+	}}
+}
+
+var h2HeaderName = &Buffer{Name: "http2.header_name", Multi: true, Sources: []Source{h2HeaderNames(app.ToServer), h2HeaderNames(app.ToClient)}}
+
+func h2HeaderNames(dir app.Direction) Source {
+	return Source{Proto: app.HTTP2, Dir: dir, Progress: http2.Headers, Get: func(_ *Context, tx app.Tx, i int) (Bytes, bool) {
+		t, ok := tx.(*http2.Tx)
+		if !ok || i >= len(t.Of(dir).Headers) {
+			return Bytes{}, false
+		}
+		return Bytes{Data: t.Of(dir).Headers[i].Name}, true
+	}}
+}

@@ -3,6 +3,7 @@ package keyword
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -69,8 +70,37 @@ func (k *Keyword) apply(c *compiler, o *syntax.Option) error {
 	return k.setup(c, o)
 }
 
-// unknown returns the error for a keyword that the table does not have, with the nearest name when one is near.
+// foreign says why keywords of Suricata are left out, by name or by what names begin with.
+var foreign = map[string]string{"lua": "scripts are not run", "luaxform": "scripts are not run", "geoip": "there is no database of places",
+	"flow.elephant": "rates of flows are not tracked"}
+
+// foreignProtocol returns the protocol that a keyword belongs to and that is not parsed; "" when it belongs to none.
+func foreignProtocol(name string) string {
+	head := name
+	if i := strings.IndexAny(name, "._"); i > 0 {
+		head = name[:i]
+	}
+	switch head {
+	case "cip":
+		return "enip"
+	case "sdp":
+		return "sip"
+	}
+	if slices.Contains(unparsed, head) {
+		return head
+	}
+	return ""
+}
+
+// unknown returns the error for a keyword that the table does not have: why it is left out, or the nearest name when one
+// is near.
 func unknown(name string) error {
+	if why := foreign[name]; why != "" {
+		return errors.New(why)
+	}
+	if p := foreignProtocol(name); p != "" {
+		return fmt.Errorf("is of a protocol that is not parsed: %s", p)
+	}
 	best, distance := "", 3
 	for _, k := range table {
 		for _, candidate := range append([]string{k.Name}, k.Aliases...) {

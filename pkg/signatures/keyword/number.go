@@ -187,6 +187,12 @@ func uintField(name, doc string, top uint64, get func(*Context) (uint64, bool), 
 	}}
 }
 
+// or gives the keyword another name.
+func (k Keyword) or(alias string) Keyword {
+	k.Aliases = append(k.Aliases, alias)
+	return k
+}
+
 // parseInt reads a signed decimal number in lo-hi.
 func parseInt(s string, lo, hi int) (int, error) {
 	n, err := strconv.Atoi(strings.TrimSpace(s))

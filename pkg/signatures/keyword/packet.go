@@ -28,15 +28,15 @@ var id = uintField("id", "IPv4 identification", 65535, func(x *Context) (uint64,
 
 var seq = uintField("seq", "TCP sequence number", 1<<32-1, func(x *Context) (uint64, bool) {
 	return uint64(x.Packet.Seq), isTCP(x)
-}, ofPacket)
+}, ofPacket).or("tcp.seq")
 
 var ack = uintField("ack", "TCP acknowledgement number", 1<<32-1, func(x *Context) (uint64, bool) {
 	return uint64(x.Packet.Ack), isTCP(x)
-}, ofPacket)
+}, ofPacket).or("tcp.ack")
 
 var window = uintField("tcp.window", "TCP window", 65535, func(x *Context) (uint64, bool) {
 	return uint64(x.Packet.Window), isTCP(x)
-}, ofPacket)
+}, ofPacket).or("window")
 
 var mss = uintField("tcp.mss", "TCP maximum segment size option", 65535, func(x *Context) (uint64, bool) {
 	return uint64(x.Packet.TCPOptions.MSS), isTCP(x) && x.Packet.TCPOptions.Has&decode.HasMSS != 0
@@ -127,12 +127,7 @@ var flagsKeyword = Keyword{
 			return c.numericFlags(o.Value)
 		}
 		want, ignored, _ := strings.Cut(strings.ReplaceAll(o.Value, " ", ""), ",")
-		mode := byte('=')
-		if want != "" && strings.IndexByte("+*!", want[0]) >= 0 {
-			mode, want = want[0], want[1:]
-		} else if n := len(want); n > 1 && strings.IndexByte("+*!", want[n-1]) >= 0 {
-			mode, want = want[n-1], want[:n-1]
-		}
+		mode, want := modeOf(want)
 		mask := ^uint8(0)
 		bits, err := parseFlags(want)
 		if err != nil {
@@ -149,6 +144,18 @@ var flagsKeyword = Keyword{
 		c.test(func(x *Context) bool { return isTCP(x) && flagsHold(mode, x.Packet.Flags&mask, bits) })
 		return nil
 	},
+}
+
+// modeOf takes the sign that says how flags are compared from before or behind their letters; '=' without one.
+func modeOf(arg string) (mode byte, letters string) {
+	n := len(arg)
+	switch {
+	case n > 0 && strings.IndexByte("+*!", arg[0]) >= 0:
+		return arg[0], arg[1:]
+	case n > 1 && strings.IndexByte("+*!", arg[n-1]) >= 0:
+		return arg[n-1], arg[:n-1]
+	}
+	return '=', arg
 }
 
 func (c *compiler) numericFlags(arg string) error {
@@ -193,10 +200,7 @@ func flagsHold(mode byte, have, want uint8) bool {
 var fragbits = Keyword{
 	Name: "fragbits", Family: FamilyPacket, Arg: "[+|*|!]MDR", Doc: "IPv4 flags: more fragments, don't fragment, reserved",
 	setup: func(c *compiler, o *syntax.Option) error {
-		arg, mode := o.Value, byte('=')
-		if strings.IndexByte("+*!", arg[0]) >= 0 {
-			mode, arg = arg[0], arg[1:]
-		}
+		mode, arg := modeOf(o.Value)
 		var bits uint8
 		for i := range len(arg) {
 			switch arg[i] {

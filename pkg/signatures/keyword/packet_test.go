@@ -39,6 +39,13 @@ func payload(s string) *scene {
 
 func TestIntegersOfPackets(t *testing.T) {
 	plain := ip4(nil)
+	tagged := ip4(func(p *decode.Packet) { p.VLAN, p.VLANs = [3]uint16{300, 400}, 2 })
+	igmpReport := ip4(func(p *decode.Packet) {
+		p.Proto, p.IPPayload = decode.ProtoIGMP, []byte{0x16, 0, 0xe9, 0xff, 0, 0, 0, 0}
+	})
+	call := ip4(func(p *decode.Packet) {
+		p.Payload = []byte{0x80, 0, 0, 40, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0x86, 0xa0, 0, 0, 0, 2, 0, 0, 0, 3}
+	})
 	for _, c := range []struct {
 		keyword, hit, miss, reject, err string
 		scene                           *scene
@@ -65,6 +72,12 @@ func TestIntegersOfPackets(t *testing.T) {
 		{"sctp.vtag", "9", "8", "x", `"x" is not a number`, ip4(func(p *decode.Packet) {
 			p.Proto, p.IPPayload = decode.ProtoSCTP, []byte{0, 1, 0, 2, 0, 0, 0, 9, 0, 0, 0, 0}
 		})},
+		{"tos", "x8", "!8", "256", `"256" is not in 0-255`, ip4(func(p *decode.Packet) { p.TOS = 8 })},
+		{"l3_proto", "ipv4", "ip6", "ipx", `"ipx" is not ipv4, ip4, ipv6 or ip6`, plain},
+		{"vlan.id", "300", "<300, -1", "4096", `"4096" is not in 0-4095`, tagged},
+		{"vlan.layers", "2", ">2", "4", `"4" is not in 0-3`, tagged},
+		{"igmp.type", "0x16", "0x11", "256", `"256" is not in 0-255`, igmpReport},
+		{"rpc", "100000, *, 3", "100000, 2, 4", "*, 1", `"*, 1" is not PROGRAM, VERSION, PROCEDURE`, call},
 		{"dsize", "3", "!3", "1-2", "range 1-2 is empty: the ends of a range do not belong to it", payload("abc")},
 	} {
 		try(t, c.keyword, []kase{
@@ -96,6 +109,7 @@ func TestFlags(t *testing.T) {
 	fragment := ip4(func(p *decode.Packet) { p.IPFlags = 1 })
 	try(t, "fragbits", []kase{
 		{rule: "fragbits:M;", scene: fragment, want: hit},
+		{rule: "fragbits:M+;", scene: fragment, want: hit},
 		{rule: "fragbits:!M;", scene: fragment, want: miss},
 		{rule: "fragbits:Q;", want: reject, err: `30: fragbits: 'Q' is not one of M D R`},
 	})
@@ -138,6 +152,7 @@ func TestHeaderBuffers(t *testing.T) {
 		{"icmpv6.hdr", bytes(func(p *decode.Packet) {
 			p.IPVersion, p.Proto, p.L4, p.IPPayload = 6, decode.ProtoICMPv6, []byte("."), []byte("..HIT")
 		})},
+		{"igmp.hdr", bytes(func(p *decode.Packet) { p.Proto, p.IPPayload = decode.ProtoIGMP, []byte(".....HIT") })},
 		{"ether.hdr", bytes(func(p *decode.Packet) { p.Link, p.Data = decode.LinkEthernet, []byte("...........HIT--") })},
 		{"sctp.hdr", bytes(func(p *decode.Packet) { p.Proto, p.IPPayload = decode.ProtoSCTP, []byte("......HIT...--") })},
 	} {

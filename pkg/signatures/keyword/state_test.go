@@ -92,6 +92,8 @@ func TestXbits(t *testing.T) {
 		{"xbits:set,a,track ip_src;", "xbits:isnotset,a,track ip_src;", later, hit},
 		{"hostbits:set,a,src;", "hostbits:isset,a;", later, hit},
 		{"hostbits:set,a,dst;", "hostbits:isset,a,src;", nil, miss},
+		{"hostbits:set,a,both;", "hostbits:isset,a,both;", turned, hit},
+		{"hostbits:set,a,src,30;", "hostbits:isset,a;", later, miss},
 		{"hostbits:set,a;", "xbits:isset,a,track ip_src;", nil, miss},
 	} {
 		count(map[byte]string{'x': "xbits", 'h': "hostbits"}[c.test[0]], c.want)
@@ -114,7 +116,41 @@ func TestXbits(t *testing.T) {
 		{rule: "xbits:set,a,track ip;", want: reject, err: `30: xbits: "ip" is not ip_src, ip_dst or ip_pair`},
 		{rule: "xbits:set,a;", want: reject, err: `30: xbits: "set,a" is not COMMAND, NAME, track WHAT`},
 	})
-	try(t, "hostbits", []kase{{rule: "hostbits:set,a,all;", want: reject, err: `30: hostbits: "all" is not src or dst`}})
+	try(t, "hostbits", []kase{{rule: "hostbits:set,a,all;", want: reject, err: `30: hostbits: "all" is not src, dst or both`}})
+}
+
+func TestVariables(t *testing.T) {
+	captured := []Capture{{Name: "user", Value: []byte("admin")}}
+	sc := stateful(func(s *scene) { s.vars, s.state = captured, &FlowState{Vars: captured} })
+	for _, name := range [...]string{"flowvar", "pktvar"} {
+		try(t, name, []kase{
+			{rule: name + `:user, "dmi";`, scene: sc, want: hit},
+			{rule: name + `:user,!"root";`, scene: sc, want: hit},
+			{rule: name + `:user,!"|61|dm";`, scene: sc, want: miss},
+			{rule: name + `:other,"a";`, scene: sc, want: miss},
+			{rule: name + `:user,"admin";`, scene: ip4(nil), want: miss},
+			{rule: name + `:user;`, want: reject, err: "30: " + name + `: "user" is not NAME, "pattern"`},
+		})
+	}
+	try(t, "nfq_set_mark", []kase{
+		{rule: "nfq_set_mark:0x8/0xff;", scene: sc, want: hit},
+		{rule: "nfq_set_mark:0x8;", want: reject, err: `30: nfq_set_mark: "0x8" is not MARK/MASK`},
+	})
+}
+
+// TestForeignKeywords: what is left out on purpose says why.
+func TestForeignKeywords(t *testing.T) {
+	for name, want := range map[string]string{
+		"mqtt.type": "is of a protocol that is not parsed: mqtt",
+		"krb5_x":    "is of a protocol that is not parsed: krb5",
+		"lua":       "scripts are not run",
+		"seqs":      "unknown keyword, did you mean seq?",
+		"whatever":  "unknown keyword",
+	} {
+		if err := unknown(name); err.Error() != want {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
 }
 
 func TestHostsAreBounded(t *testing.T) {

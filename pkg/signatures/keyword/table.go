@@ -14,9 +14,9 @@ func rows() []*Keyword {
 	// about the rule
 	add(msg, sid, rev, gid, classtype, priority, reference, metadata, target, noalert, alertKeyword, requires)
 	// packets
-	add(ttl, id, ipProto, ipopts, fragbits, fragoffset, sameip, seq, ack, window, mss, wscale, flagsKeyword, itype, icode, icmpID, icmpSeq,
-		icmpv6MTU, vxlanVNI, sctpVTag, dsize, streamSize, ipv4Csum, tcpv4Csum, tcpv6Csum, udpv4Csum, udpv6Csum, icmpv4Csum, icmpv6Csum, igmpCsum,
-		ipSrc, ipDst, ipv4Hdr, ipv6Hdr, tcpHdr, udpHdr, icmpv4Hdr, icmpv6Hdr, etherHdr, sctpHdr)
+	add(ttl, tos, l3Proto, vlanID, vlanLayers, id, ipProto, ipopts, fragbits, fragoffset, sameip, seq, ack, window, mss, wscale, flagsKeyword, itype, icode, icmpID, icmpSeq,
+		icmpv6MTU, igmpType, rpcKeyword, vxlanVNI, sctpVTag, dsize, streamSize, ipv4Csum, tcpv4Csum, tcpv6Csum, udpv4Csum, udpv6Csum, icmpv4Csum, icmpv6Csum, igmpCsum,
+		ipSrc, ipDst, ipv4Hdr, ipv6Hdr, tcpHdr, udpHdr, icmpv4Hdr, icmpv6Hdr, igmpHdr, etherHdr, sctpHdr)
 	// flows and events
 	add(flowKeyword, flowAge, flowPkts, flowBytesKey, flowPktsTS, flowPktsTC, flowBytesTS, flowBytesTC, appLayerProtocol, appLayerState,
 		decodeEvent, streamEvent, appLayerEvent, iprep)
@@ -28,7 +28,7 @@ func rows() []*Keyword {
 	add(dotprefix, toLowercase, toUppercase, stripWhitespace, compressWhitespace, urlDecode, headerLowercase, stripPseudoHeaders,
 		toMD5, toSHA1, toSHA256, domain, tld, xor, subslice, pcreXform, fromBase64)
 	// state
-	add(flowbits, flowint, xbits, hostbits, thresholdKeyword, detectionFilter, tag, bypass, configKeyword, filestore)
+	add(flowbits, flowint, flowvar, pktvar, xbits, hostbits, thresholdKeyword, detectionFilter, tag, bypass, configKeyword, nfqSetMark, filestore)
 	// buffers
 	add(pktData, base64Data, frame)
 	add(httpBuffers()...)
@@ -69,15 +69,16 @@ func httpBuffers() []Keyword {
 		buffer(httpResponseHeader, "one header field of the response", "http_response_header"),
 		buffer(httpRequestBody, "body of the request"), modifierOf("http_client_body", httpRequestBody),
 		buffer(httpResponseBody, "body of the response, decoded"), modifierOf("http_server_body", httpResponseBody),
-		h2FrameType, h2ErrorCode, h2Window, h2SizeUpdate, h2Settings,
+		h2FrameType, h2ErrorCode, h2Priority, h2Window, h2SizeUpdate, h2Settings,
+		buffer(h2HeaderName, "name of a field of HTTP/2"),
 	}
 }
 
 func dnsBuffers() []Keyword {
 	return []Keyword{
 		buffer(dnsQuery, "name of a question", "dns_query"),
-		buffer(dnsQueriesName, "name of a question, in queries and responses"),
-		buffer(dnsAnswersName, "name of an answer"), buffer(dnsAuthoritiesName, "name of an authority"),
+		buffer(dnsQueriesName, "name of a question, in queries and responses", "dns.query.name"),
+		buffer(dnsAnswersName, "name of an answer", "dns.answer.name"), buffer(dnsAuthoritiesName, "name of an authority"),
 		buffer(dnsAdditionalsName, "name of an additional record"), buffer(dnsResponseName, "any name of a response"),
 		dnsOpcode, dnsRcode, dnsRRType,
 	}
@@ -92,7 +93,7 @@ func tlsBuffers() []Keyword {
 		buffer(tlsFingerprint, "SHA-1 of the certificate: aa:bb:…", "tls_cert_fingerprint"), tlsLegacy("tls.fingerprint", "SHA-1 of the certificate (legacy)", tlsFingerprint),
 		buffer(tlsCerts, "a certificate of the chain, DER"), buffer(tlsAltNames, "a subject alternative name"), buffer(tlsALPN, "an application protocol of ALPN"),
 		buffer(tlsRandom, "random of the hello"), buffer(tlsRandomTime, "first four bytes of the random"), buffer(tlsRandomBytes, "the random's other 28 bytes"),
-		tlsVersion, sslVersion, sslState, tlsChainLen, tlsExpired, tlsValid,
+		tlsVersion, sslVersion, sslState, tlsChainLen, tlsNotBefore, tlsNotAfter, tlsExpired, tlsValid,
 		buffer(ja3Hash, "JA3 of the client's hello", "ja3_hash"), buffer(ja3String, "what JA3 is the hash of", "ja3_string"),
 		buffer(ja3sHash, "JA3S of the server's hello"), buffer(ja3sString, "what JA3S is the hash of"), buffer(ja4Hash, "JA4 of the client's hello", "ja4_hash"),
 	}

@@ -210,7 +210,7 @@ var tlsChainLen = txField("tls.cert_chain_len", "certificates in the server's ch
 	return uint64(len(h.Certificates)), i == 0 && len(h.Certificates) > 0
 }}})
 
-// tlsTime is tls_cert_notbefore and tls_cert_notafter: not written by any rule at hand, but simple.
+// tlsFlag is a keyword without argument about the server's certificate.
 func tlsFlag(name, doc string, holds func(t *tls.Tx, now int64) bool) Keyword {
 	return Keyword{Name: name, Family: FamilyPacket, Doc: doc, setup: func(c *compiler, _ *syntax.Option) error {
 		b := &Buffer{Name: name, Weak: true, Sources: []Source{tlsSource(app.ToClient, tls.ServerCertDone, func(x *Context, t *tls.Tx) []byte {

@@ -43,7 +43,7 @@ var xbits = Keyword{
 }
 
 var hostbits = Keyword{
-	Name: "hostbits", Family: FamilyState, Arg: "set|unset|isset|isnotset|toggle, NAME[, src|dst|both]", Doc: "a mark on an address",
+	Name: "hostbits", Family: FamilyState, Arg: "set|unset|isset|isnotset|toggle, NAME[, src|dst|both[, SECONDS]]", Doc: "a mark on an address",
 	setup: func(c *compiler, o *syntax.Option) error {
 		w := words(o.Value)
 		if w[0] == "noalert" {
@@ -59,8 +59,16 @@ var hostbits = Keyword{
 			case "src":
 			case "dst":
 				b.key = keyDst
+			case "both":
+				b.key = keyPair
 			default:
-				return fmt.Errorf("%q is not src or dst", w[2])
+				return fmt.Errorf("%q is not src, dst or both", w[2])
+			}
+		}
+		if len(w) > 3 {
+			var err error
+			if b.seconds, err = parseInt(strings.TrimPrefix(w[3], "expire"), 1, 1<<31-1); err != nil {
+				return err
 			}
 		}
 		return c.hostBit(w[0], b, &c.sig.HostBits)
