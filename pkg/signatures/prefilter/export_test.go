@@ -33,3 +33,29 @@ func Measured() string { return measured }
 
 // PieceHash is the place of a piece in the table.
 func PieceHash(b []byte) uint32 { return pieceHash(b) }
+
+// Words samples words of four bytes of traffic: every wordStep-th place.
+type Words struct {
+	all []byte
+	at  int
+}
+
+const wordStep = 4999
+
+// Add takes those of b.
+func (w *Words) Add(b []byte) {
+	for ; w.at+4 <= len(b); w.at += wordStep {
+		w.all = append(w.all, b[w.at:w.at+4]...)
+	}
+	w.at = max(w.at-len(b), 0)
+}
+
+// Sample returns what words.bin holds: as many of the words as there are samples, evenly chosen.
+func (w *Words) Sample() (out []byte) {
+	n := len(w.all) / 4
+	for i := range samples {
+		at := i * n / samples * 4
+		out = append(out, w.all[at:at+4]...)
+	}
+	return out
+}

@@ -9,7 +9,7 @@ import (
 	"github.com/weir-ips/weir/pkg/signatures/prefilter/prefiltertest"
 )
 
-var update = flag.Bool("update", false, "write rarity.bin from the captures in WEIR_DATA/suricata-verify")
+var update = flag.Bool("update", false, "write rarity.bin and words.bin from the captures in WEIR_DATA")
 
 // TestRarityTable knows that what is frequent in traffic is frequent in the table.
 func TestRarityTable(t *testing.T) {
@@ -20,6 +20,15 @@ func TestRarityTable(t *testing.T) {
 		}
 		var p prefilter.Pieces
 		if err := prefiltertest.EachPayload(dir+"/suricata-verify", 256<<10, p.Add); err != nil {
+			t.Fatal(err)
+		}
+		var w prefilter.Words
+		for _, captures := range []string{"/suricata-verify", "/pcaps"} {
+			if err := prefiltertest.EachPayload(dir+captures, 64<<10, w.Add); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile("words.bin", w.Sample(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile("rarity.bin", p.Table(), 0o644); err != nil {

@@ -50,31 +50,31 @@ func newShorts(patterns []pattern, ids []uint32, r *rarity) (all []*short) {
 		value, mask := p.window(at)
 		entries[i] = shortEntry{value, mask, id, uint32(at), uint16(min(max(at, len(p.bytes)-at), 1<<16-1))}
 	}
-	// Neighbours share a bucket: they are as long as each other, because a shorter one lets all pass in the places that it
-	// does not have, and their bytes differ little.
-	slices.SortFunc(entries, func(a, b shortEntry) int {
-		return cmp.Or(cmp.Compare(bits.Len32(a.mask), bits.Len32(b.mask)),
-			cmp.Compare(swapped(a.value), swapped(b.value)), cmp.Compare(a.pattern, b.pattern))
-	})
 	sets := min((len(entries)+shortShare-1)/shortShare, shortSets)
-	for i := range sets {
-		all = append(all, newShort(entries[i*len(entries)/sets:(i+1)*len(entries)/sets]))
+	if sets == 0 {
+		return nil
+	}
+	buckets := spread(entries, sets*8)
+	for set := range slices.Chunk(buckets, 8) {
+		all = append(all, newShort(set))
 	}
 	return all
 }
 
-func newShort(entries []shortEntry) *short {
+func newShort(buckets [][]shortEntry) *short {
 	t := &short{}
-	for i := range entries {
-		t.view.add(&entries[i], 1<<(i*8/len(entries)))
-		t.extend(&entries[i])
+	for k, entries := range buckets {
+		for i := range entries {
+			t.view.add(&entries[i], 1<<k)
+			t.extend(&entries[i])
+		}
 	}
 	for c := range 256 {
 		for k := range 4 {
 			t.view.words[c] |= uint32(^t.view.bytes[k][c]) << (8 * k)
 		}
 	}
-	t.index(entries)
+	t.index(slices.Concat(buckets...))
 	return t
 }
 
@@ -105,8 +105,6 @@ func (t *short) index(entries []shortEntry) {
 
 // list returns the list for a word, by its first two bytes, folded.
 func (t *short) list(w uint32) uint32 { return (w&0xffff | 0x2020) * mixLow >> (t.shift & 31) }
-
-func swapped(v uint32) uint32 { return v<<24 | v<<8&0xff0000 | v>>8&0xff00 | v>>24 }
 
 // add marks the bytes of e in the tables.
 func (v *shortView) add(e *shortEntry, bucket uint8) {
