@@ -49,7 +49,7 @@ bench: ## the README's figures (BENCH=dataplane|matching|pipeline|floods|collect
 
 ##@ Build what is committed
 generate: ## BPF objects, console bundle, generated reference
-	$(GO) generate ./bpf ./web ./docs/...
+	$(GO) generate ./bpf ./internal/lab ./test/bench/dataplane ./web ./docs/...
 
 release: ## reproducible static binaries for amd64 and arm64 with checksums into dist/
 	@./deploy/release

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -37,7 +38,8 @@ func (k FloodKind) String() string {
 // and a Src of some reflectors; a carpet is one with Spread; a low-rate attack one with a low Rate; Mixed sends several at once.
 type Flood struct {
 	Kind    FloodKind
-	From    *Host          // where it is sent from, out of eth0
+	From    *Host          // where it is sent from
+	Dev     string         // the interface it leaves by; "": eth0
 	Dst     netip.AddrPort // IPv4 or IPv6; the port is without meaning where there are none
 	Spread  netip.Prefix   // if valid, destinations are random within it instead of Dst's address
 	Src     netip.Prefix   // sources are random within it; invalid: the host's own address
@@ -45,7 +47,9 @@ type Flood struct {
 	Rate    int            // packets a second; 0: as fast as it can
 	On, Off time.Duration  // pulses: it sends for On, pauses for Off, and so on; 0: without a pause
 	Payload int            // bytes of UDP, ICMP, GRE or fragment payload, up to 1400
-	Seed    uint64         // the same seed sends the same packets
+	Seed    uint64         // the same seed sends the same packets; of RunLive: on the same processor
+	Outer   *Geneve        // if not nil, sent within this, as a load balancer does
+	Burst   int            // of RunLive without a Rate: packets a system call, which ends no sooner when it is no longer wanted; 0: 2^18
 }
 
 // Run floods until ctx ends or for, when not 0, that long. It returns how many packets were sent.
@@ -58,7 +62,7 @@ func (f Flood) Run(ctx context.Context, duration time.Duration) (sent uint64, er
 	if err := f.check(); err != nil {
 		return 0, err
 	}
-	s, err := openFrames(f.From.Namespace, "eth0", 0)
+	s, err := openFrames(f.From.Namespace, f.Dev, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -83,6 +87,7 @@ func (f *Flood) check() error {
 	if f.On < 0 || f.Off < 0 || f.Off > 0 && f.On == 0 {
 		return fmt.Errorf("lab: %v flood: pulses of %v and pauses of %v; a pause needs a pulse", f.Kind, f.On, f.Off)
 	}
+	f.Dev = cmp.Or(f.Dev, "eth0")
 	if !f.Spread.IsValid() {
 		f.Spread = netip.PrefixFrom(f.Dst.Addr(), f.Dst.Addr().BitLen())
 	}
@@ -113,7 +118,7 @@ func (f *Flood) pulse(ctx context.Context, s *frameSocket, rng *rand.Rand) (sent
 			return sent, nil
 		}
 		for range n {
-			out, err := s.add(f.put(s.next(), rng))
+			out, err := s.add(f.frame(s.next(), rng))
 			sent += uint64(out)
 			if err != nil {
 				return sent, err
@@ -141,6 +146,16 @@ func Mixed(ctx context.Context, duration time.Duration, floods ...Flood) (sent u
 	}
 	all.Wait()
 	return total.Load(), errors.Join(errs...)
+}
+
+// frame writes one frame as it is sent, and returns its length.
+func (f *Flood) frame(b []byte, rng *rand.Rand) int {
+	if f.Outer == nil {
+		return f.put(b, rng)
+	}
+	var inner [1600]byte
+	n := f.put(inner[:], rng)
+	return f.Outer.Wrap(b, inner[ethLen:n])
 }
 
 // put writes one frame and returns its length.

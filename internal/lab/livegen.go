@@ -2,67 +2,176 @@ package lab
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 )
 
-// LiveFlood sends floods from within the kernel: an XDP program makes each frame, and BPF_PROG_TEST_RUN in live-frame mode sends it
-// (Linux 5.18, Documentation/bpf/bpf_prog_run.rst). Several times as fast as Flood, for benchmarks; IPv4 only, SYN and UDP. The
-// other end of the cable needs an XDP program: without one its interface takes no such frames.
-type LiveFlood struct {
-	Kind    FloodKind // SYNFlood or UDPFlood
-	From    *Host     // out of its eth0
-	Dst     netip.AddrPort
-	Src     netip.Prefix // sources are random within it
-	SrcPort uint16       // 0: random
-	Rate    int          // packets a second, in bursts of a tenth of a second; 0: as fast as it can
-	Payload int          // bytes of UDP payload, up to 1400
-	Burst   int          // packets a system call; 0: 2^18, or a tenth of a second's. Each call costs 25 ms, and ends no sooner when it is no longer wanted
-	Outer   *Geneve      // if not nil, sent within this, as a load balancer does
-}
+// The engine of live floods: an XDP program fills each frame in, and BPF_PROG_TEST_RUN in live-frame mode sends it (Linux 5.18,
+// Documentation/bpf/bpf_prog_run.rst). A call costs little processor time but takes some 20 ms to end, so several are on their way.
+const (
+	liveBatch   = 64      // frames at a time; a quarter of a veth ring
+	liveChunk   = 1 << 18 // what one system call sends if nobody says otherwise
+	liveCallers = 8       // of a flood with a rate
+	liveTick    = 4 * time.Millisecond
+)
 
-// liveChunk is what one system call sends if nobody says otherwise.
-const liveChunk = 1 << 18
-
-// Run floods until ctx ends, and returns how many packets were sent.
-func (f LiveFlood) Run(ctx context.Context) (sent uint64, err error) {
-	if !f.Src.Addr().Is4() || !f.Dst.Addr().Is4() || f.Kind == ICMPFlood || f.Payload < 0 || f.Payload > 1400 {
-		return 0, fmt.Errorf("lab: live %v flood from %s to %s, %d bytes: SYN or UDP, IPv4, at most 1400 bytes expected", f.Kind, f.Src, f.Dst, f.Payload)
+// RunLive is Run by the kernel: several times as fast, well above a million packets a second on one processor, for benchmarks. The other
+// end of the cable needs an XDP program: without one its interface takes no such frames. Bytes of payload behind the first 8 are the
+// same in all packets.
+func (f Flood) RunLive(ctx context.Context, duration time.Duration) (sent uint64, err error) {
+	if err := f.check(); err != nil {
+		return 0, err
 	}
-	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "weir_flood", Type: ebpf.XDP, License: "MIT", Instructions: f.program()})
+	l, err := f.load()
 	if err != nil {
-		return 0, fmt.Errorf("lab: live flood: %w", err)
+		return 0, fmt.Errorf("lab: live %v flood: %w", f.Kind, err)
 	}
-	defer func() { err = errors.Join(err, program.Close()) }()
-	index, err := f.From.Index("eth0")
+	defer func() { err = errors.Join(err, l.objects.Close()) }()
+	if l.index, err = f.From.Index(f.Dev); err != nil {
+		return 0, err
+	}
+	lost, err := f.From.refused(f.Dev)
 	if err != nil {
 		return 0, err
 	}
-	template := f.template()
-	repeat := uint32(liveChunk)
-	if f.Rate > 0 {
-		repeat = uint32(min(max(f.Rate/10, 1), liveChunk))
+	defer func() {
+		now, fault := f.From.refused(f.Dev)
+		sent, err = sent-min(sent, now-lost), errors.Join(err, fault)
+	}()
+	if duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, duration)
+		defer cancel()
 	}
+	for {
+		n, err := f.livePulse(ctx, l)
+		sent += n
+		if err != nil {
+			return sent, fmt.Errorf("lab: live %v flood: %w", f.Kind, err)
+		}
+		if pause(ctx, f.Off); ctx.Err() != nil {
+			return sent, nil
+		}
+	}
+}
+
+// liveFlood is a program with its template.
+type liveFlood struct {
+	objects   floodObjects
+	frame     []byte
+	index     int // of the interface
+	processor int // that sends; -1: any
+}
+
+func (f *Flood) load() (*liveFlood, error) {
+	frame, plan := f.plan()
+	spec, err := loadFlood()
+	if err != nil {
+		return nil, err
+	}
+	if err := spec.Variables["plan"].Set(plan); err != nil {
+		return nil, err
+	}
+	l := &liveFlood{frame: frame, processor: -1}
+	if err := spec.LoadAndAssign(&l.objects, nil); err != nil {
+		return nil, err
+	}
+	seeds := make([]uint64, ebpf.MustPossibleCPU())
+	rng := rand.New(rand.NewPCG(f.Seed, 0x6c697665))
+	for i := range seeds {
+		seeds[i] = rng.Uint64()
+	}
+	if err := l.objects.State.Put(uint32(0), seeds); err != nil {
+		return nil, errors.Join(err, l.objects.Close())
+	}
+	return l, nil
+}
+
+// livePulse sends until ctx ends or, with pulses, for one of them.
+func (f *Flood) livePulse(ctx context.Context, l *liveFlood) (uint64, error) {
+	if f.On > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.On)
+		defer cancel()
+	}
+	if f.Rate == 0 {
+		return f.liveFast(ctx, l)
+	}
+	return f.livePaced(ctx, l)
+}
+
+// liveFast sends as fast as one processor can, one burst at least.
+func (f *Flood) liveFast(ctx context.Context, l *liveFlood) (sent uint64, err error) {
+	burst := uint32(liveChunk)
 	if f.Burst > 0 {
-		repeat = uint32(f.Burst)
+		burst = uint32(f.Burst)
 	}
-	start := time.Now()
+	for {
+		if err := l.send(f.From.Namespace, burst); err != nil {
+			return sent, err
+		}
+		if sent += uint64(burst); ctx.Err() != nil {
+			return sent, nil
+		}
+	}
+}
+
+// refused is how many frames the interface has not taken, because its peer's ring was full.
+func (n *Namespace) refused(dev string) (uint64, error) {
+	link, err := n.nl.LinkByName(dev)
+	if err != nil {
+		return 0, fmt.Errorf("lab: interface %s of %s: %w", dev, n.Host, err)
+	}
+	return link.Attrs().Statistics.TxDropped, nil
+}
+
+// livePaced sends what is due every few milliseconds, by whichever caller is free. All have one processor: two at once would overrun
+// the peer's ring, which only one of them empties.
+func (f *Flood) livePaced(ctx context.Context, l *liveFlood) (uint64, error) {
+	l.processor = runtime.NumCPU() - 1
+	var sent atomic.Uint64
+	var callers sync.WaitGroup
+	bursts, errs := make(chan uint32), make([]error, liveCallers)
+	for i := range errs {
+		callers.Go(func() {
+			for n := range bursts {
+				err := l.send(f.From.Namespace, n)
+				if err == nil {
+					sent.Add(uint64(n))
+				}
+				errs[i] = errors.Join(errs[i], err)
+			}
+		})
+	}
+	start, given := time.Now(), uint64(0)
+	tick := time.NewTicker(liveTick)
+	defer tick.Stop()
 	for ctx.Err() == nil {
-		if err := f.From.Run(func() error { return send(program, template, index, repeat) }); err != nil {
-			return sent, fmt.Errorf("lab: live flood: %w", err)
+		if due := uint64(time.Since(start).Seconds()*float64(f.Rate)) + 1; due > given {
+			select {
+			case bursts <- uint32(due - given):
+				given = due
+			case <-ctx.Done():
+			}
 		}
-		sent += uint64(repeat)
-		if f.Rate > 0 {
-			pause(ctx, time.Until(start.Add(time.Duration(float64(sent)/float64(f.Rate)*float64(time.Second)))))
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
 		}
 	}
-	return sent, nil
+	close(bursts)
+	callers.Wait()
+	return sent.Load(), errors.Join(errs...)
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -75,120 +184,154 @@ func pause(ctx context.Context, d time.Duration) {
 // xdpMd is struct xdp_md (linux/bpf.h).
 type xdpMd struct{ Data, DataEnd, DataMeta, IngressIfindex, RxQueueIndex, EgressIfindex uint32 }
 
-// send runs the program on repeat copies of the frame; it acts in the calling thread's namespace.
-func send(program *ebpf.Program, frame []byte, index int, repeat uint32) error {
-	_, err := program.Run(&ebpf.RunOptions{
-		Data: frame, Repeat: repeat, BatchSize: 64, Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES,
-		Context: &xdpMd{DataEnd: uint32(len(frame)), IngressIfindex: uint32(index)},
+// send makes so many frames leave the interface, which is one of n.
+func (l *liveFlood) send(n *Namespace, frames uint32) error {
+	return n.Run(func() error {
+		if err := onProcessor(l.processor); err != nil {
+			return err
+		}
+		_, err := l.objects.Flood.Run(&ebpf.RunOptions{
+			Data: l.frame, Repeat: frames, BatchSize: min(frames, liveBatch), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES,
+			Context: &xdpMd{DataEnd: uint32(len(l.frame)), IngressIfindex: uint32(l.index)},
+		})
+		return err
 	})
-	return err
 }
 
-// Offsets in an Ethernet frame with an IPv4 header of 20 bytes.
-const (
-	atIPID   = 18
-	atSrc    = 26
-	atSport  = 34
-	atSeqLow = 40
-)
-
-// template is the frame with source 0.0.0.0, source port 0, and all ones, which count as 0, in the two fields that make up for what
-// the program puts there: the IP id, and for TCP the lower half of the sequence number. So no checksum needs to be computed again.
-func (f LiveFlood) template() []byte {
-	proto, size := uint8(unix.IPPROTO_TCP), tcpLen+4
-	if f.Kind == UDPFlood {
-		proto, size = unix.IPPROTO_UDP, udpLen+f.Payload
+// onProcessor has the calling thread run there alone.
+func onProcessor(cpu int) error {
+	if cpu < 0 {
+		return nil
 	}
-	b := make([]byte, ethLen+ipv4Len+size)
-	h := ipHeader{src: netip.IPv4Unspecified(), dst: f.Dst.Addr(), proto: proto, ttl: 64, id: 0xffff}
-	rest := putEthernet(b, f.From.RouterMAC, f.From.MAC, unix.ETH_P_IP)
-	l4 := h.put(rest, size)[:size]
-	if f.Kind == UDPFlood {
-		putUDP(l4, 0, f.Dst.Port(), f.Payload) // no checksum
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("processor %d: %w", cpu, err)
+	}
+	return nil
+}
+
+// plan is struct plan of src/flood.bpf.c.
+type plan struct {
+	Src, SrcRandom, Dst, DstRandom [4]uint32
+	SumIP, SumL4                   uint32
+	Size, IP, Check, SportAt       uint16
+	Sport                          uint16
+	WordsAt                        [3]uint16
+	HeadAt                         uint16
+	Version, Pseudo                uint8
+}
+
+// plan returns a frame of the flood, zero in all that differs from frame to frame, and what the program needs to know of it.
+func (f *Flood) plan() ([]byte, *plan) {
+	b := make([]byte, maxFrame)
+	b = b[:f.put(b, rand.New(rand.NewPCG(f.Seed, 0)))]
+	p := &plan{IP: ethLen, Version: 4, Src: words(f.Src.Masked().Addr()), Dst: words(f.Spread.Masked().Addr()), SrcRandom: hostBits(f.Src), DstRandom: hostBits(f.Spread)}
+	l4 := ethLen + ipv4Len
+	if f.Src.Addr().Is6() {
+		p.Version, l4 = 6, ethLen+ipv6Len
+		p.Pseudo = 1
+		clear(b[ethLen+7 : ethLen+8])
+		clear(b[ethLen+8 : l4])
 	} else {
-		putSYN(l4, 0, f.Dst.Port(), 0xffff)
-		sum := h.checksum(l4)
-		l4[16], l4[17] = byte(sum>>8), byte(sum)
+		clear(b[ethLen+4 : ethLen+6])
+		b[ethLen+8] = 0
+		clear(b[ethLen+10 : l4])
 	}
-	if f.Outer == nil {
-		return b
+	f.fields(p, l4, len(b))
+	for at, size := range map[uint16]uint16{p.Check: 2, p.SportAt: 2, p.WordsAt[0]: 4, p.WordsAt[1]: 4, p.WordsAt[2]: 4, p.HeadAt: 8} {
+		if at > 0 {
+			clear(b[at : at+size])
+		}
 	}
-	wrapped := make([]byte, len(b)+encapsulation)
-	f.Outer.Wrap(wrapped, b[ethLen:])
-	return wrapped
+	p.SumIP, p.SumL4 = memorySum(b[ethLen:l4]), memorySum(b[l4:])
+	if p.Pseudo == 1 {
+		p.SumL4 += uint32(binary.LittleEndian.Uint16([]byte{0, f.protocol()})) + uint32(binary.LittleEndian.Uint16([]byte{byte((len(b) - l4) >> 8), byte(len(b) - l4)}))
+	}
+	if f.Outer != nil {
+		b = f.wrapped(p, b)
+	}
+	p.Size = uint16(len(b))
+	return b, p
 }
 
-// shift is how much farther back the packet's fields are for Outer.
-func (f LiveFlood) shift() int16 {
-	if f.Outer == nil {
-		return 0
+// fields says what else differs, and which bytes the transport checksum lies in.
+func (f *Flood) fields(p *plan, l4, size int) {
+	at := func(n int) uint16 { return uint16(l4 + n) }
+	payload := 0
+	switch f.Kind {
+	case SYNFlood, BareSYNFlood:
+		p.Pseudo, p.Check, p.SportAt, p.WordsAt[0] = 1, at(16), at(0), at(4)
+	case SYNACKFlood, ACKFlood:
+		p.Pseudo, p.Check, p.SportAt, p.WordsAt[0], p.WordsAt[1] = 1, at(16), at(0), at(4), at(8)
+	case UDPFlood:
+		p.Pseudo, p.Check, p.SportAt, payload = 1, at(6), at(0), udpLen
+	case ICMPFlood:
+		p.Check, p.WordsAt[0], payload = at(2), at(4), icmpLen
+	case GREFlood:
+		p.Pseudo, payload = 0, 4
+	case FragmentFlood:
+		if p.Pseudo = 0; p.Version == 6 {
+			p.WordsAt[0], payload = at(4), 8
+		}
 	}
-	return encapsulation
+	if payload > 0 && l4+payload+8 <= size || f.Kind == FragmentFlood {
+		p.HeadAt = at(payload)
+	}
+	p.Sport = binary.LittleEndian.Uint16([]byte{byte(f.SrcPort >> 8), byte(f.SrcPort)})
 }
 
-// program fills in source address and port, balances the checksums, and sends the frame out of where it is said to have come in.
-// One's-complement sums do not mind byte order, so the halves are added as they lie in memory.
-func (f LiveFlood) program() asm.Instructions {
-	base := f.Src.Masked().Addr().As4()
-	mask, shift := hostMask(f.Src), f.shift()
-	p := asm.Instructions{
-		asm.Mov.Reg(asm.R6, asm.R1),
-		asm.LoadMem(asm.R7, asm.R6, 0, asm.Word), // data
-		asm.LoadMem(asm.R1, asm.R6, 4, asm.Word), // data_end
-		asm.Mov.Reg(asm.R2, asm.R7),
-		asm.Add.Imm(asm.R2, atSeqLow+2+int32(shift)),
-		asm.JGT.Reg(asm.R2, asm.R1, "drop"),
-		asm.FnGetPrandomU32.Call(),
-		asm.And.Imm32(asm.R0, int32(mask)),
-		asm.Or.Imm32(asm.R0, int32(uint32(base[0])|uint32(base[1])<<8|uint32(base[2])<<16|uint32(base[3])<<24)),
-		asm.StoreMem(asm.R7, atSrc+shift, asm.R0, asm.Word),
-		asm.Mov.Reg32(asm.R8, asm.R0), // r8: sum of the address's halves
-		asm.RSh.Imm32(asm.R8, 16),
-		asm.And.Imm32(asm.R0, 0xffff),
-		asm.Add.Reg32(asm.R8, asm.R0),
+// protocol is what the pseudo header says.
+func (f *Flood) protocol() uint8 {
+	switch f.Kind {
+	case UDPFlood:
+		return unix.IPPROTO_UDP
+	case ICMPFlood:
+		return unix.IPPROTO_ICMPV6
 	}
-	p = append(p, balance(asm.R8, atIPID+shift)...)
-	if f.SrcPort == 0 {
-		p = append(p,
-			asm.FnGetPrandomU32.Call(),
-			asm.And.Imm32(asm.R0, 0xffff),
-			asm.Or.Imm32(asm.R0, 0x0004)) // in memory the high byte: port 1024 and above
-	} else {
-		p = append(p, asm.Mov.Imm32(asm.R0, int32(f.SrcPort>>8|f.SrcPort&0xff<<8)))
-	}
-	p = append(p,
-		asm.StoreMem(asm.R7, atSport+shift, asm.R0, asm.Half),
-		asm.Add.Reg32(asm.R8, asm.R0),
-	)
-	if f.Kind == SYNFlood {
-		p = append(p, balance(asm.R8, atSeqLow+shift)...)
-	}
-	return append(p,
-		asm.Mov.Imm(asm.R0, 3), // XDP_TX
-		asm.Return(),
-		asm.Mov.Imm(asm.R0, 1).WithSymbol("drop"),
-		asm.Return(),
-	)
+	return unix.IPPROTO_TCP
 }
 
-// balance stores the complement of a folded sum.
-func balance(sum asm.Register, at int16) asm.Instructions {
-	return asm.Instructions{
-		asm.Mov.Reg32(asm.R1, sum),
-		asm.RSh.Imm32(asm.R1, 16),
-		asm.And.Imm32(sum, 0xffff),
-		asm.Add.Reg32(sum, asm.R1),
-		asm.Mov.Reg32(asm.R1, sum),
-		asm.RSh.Imm32(asm.R1, 16),
-		asm.Add.Reg32(sum, asm.R1),
-		asm.Mov.Reg32(asm.R1, sum),
-		asm.Xor.Imm32(asm.R1, 0xffff),
-		asm.StoreMem(asm.R7, at, asm.R1, asm.Half),
+// wrapped puts the frame into a tunnel, and moves the fields along.
+func (f *Flood) wrapped(p *plan, b []byte) []byte {
+	out := make([]byte, len(b)+encapsulation)
+	f.Outer.Wrap(out, b[ethLen:])
+	p.IP += encapsulation
+	for _, at := range []*uint16{&p.Check, &p.SportAt, &p.WordsAt[0], &p.WordsAt[1], &p.WordsAt[2], &p.HeadAt} {
+		if *at > 0 {
+			*at += encapsulation
+		}
 	}
+	return out
 }
 
-// hostMask has the bits of an IPv4 prefix that may differ, as the address lies in memory.
-func hostMask(p netip.Prefix) uint32 {
-	m := uint32(uint64(1)<<(32-p.Bits()) - 1)
-	return m>>24 | m>>8&0xff00 | m<<8&0xff0000 | m<<24
+// words is an address as it lies in a packet, by words of a little-endian machine, as all that run the program are.
+func words(a netip.Addr) (w [4]uint32) {
+	for i, b := 0, a.AsSlice(); i*4 < len(b); i++ {
+		w[i] = binary.LittleEndian.Uint32(b[4*i:])
+	}
+	return w
+}
+
+// hostBits has the bits of a prefix's addresses that differ, laid out as words does.
+func hostBits(p netip.Prefix) (w [4]uint32) {
+	var b [16]byte
+	for bit := p.Bits(); bit < p.Addr().BitLen(); bit++ {
+		b[bit/8] |= 0x80 >> (bit % 8)
+	}
+	for i := range w {
+		w[i] = binary.LittleEndian.Uint32(b[4*i:])
+	}
+	return w
+}
+
+// memorySum adds up 16-bit words as they lie in memory: one's-complement sums do not mind byte order (RFC 1071 §2).
+func memorySum(b []byte) (s uint32) {
+	for ; len(b) >= 2; b = b[2:] {
+		s += uint32(binary.LittleEndian.Uint16(b))
+	}
+	if len(b) == 1 {
+		s += uint32(b[0])
+	}
+	return s
 }

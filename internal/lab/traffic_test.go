@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
@@ -36,37 +38,81 @@ func TestFloodFrames(t *testing.T) {
 		{FragmentFlood, "198.18.0.0/15", "10.77.2.10", "Ethernet IPv4 Fragment"},
 		{FragmentFlood, "2001:db8:bad::/48", "fd77:2::10", "Ethernet IPv6 IPv6Fragment Fragment"},
 		{GREFlood, "198.18.0.0/15", "10.77.2.10", "Ethernet IPv4 GRE"},
+		{SYNACKFlood, "2001:db8:bad::/48", "fd77:2::10", "Ethernet IPv6 TCP"},
+		{ACKFlood, "198.18.0.0/15", "10.77.2.10", "Ethernet IPv4 TCP"},
+		{ICMPFlood, "2001:db8:bad::/48", "fd77:2::10", "Ethernet IPv6 ICMPv6 ICMPv6Echo"},
+		{UDPFlood, "198.18.0.0/15", "10.77.2.0/24", "Ethernet IPv4 UDP"},
+		{SYNFlood, "2001:db8:bad::/48", "fd77:2::/120", "Ethernet IPv6 TCP"},
 	} {
-		f := Flood{Kind: tt.kind, From: h, Dst: netip.AddrPortFrom(netip.MustParseAddr(tt.dst), 9999), Src: netip.MustParsePrefix(tt.src), Payload: 33}
+		f := Flood{Kind: tt.kind, From: h, Src: netip.MustParsePrefix(tt.src), Payload: 33}
+		if strings.Contains(tt.dst, "/") {
+			f.Spread = netip.MustParsePrefix(tt.dst)
+			f.Dst = netip.AddrPortFrom(f.Spread.Addr(), 9999)
+		} else {
+			f.Dst = netip.AddrPortFrom(netip.MustParseAddr(tt.dst), 9999)
+		}
 		if err := f.check(); err != nil {
 			t.Fatal(err)
 		}
-		rng := rand.New(rand.NewPCG(1, 2))
-		sources := map[string]bool{}
-		for range 20 {
+		t.Run(fmt.Sprint(tt.kind, " to ", tt.dst), func(t *testing.T) {
 			var b [maxFrame]byte
-			frame := b[:f.put(b[:], rng)]
-			p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default)
-			names := ""
-			for _, l := range p.Layers() {
-				if l.LayerType() != gopacket.LayerTypePayload {
-					names += " " + l.LayerType().String()
+			rng := rand.New(rand.NewPCG(1, 2))
+			examine(t, &f, tt.layers, func() []byte { return b[:f.put(b[:], rng)] })
+		})
+		t.Run(fmt.Sprint("live ", tt.kind, " to ", tt.dst), func(t *testing.T) {
+			needRoot(t)
+			live, err := f.load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer live.objects.Close()
+			examine(t, &f, tt.layers, func() []byte {
+				out := make([]byte, len(live.frame))
+				action, err := live.objects.Flood.Run(&ebpf.RunOptions{Data: live.frame, DataOut: out, Repeat: 1})
+				if err != nil || action != 3 {
+					t.Fatalf("action %d, %v; want 3: sent", action, err)
 				}
-			}
-			src := netip.MustParseAddr(p.NetworkLayer().NetworkFlow().Src().String())
-			if names[1:] != tt.layers || !f.Src.Contains(src) || p.NetworkLayer().NetworkFlow().Dst().String() != tt.dst {
-				t.Fatalf("%v flood: layers%s, %v", tt.kind, names, p.NetworkLayer().NetworkFlow())
-			}
-			sources[src.String()] = true
-			if p.Layer(layers.LayerTypeIPv6Fragment) != nil || tt.kind == GREFlood {
-				continue // gopacket reads them and cannot write them
-			}
-			if again := reserialize(t, p); string(again[:len(frame)]) != string(frame) { // it pads to 60 bytes
-				t.Fatalf("%v flood to %s: lengths or checksums are wrong:\n% x\n% x", tt.kind, tt.dst, frame, again)
+				return out
+			})
+		})
+	}
+}
+
+// examine looks at some frames of a flood: what they are made of, lengths and checksums, addresses.
+func examine(t *testing.T, f *Flood, want string, next func() []byte) {
+	t.Helper()
+	sources, targets := map[netip.Addr]bool{}, map[netip.Addr]bool{}
+	for range 20 {
+		frame := next()
+		p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default)
+		names := ""
+		for _, l := range p.Layers() {
+			if l.LayerType() != gopacket.LayerTypePayload {
+				names += " " + l.LayerType().String()
 			}
 		}
-		if single := f.Src.IsSingleIP(); single != (len(sources) == 1) {
-			t.Errorf("%v flood: %d sources of %s", tt.kind, len(sources), tt.src)
+		ends := p.NetworkLayer().NetworkFlow()
+		src, dst := netip.MustParseAddr(ends.Src().String()), netip.MustParseAddr(ends.Dst().String())
+		if names[1:] != want || !f.Src.Contains(src) || !f.Spread.Contains(dst) {
+			t.Fatalf("layers%s, %v", names, ends)
+		}
+		sources[src], targets[dst] = true, true
+		if p.Layer(layers.LayerTypeIPv6Fragment) != nil || f.Kind == GREFlood {
+			continue // gopacket reads them and cannot write them
+		}
+		if p.Layer(layers.LayerTypeICMPv6) != nil { // nor their payload
+			if rest := frame[ethLen+ipv6Len:]; (ipHeader{src: src, dst: dst, proto: 58}).checksum(rest) != 0 {
+				t.Fatalf("the checksum is wrong: % x", frame)
+			}
+			continue
+		}
+		if again := reserialize(t, p); string(again[:len(frame)]) != string(frame) { // it pads to 60 bytes
+			t.Fatalf("lengths or checksums are wrong:\n% x\n% x", frame, again)
+		}
+	}
+	for p, seen := range map[netip.Prefix]map[netip.Addr]bool{f.Src: sources, f.Spread: targets} {
+		if p.IsSingleIP() != (len(seen) == 1) {
+			t.Errorf("%d addresses of %s", len(seen), p)
 		}
 	}
 }
@@ -398,13 +444,25 @@ func TestLiveFlood(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	for _, kind := range []FloodKind{SYNFlood, UDPFlood} {
-		f := LiveFlood{Kind: kind, From: top.Attacker, Dst: netip.AddrPortFrom(top.Proxy.Addr, 9999), Src: netip.MustParsePrefix("198.18.0.0/15"), Rate: 20_000, Payload: 33}
-		ctx, cancel := context.WithTimeout(context.Background(), 250*time.Millisecond)
-		sent, err := f.Run(ctx)
-		cancel()
+	anybody6 := netip.MustParsePrefix("2001:db8:bad::/64")
+	for name, f := range map[string]Flood{
+		"SYN":          {Kind: SYNFlood, Rate: 20_000},
+		"UDP, IPv6":    {Kind: UDPFlood, Rate: 20_000, Src: anybody6, Dst: netip.AddrPortFrom(top.Proxy.Addr6, 9999), Payload: 33},
+		"carpet":       {Kind: UDPFlood, Rate: 20_000, Spread: netip.MustParsePrefix("10.77.2.10/31")},
+		"pulses":       {Kind: SYNFlood, Rate: 40_000, On: 50 * time.Millisecond, Off: 50 * time.Millisecond},
+		"all it makes": {Kind: SYNFlood, Burst: 5000},
+	} {
+		f.From = top.Attacker
+		if !f.Dst.IsValid() {
+			f.Dst, f.Src = netip.AddrPortFrom(top.Proxy.Addr, 9999), netip.MustParsePrefix("198.18.0.0/15")
+		}
+		duration := 250 * time.Millisecond
+		if f.Burst > 0 {
+			duration = time.Millisecond
+		}
+		sent, err := f.RunLive(context.Background(), duration)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%s: %v", name, err)
 		}
 		sources, got := map[string]bool{}, uint64(0)
 		for {
@@ -416,26 +474,19 @@ func TestLiveFlood(t *testing.T) {
 				break
 			}
 			p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default)
-			ip, _ := p.Layer(layers.LayerTypeIPv4).(*layers.IPv4)
-			if ip == nil || ip.DstIP.String() != top.Proxy.Addr.String() || ip.Protocol == layers.IPProtocolICMPv4 { // the router's errors
-				continue
-			}
-			if got++; got%50 == 0 {
-				if f.Kind == SYNFlood {
-					if again := reserialize(t, p); string(again[:len(frame)]) != string(frame) {
-						t.Fatalf("lengths or checksums are wrong:\n% x\n% x", frame, again)
-					}
-				} else if fold(sum(frame[14:34])) != 0 {
-					t.Fatal("the IPv4 checksum is wrong")
+			if ip := p.NetworkLayer(); ip != nil {
+				if src := netip.MustParseAddr(ip.NetworkFlow().Src().String()); f.Src.Contains(src) {
+					got++
+					sources[src.String()] = true
 				}
 			}
-			if src := netip.MustParseAddr(ip.SrcIP.String()); !f.Src.Contains(src) {
-				t.Fatalf("source %s", src)
-			}
-			sources[ip.SrcIP.String()] = true
 		}
-		if sent < 2000 || sent > 8000 || got < sent*9/10 || uint64(len(sources)) < got*8/10 {
-			t.Errorf("%v: %d sent in 250 ms at 20000/s, %d came from %d sources", kind, sent, got, len(sources))
+		least := sent * 9 / 10
+		if f.Spread.IsValid() { // the other half has no neighbour to go to
+			least = sent * 4 / 10
+		}
+		if sent < 2000 || sent > 10_000 || got < least || uint64(len(sources)) < got*8/10 {
+			t.Errorf("%s: %d sent, %d came from %d sources", name, sent, got, len(sources))
 		}
 	}
 }

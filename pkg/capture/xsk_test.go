@@ -309,7 +309,7 @@ func TestXSKConfig(t *testing.T) {
 func BenchmarkXSK(b *testing.B) {
 	r := newRigWith(b, bpf.Options{Mode: bpf.ModeGWLB}, 1, true)
 	x := r.open(b, capture.XSKConfig{})
-	flood := lab.LiveFlood{
+	flood := lab.Flood{
 		Kind: lab.UDPFlood, From: &lab.Host{Namespace: r.near.NS}, Payload: 36,
 		Dst: netip.MustParseAddrPort("10.77.1.10:53"), Src: netip.MustParsePrefix("198.18.0.0/15"),
 		Outer: &lab.Geneve{SrcMAC: [6]byte(r.near.MAC), DstMAC: [6]byte(r.far.MAC), Src: balancer, Dst: target, SrcPort: 4000, Endpoint: 7, Cookie: 9},
@@ -317,7 +317,7 @@ func BenchmarkXSK(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		_, err := flood.Run(ctx)
+		_, err := flood.RunLive(ctx, 0)
 		done <- err
 	}()
 	frames := make([]capture.Frame, 256)

@@ -44,7 +44,7 @@ func newCableTo(name string, near lab.End, keep *closers) (*cable, error) {
 	near.NS, near.Name, near.MTU, near.Addrs = ends[0], "eth0", 2000, []netip.Prefix{netip.MustParsePrefix("10.77.9.1/24")}
 	c.near, c.far, err = l.Cable(
 		near,
-		lab.End{NS: ends[1], Name: "eth0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.9.10/24")}, MTU: 2000})
+		lab.End{NS: ends[1], Name: "eth0", Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.9.10/24")}, MTU: 2000, Queues: near.Queues})
 	if err != nil {
 		return nil, err
 	}
@@ -68,16 +68,16 @@ func (c *cable) attach(p *ebpf.Program) (detach func() error, err error) {
 }
 
 // synFlood is made of SYNs from 2^29 sources.
-func (c *cable) synFlood() lab.LiveFlood {
-	return lab.LiveFlood{
+func (c *cable) synFlood() lab.Flood {
+	return lab.Flood{
 		Kind: lab.SYNFlood, From: &lab.Host{Namespace: c.near.NS, MAC: [6]byte(c.near.MAC), RouterMAC: [6]byte(c.far.MAC)},
 		Src: netip.MustParsePrefix("64.0.0.0/3"), Dst: netip.MustParseAddrPort("10.77.9.10:443"),
 	}
 }
 
 // tunnelled is made of UDP datagrams of one flow, or with port 0 of flows from all ports of one source, as a load balancer sends them.
-func (c *cable) tunnelled(port uint16) lab.LiveFlood {
-	return lab.LiveFlood{
+func (c *cable) tunnelled(port uint16) lab.Flood {
+	return lab.Flood{
 		SrcPort: port,
 		Kind:    lab.UDPFlood, From: &lab.Host{Namespace: c.near.NS}, Payload: 36, Src: netip.PrefixFrom(flowSource, 32), Dst: flowTarget,
 		Outer: &lab.Geneve{SrcMAC: [6]byte(c.near.MAC), DstMAC: [6]byte(c.far.MAC), Src: netip.MustParseAddr("10.77.9.1"),
@@ -96,13 +96,10 @@ func (s spent) rate() float64 { return float64(s.packets) / s.wall.Seconds() }
 func (s spent) cpuNS() float64 { return float64(s.cpu.Nanoseconds()) / float64(s.packets) }
 
 // send runs a flood for one burst.
-func send(f lab.LiveFlood, burst int) (spent, error) {
+func send(f lab.Flood, burst int) (spent, error) {
 	f.Burst = burst
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	start, cpu := time.Now(), processCPU()
-	time.AfterFunc(time.Millisecond, cancel) // after the first burst
-	sent, err := f.Run(ctx)
+	sent, err := f.RunLive(context.Background(), time.Nanosecond) // the first burst is sent in any case
 	return spent{sent, time.Since(start), processCPU() - cpu}, err
 }
 

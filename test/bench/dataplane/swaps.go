@@ -83,7 +83,7 @@ func (b *bench) programsUnderFlood() error {
 	}
 	done := make(chan result, 1)
 	go func() {
-		sent, err := c.synFlood().Run(ctx)
+		sent, err := c.synFlood().RunLive(ctx, 0)
 		done <- result{sent, err}
 	}()
 	start := time.Now()
