@@ -16,9 +16,14 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	lruMapBlocked = "blocked"
-	lruMapWindows = "windows"
-	lruProgLru    = "lru"
+	lruMapBlocked  = "blocked"
+	lruMapCounts   = "counts"
+	lruMapFlows    = "flows"
+	lruMapRules    = "rules"
+	lruMapSources  = "sources"
+	lruProgLru     = "lru"
+	lruVarByFlow   = "by_flow"
+	lruVarBySource = "by_source"
 )
 
 // loadLru returns the embedded CollectionSpec for lru.
@@ -71,13 +76,18 @@ type lruProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type lruMapSpecs struct {
 	Blocked *ebpf.MapSpec `ebpf:"blocked"`
-	Windows *ebpf.MapSpec `ebpf:"windows"`
+	Counts  *ebpf.MapSpec `ebpf:"counts"`
+	Flows   *ebpf.MapSpec `ebpf:"flows"`
+	Rules   *ebpf.MapSpec `ebpf:"rules"`
+	Sources *ebpf.MapSpec `ebpf:"sources"`
 }
 
 // lruVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type lruVariableSpecs struct {
+	ByFlow   *ebpf.VariableSpec `ebpf:"by_flow"`
+	BySource *ebpf.VariableSpec `ebpf:"by_source"`
 }
 
 // lruObjects contains all objects after they have been loaded into the kernel.
@@ -101,13 +111,19 @@ func (o *lruObjects) Close() error {
 // It can be passed to loadLruObjects or ebpf.CollectionSpec.LoadAndAssign.
 type lruMaps struct {
 	Blocked *ebpf.Map `ebpf:"blocked"`
-	Windows *ebpf.Map `ebpf:"windows"`
+	Counts  *ebpf.Map `ebpf:"counts"`
+	Flows   *ebpf.Map `ebpf:"flows"`
+	Rules   *ebpf.Map `ebpf:"rules"`
+	Sources *ebpf.Map `ebpf:"sources"`
 }
 
 func (m *lruMaps) Close() error {
 	return _LruClose(
 		m.Blocked,
-		m.Windows,
+		m.Counts,
+		m.Flows,
+		m.Rules,
+		m.Sources,
 	)
 }
 
@@ -115,6 +131,8 @@ func (m *lruMaps) Close() error {
 //
 // It can be passed to loadLruObjects or ebpf.CollectionSpec.LoadAndAssign.
 type lruVariables struct {
+	ByFlow   *ebpf.Variable `ebpf:"by_flow"`
+	BySource *ebpf.Variable `ebpf:"by_source"`
 }
 
 // lruPrograms contains all programs after they have been loaded into the kernel.
