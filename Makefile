@@ -38,8 +38,8 @@ lint: ## formatting and vet; golangci-lint too where it is installed
 chaos: ## random kills, cut and stalled connections, full disks, for CHAOS_SECONDS (300); WEIR_CHAOS_SEED repeats a run
 	WEIR_CHAOS_SECONDS=$${CHAOS_SECONDS:-300} $(GOTEST) -count=1 -v -timeout $$(($${CHAOS_SECONDS:-300} + 300))s -run '^TestChaos$$' ./cmd/collector
 
-kernels: ## the data plane's tests on Linux 5.10, 6.1, 6.12, the newest and this one, in qemu (KERNELS=6.1,6.12 for some)
-	@$(GO) run ./test/kernels $(if $(KERNELS),-only $(KERNELS))
+kernels: ## the data plane's tests on Linux 5.10, 6.1, 6.12, the newest and this one, in qemu (KERNELS=6.1,6.12 and CHECKS=load,coexist for some)
+	@$(GO) run ./test/kernels $(if $(KERNELS),-only $(KERNELS)) $(if $(CHECKS),-checks $(CHECKS))
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (10) each
 	@./test/fuzz $${FUZZ_SECONDS:-10}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -14,13 +15,28 @@ import (
 )
 
 // attachment is the program on one interface.
-type attachment struct {
-	link link.Link
-	pin  string // "" if not pinned
+type attachment interface {
+	Close() error  // lets go of it; what is pinned stays
+	detach() error // takes it off
 }
 
-// Attach puts the program on the interface, or replaces ours there without a gap, and returns "native" or "generic".
-// It refuses an interface that carries another XDP program. Called once for each interface.
+// ownLink is the program alone on an interface.
+type ownLink struct {
+	link.Link
+	pin string // "" if not pinned
+}
+
+func (l *ownLink) detach() error {
+	var gone error
+	if l.pin != "" {
+		gone = os.Remove(l.pin)
+	}
+	return errors.Join(gone, l.Link.Detach(), l.Close()) // closing alone takes its time before Linux 6.1
+}
+
+// Attach puts the program on the interface, or replaces ours there without a gap, and returns "native" or "generic", with Coexist and
+// the programs it shares the interface with, in the order in which they run. Without Coexist it refuses an interface that carries another
+// XDP program. Called once for each interface.
 func (s *Sensor) Attach(ifname string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,28 +44,36 @@ func (s *Sensor) Attach(ifname string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("bpf: interface %s: %w", ifname, err)
 	}
-	a, err := s.takeOver(iface)
+	put := s.alone
+	if s.opts.Coexist {
+		put = s.join
+	}
+	a, err := put(iface)
 	if err != nil {
 		return "", err
 	}
-	if a == nil {
-		if err := refuseForeign(iface); err != nil {
-			return "", err
-		}
-		if a, err = s.attachNew(iface); err != nil {
-			return "", err
-		}
-	}
 	if old := s.links[ifname]; old != nil {
-		old.link.Close()
+		old.Close()
 	}
 	s.links[ifname] = a
-	return attachedMode(iface)
+	return s.attachedMode(iface)
+}
+
+// alone puts the program on the interface by a link of its own, which keeps others off.
+func (s *Sensor) alone(iface *net.Interface) (attachment, error) {
+	l, err := s.takeOver(iface)
+	if l != nil || err != nil {
+		return l, err
+	}
+	if err := s.refuseForeign(iface); err != nil {
+		return nil, err
+	}
+	return s.attachNew(iface)
 }
 
 // takeOver updates the link that an earlier process of the same name, of whatever ABI, left pinned for the interface; nil if
 // there is none. Names keep sensors of different network namespaces apart: interface names and numbers repeat there.
-func (s *Sensor) takeOver(iface *net.Interface) (*attachment, error) {
+func (s *Sensor) takeOver(iface *net.Interface) (*ownLink, error) {
 	if s.opts.NoPin {
 		return nil, nil
 	}
@@ -77,10 +101,10 @@ func (s *Sensor) takeOver(iface *net.Interface) (*attachment, error) {
 }
 
 // repin moves a link's pin to this ABI's folder.
-func (s *Sensor) repin(l link.Link, pin string, iface *net.Interface) (*attachment, error) {
+func (s *Sensor) repin(l link.Link, pin string, iface *net.Interface) (*ownLink, error) {
 	want := filepath.Join(s.opts.folder(), linkName(iface.Name))
 	if pin == want {
-		return &attachment{l, pin}, nil
+		return &ownLink{l, pin}, nil
 	}
 	if err := l.Pin(want); err != nil {
 		l.Close()
@@ -90,14 +114,15 @@ func (s *Sensor) repin(l link.Link, pin string, iface *net.Interface) (*attachme
 		l.Close()
 		return nil, err
 	}
-	return &attachment{l, want}, nil
+	return &ownLink{l, want}, nil
 }
 
-// forget removes the folder of another ABI, and with it the memory of its maps, when no link is pinned there any more.
+// forget removes the folder of another ABI, and with it the memory of its maps, when nothing on an interface is pinned there any more.
 func forget(folder string) error {
-	links, err := filepath.Glob(filepath.Join(folder, linkName("*")))
-	if err != nil || len(links) > 0 {
-		return err
+	for _, name := range []string{linkName("*"), partName("*")} {
+		if pins, err := filepath.Glob(filepath.Join(folder, name)); err != nil || len(pins) > 0 {
+			return err
+		}
 	}
 	if err := os.RemoveAll(folder); err != nil {
 		return fmt.Errorf("bpf: maps of another version: %w", err)
@@ -115,7 +140,7 @@ func onInterface(l link.Link, iface *net.Interface) bool {
 }
 
 // refuseForeign fails if the interface carries an XDP program.
-func refuseForeign(iface *net.Interface) error {
+func (s *Sensor) refuseForeign(iface *net.Interface) error {
 	dev, err := netlink.LinkByIndex(iface.Index)
 	if err != nil {
 		return fmt.Errorf("bpf: interface %s: %w", iface.Name, err)
@@ -123,6 +148,13 @@ func refuseForeign(iface *net.Interface) error {
 	xdp := dev.Attrs().Xdp
 	if xdp == nil || !xdp.Attached {
 		return nil
+	}
+	if s.opts.NoPin {
+		return fmt.Errorf("bpf: interface %s already carries XDP program %s", iface.Name, programName(xdp.ProgId))
+	}
+	if shared, err := members(s.opts.BPFFS, iface); err == nil {
+		return fmt.Errorf("bpf: interface %s already carries XDP programs by a dispatcher: %s: join them (attach: dispatcher), "+
+			"or take them off first (sensor detach for an earlier sensor, xdp-loader unload %s --all)", iface.Name, partNames(shared), iface.Name)
 	}
 	return fmt.Errorf("bpf: interface %s already carries XDP program %s: take it off first "+
 		"(ip link set dev %s xdp off, or xdp-loader unload %s --all)", iface.Name, programName(xdp.ProgId), iface.Name, iface.Name)
@@ -139,7 +171,7 @@ func programName(id uint32) string {
 }
 
 // attachNew tries the driver's own hook, then the generic one.
-func (s *Sensor) attachNew(iface *net.Interface) (*attachment, error) {
+func (s *Sensor) attachNew(iface *net.Interface) (*ownLink, error) {
 	l, native := link.AttachXDP(link.XDPOptions{Program: s.prog, Interface: iface.Index, Flags: link.XDPDriverMode})
 	if native != nil {
 		var generic error
@@ -149,27 +181,67 @@ func (s *Sensor) attachNew(iface *net.Interface) (*attachment, error) {
 		}
 	}
 	if s.opts.NoPin {
-		return &attachment{link: l}, nil
+		return &ownLink{Link: l}, nil
 	}
 	pin := filepath.Join(s.opts.folder(), linkName(iface.Name))
 	if err := l.Pin(pin); err != nil {
 		l.Close()
 		return nil, explain(fmt.Errorf("bpf: pin link %s: %w", pin, err))
 	}
-	return &attachment{l, pin}, nil
+	return &ownLink{l, pin}, nil
 }
 
 func linkName(ifname string) string { return "link_" + pinName(ifname) }
 
-func attachedMode(iface *net.Interface) (string, error) {
+func (s *Sensor) attachedMode(iface *net.Interface) (string, error) {
 	dev, err := netlink.LinkByIndex(iface.Index)
 	if err != nil {
 		return "", fmt.Errorf("bpf: interface %s: %w", iface.Name, err)
 	}
+	mode := "native"
 	if xdp := dev.Attrs().Xdp; xdp != nil && xdp.AttachMode == nl.XDP_ATTACHED_SKB {
-		return "generic", nil
+		mode = "generic"
 	}
-	return "native", nil
+	if !s.opts.Coexist {
+		return mode, nil
+	}
+	shared, err := members(s.opts.BPFFS, iface)
+	return mode + ", shared: " + partNames(shared), err
+}
+
+// On says why the program is not on the interface any more: somebody has taken it off.
+func (s *Sensor) On(ifname string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dev, err := netlink.LinkByName(ifname)
+	if err != nil {
+		return fmt.Errorf("interface %s: %w", ifname, err)
+	}
+	var id uint32
+	if xdp := dev.Attrs().Xdp; xdp != nil && xdp.Attached {
+		id = xdp.ProgId
+	}
+	m, shared := s.links[ifname].(*membership)
+	switch {
+	case !shared && id == uint32(s.id), shared && id != 0 && id == m.seen:
+		return nil
+	case shared && id != 0:
+		return s.look(m, id)
+	}
+	return fmt.Errorf("interface %s: the XDP program is not on it any more", ifname)
+}
+
+// look looks into another dispatcher than before.
+func (s *Sensor) look(m *membership, id uint32) error {
+	parts, err := members(s.opts.BPFFS, m.iface)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(parts, func(p part) bool { return p.id == m.id }) {
+		return fmt.Errorf("interface %s: the XDP program is not on it any more, but %s", m.iface.Name, partNames(parts))
+	}
+	m.seen = id
+	return nil
 }
 
 // Detach takes the program off its interfaces and removes the pins. The Sensor is still to be closed.
@@ -178,10 +250,7 @@ func (s *Sensor) Detach() error {
 	defer s.mu.Unlock()
 	var errs []error
 	for _, a := range s.links {
-		if a.pin != "" {
-			errs = append(errs, os.Remove(a.pin))
-		}
-		errs = append(errs, a.link.Detach(), a.link.Close()) // closing alone takes its time before Linux 6.1
+		errs = append(errs, a.detach())
 	}
 	clear(s.links)
 	if !s.opts.NoPin {
@@ -206,7 +275,7 @@ func Unpin(bpffs, name string) error {
 	}
 	var errs []error
 	for _, f := range folders {
-		errs = append(errs, os.RemoveAll(f))
+		errs = append(errs, leaveAll(o.BPFFS, f), os.RemoveAll(f))
 	}
 	return errors.Join(errs...)
 }

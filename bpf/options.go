@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"path/filepath"
@@ -67,6 +68,9 @@ type Options struct {
 	BPFFS string // bpf file system; default /sys/fs/bpf
 	NoPin bool   // keep nothing after Close (tests, benchmarks)
 
+	Coexist  bool   // share interfaces with other XDP programs, by a dispatcher as libxdp's
+	Priority uint32 // with Coexist: lower ones run first; default DefaultPriority
+
 	Rings     int // capture rings (host, mirror); default 1, at most MaxRings
 	RingBytes int // bytes of each, a power of two; default 8 MiB
 	SnapLen   int // bytes copied of a frame; default and at most MaxSnapLen
@@ -124,6 +128,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Name == "" || o.Name == "." || o.Name == ".." || strings.ContainsRune(o.Name, '/') {
 		return o, fmt.Errorf("bpf: name %q: must be a file name, like an interface's", o.Name)
+	}
+	if o.Coexist && o.NoPin {
+		return o, errors.New("bpf: a dispatcher's programs must be pinned: Coexist and NoPin exclude each other")
+	}
+	if o.Priority == 0 {
+		o.Priority = DefaultPriority
 	}
 	if o.BPFFS == "" {
 		o.BPFFS = "/sys/fs/bpf"

@@ -27,10 +27,12 @@ type Sensor struct {
 	rings  []*ebpf.Map
 	tables *Tables
 	prog   *ebpf.Program
-	trie   *ebpf.MapSpec // of one generation's prefixes
+	id     ebpf.ProgramID       // of prog
+	spec   *ebpf.CollectionSpec // as it was loaded
+	trie   *ebpf.MapSpec        // of one generation's prefixes
 
 	mu    sync.Mutex
-	links map[string]*attachment // by interface
+	links map[string]attachment // by interface
 }
 
 // Load makes or adopts the maps and loads the program; nothing is attached yet.
@@ -52,7 +54,7 @@ func Load(o Options) (*Sensor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bpf: %w", err)
 	}
-	s := &Sensor{opts: o, links: map[string]*attachment{}}
+	s := &Sensor{opts: o, links: map[string]attachment{}}
 	if err := s.load(spec); err != nil {
 		s.Close()
 		return nil, err
@@ -125,7 +127,7 @@ func (s *Sensor) seed() error {
 	return nil
 }
 
-func (s *Sensor) loadProgram(spec *ebpf.CollectionSpec) error {
+func (s *Sensor) loadProgram(spec *ebpf.CollectionSpec) (err error) {
 	constants := map[string]uint32{sensorVarHasLoadBytes: 1, sensorVarTickShift: uint32(s.clock.shift)}
 	if s.opts.old || features.HaveProgramHelper(ebpf.XDP, asm.FnXdpLoadBytes) != nil {
 		constants[sensorVarHasLoadBytes] = 0
@@ -134,7 +136,7 @@ func (s *Sensor) loadProgram(spec *ebpf.CollectionSpec) error {
 	if s.hasCookies() {
 		constants[sensorVarHasSyncookies] = 1
 	}
-	if err := setAll(spec, constants); err != nil {
+	if err = setAll(spec, constants); err != nil {
 		return err
 	}
 	delete(spec.Programs, sensorProgClock)
@@ -144,13 +146,44 @@ func (s *Sensor) loadProgram(spec *ebpf.CollectionSpec) error {
 		}
 		spec.Programs[sensorProgSensor].Flags |= unix.BPF_F_XDP_HAS_FRAGS
 	}
-	c, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: s.maps})
-	if err != nil {
+	s.spec = spec
+	if s.prog, err = s.loadSpec(spec.Copy()); err != nil {
 		return explain(fmt.Errorf("bpf: load program: %w", err))
 	}
-	s.prog = c.DetachProgram(sensorProgSensor)
-	c.Close()
+	info, err := s.prog.Info()
+	if err != nil {
+		return fmt.Errorf("bpf: program: %w", err)
+	}
+	s.id, _ = info.ID() // known since Linux 4.13
 	return nil
+}
+
+func (s *Sensor) loadSpec(spec *ebpf.CollectionSpec) (*ebpf.Program, error) {
+	c, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: s.maps})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.DetachProgram(sensorProgSensor), nil
+}
+
+// loadPart loads the program once more, as one that takes a place in a dispatcher.
+func (s *Sensor) loadPart() (*ebpf.Program, error) {
+	target, err := loadDispatcherProgram(make([]part, 1))
+	if err != nil {
+		return nil, err
+	}
+	defer target.Close()
+	spec := s.spec.Copy()
+	prog := spec.Programs[sensorProgSensor]
+	prog.Type, prog.AttachType, prog.AttachTarget, prog.AttachTo = ebpf.Extension, ebpf.AttachNone, target, dispatcherName
+	prog.Flags &^= unix.BPF_F_XDP_HAS_FRAGS // the dispatcher's to say
+	part, err := s.loadSpec(spec)
+	if err != nil {
+		return nil, fmt.Errorf("bpf: load program as part of a dispatcher: %w: for that the kernel must take programs of type EXT "+
+			"(Linux 5.10 or later with CONFIG_BPF_JIT, and no policy against them)", err)
+	}
+	return part, nil
 }
 
 func (s *Sensor) hasCookies() bool {
@@ -183,7 +216,7 @@ func (s *Sensor) Close() error {
 	defer s.mu.Unlock()
 	var errs []error
 	for _, l := range s.links {
-		errs = append(errs, l.link.Close())
+		errs = append(errs, l.Close())
 	}
 	clear(s.links)
 	if s.tables != nil {

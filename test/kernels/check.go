@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,13 +22,29 @@ type check struct {
 }
 
 func checks() []check {
-	const budget = "^TestVerifierBudget$"
 	return []check{
-		{name: "load", program: "bpf.test", run: budget, limit: 2 * time.Minute},
-		{name: "program", program: "bpf.test", run: ".", skip: budget, limit: 5 * time.Minute},
+		{name: "load", program: "bpf.test", run: "^TestVerifierBudget$", limit: 2 * time.Minute},
+		{name: "program", program: "bpf.test", run: ".", skip: "^TestVerifierBudget$|^TestCoexist", limit: 5 * time.Minute},
+		{name: "coexist", program: "bpf.test", run: "^TestCoexist", limit: 4 * time.Minute},
 		{name: "end-to-end", program: "inline.test", run: "^TestGWLB$", limit: 5 * time.Minute},
 		{name: "card", program: "capture.test", run: "^TestCard$", limit: 3 * time.Minute},
 	}
+}
+
+// chooseChecks returns the checks of a list with commas, or all.
+func chooseChecks(only string) ([]check, error) {
+	if only == "" {
+		return checks(), nil
+	}
+	var chosen []check
+	for name := range strings.SplitSeq(only, ",") {
+		i := slices.IndexFunc(checks(), func(c check) bool { return c.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no check %q; there are load, program, coexist, end-to-end, card", name)
+		}
+		chosen = append(chosen, checks()[i])
+	}
+	return chosen, nil
 }
 
 // args are the test program's.
@@ -57,13 +74,13 @@ func build(ctx context.Context, dir string) error {
 }
 
 // runHere runs the checks on this machine's kernel.
-func runHere(ctx context.Context, dir string, log io.Writer) (release string, results []result, err error) {
+func runHere(ctx context.Context, dir string, chosen []check, log io.Writer) (release string, results []result, err error) {
 	release, err = command(ctx, "", "uname", "-r")
 	if err != nil {
 		return "", nil, err
 	}
 	c := newConsole(log)
-	for _, k := range checks() {
+	for _, k := range chosen {
 		c.line(beginMark + k.name)
 		cmd := exec.CommandContext(ctx, filepath.Join(dir, k.program), k.args()...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "WEIR_SENSOR="+filepath.Join(dir, "sensor"))

@@ -14,7 +14,7 @@ import (
 var initScript []byte
 
 // initramfs packs busybox, the kernel's modules and the tests of work into an archive that the kernel unpacks and starts.
-func (i image) initramfs(ctx context.Context, work string) (string, error) {
+func (i image) initramfs(ctx context.Context, work string, checks []check) (string, error) {
 	root := filepath.Join(work, "root")
 	if err := os.RemoveAll(root); err != nil {
 		return "", err
@@ -32,9 +32,16 @@ func (i image) initramfs(ctx context.Context, work string) (string, error) {
 	for _, program := range []string{"bpf.test", "capture.test", "inline.test", "sensor"} {
 		files["tests/"+program] = filepath.Join(work, program)
 	}
+	if err := addXDPTools(ctx, files); err != nil {
+		return "", err
+	}
 	for name, from := range files {
-		if err := os.Link(from, filepath.Join(root, name)); err != nil {
-			if err := copyFile(from, filepath.Join(root, name)); err != nil {
+		to := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return "", err
+		}
+		if err := os.Link(from, to); err != nil {
+			if err := copyFile(from, to); err != nil {
 				return "", err
 			}
 		}
@@ -42,7 +49,7 @@ func (i image) initramfs(ctx context.Context, work string) (string, error) {
 	if err := os.WriteFile(filepath.Join(root, "init"), initScript, 0o755); err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(filepath.Join(root, "checks"), []byte(checkList()), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "checks"), []byte(checkList(checks)), 0o644); err != nil {
 		return "", err
 	}
 	modules, err := i.modulesFor(ctx, wanted())
@@ -59,6 +66,36 @@ func (i image) initramfs(ctx context.Context, work string) (string, error) {
 	return archive, err
 }
 
+// addXDPTools adds the programs of xdp-tools with all that they load.
+func addXDPTools(ctx context.Context, files map[string]string) error {
+	for _, name := range []string{"xdp-loader", "xdp-filter"} {
+		program, err := exec.LookPath(name)
+		if err != nil {
+			return fmt.Errorf("%w: apt-get install xdp-tools", err)
+		}
+		files["bin/"+name] = program
+		out, err := command(ctx, "", "ldd", program)
+		if err != nil {
+			return err
+		}
+		for field := range strings.FieldsSeq(out) {
+			if strings.HasPrefix(field, "/") {
+				if files[field[1:]], err = filepath.EvalSymlinks(field); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	objects, err := filepath.Glob("/usr/lib/*/bpf/xdp*.o")
+	if err != nil || len(objects) == 0 {
+		return fmt.Errorf("no objects of xdp-tools in /usr/lib/*/bpf: apt-get install xdp-tools")
+	}
+	for _, o := range objects {
+		files[o[1:]] = o
+	}
+	return nil
+}
+
 func copyFile(from, to string) error {
 	data, err := os.ReadFile(from)
 	if err != nil {
@@ -68,9 +105,9 @@ func copyFile(from, to string) error {
 }
 
 // checkList has a line for each check: name, and command.
-func checkList() string {
+func checkList(checks []check) string {
 	var b strings.Builder
-	for _, c := range checks() {
+	for _, c := range checks {
 		fmt.Fprintf(&b, "%s /tests/%s %s\n", c.name, c.program, strings.Join(c.args(), " "))
 	}
 	return b.String()

@@ -31,6 +31,7 @@ type Config struct {
 	Group      string            `yaml:"group"`
 	Mode       Mode              `yaml:"mode"`
 	Interfaces []string          `yaml:"interfaces"`
+	Attach     Attach            `yaml:"attach"`
 	Policy     string            `yaml:"policy"`
 	Rules      []string          `yaml:"rules"`
 	Variables  map[string]string `yaml:"variables"`
@@ -49,6 +50,12 @@ type Config struct {
 	BPFFS      string            `yaml:"bpffs"`
 
 	text []byte // that it was read from
+}
+
+// Attach says how the program shares interfaces with other XDP programs.
+type Attach struct {
+	Share    bool   `yaml:"share"`    // by a dispatcher as libxdp's; else the interface is the sensor's alone
+	Priority uint32 `yaml:"priority"` // lower ones run first
 }
 
 // Text is what the configuration was read from.
@@ -117,6 +124,7 @@ type Health struct {
 func Default() Config {
 	return Config{
 		ID:        hostID(),
+		Attach:    Attach{Priority: 15},
 		Policy:    "observe",
 		Rules:     []string{"/etc/weir/rules/*.rules"},
 		Floods:    Floods{SYN: 1000, UDP: 5000, ICMP: 1000, Fragments: 1000, Requests: 500, Learn: true},
@@ -239,6 +247,9 @@ func (c *Config) checkLimits(doc *strictyaml.Document) error {
 	if c.Workers < 0 || c.Workers > maxWorkers {
 		return doc.Errorf("workers", "%d is not in 0-%d (0 is one for each processor)", c.Workers, maxWorkers)
 	}
+	if c.Attach.Priority < 1 || c.Attach.Priority > maxPriority {
+		return doc.Errorf("attach.priority", "%d is not in 1-%d: lower ones run first, xdp-filter has 10, most others 50", c.Attach.Priority, maxPriority)
+	}
 	if s := c.Output.FlowLog.S3; s.Bucket != "" && c.Output.FlowLog.Dir == "" {
 		return doc.Errorf("output.flow-log.s3", "files are written before they are sent: name a folder for them in output.flow-log.dir")
 	}
@@ -250,6 +261,9 @@ func (c *Config) checkLimits(doc *strictyaml.Document) error {
 
 // maxWorkers is what the program and capture can share packets out to.
 const maxWorkers = 64
+
+// maxPriority leaves room for programs behind the sensor.
+const maxPriority = 1000
 
 // ParsePrefix reads an address or a prefix in CIDR form.
 func ParsePrefix(s string) (netip.Prefix, error) {

@@ -52,7 +52,6 @@ type Daemon struct {
 	workers  []*worker
 	never    *verdict.Spared
 	spared   atomic.Uint64  // packets that inspection would have dropped
-	program  uint32         // the kernel's number of the XDP program
 	served   map[string]int // receive queues with a socket, by interface; in host and mirror mode the kernel serves all
 	shared   shared
 	uplink   *uplink.Uplink  // nil without a collector
@@ -196,7 +195,7 @@ func (d *Daemon) openKernel(context.Context) (err error) {
 }
 
 func kernelOptions(c *config.Config) bpf.Options {
-	o := bpf.Options{Mode: modes[c.Mode], Name: c.ID, BPFFS: c.BPFFS}
+	o := bpf.Options{Mode: modes[c.Mode], Name: c.ID, BPFFS: c.BPFFS, Coexist: c.Attach.Share, Priority: c.Attach.Priority}
 	if !inTheWay(c) {
 		o.Rings = workers(c)
 		o.Frags = jumbo(c.Interfaces) && bpf.HaveFrags()
@@ -281,12 +280,6 @@ func (d *Daemon) listen(ctx context.Context) error {
 
 // attach puts the program on the interfaces: from here on packets are judged.
 func (d *Daemon) attach(context.Context) error {
-	info, err := d.kernel.Program().Info()
-	if err != nil {
-		return fmt.Errorf("XDP program: %w", err)
-	}
-	id, _ := info.ID() // known since Linux 4.13
-	d.program = uint32(id)
 	for _, name := range d.cfg.Interfaces {
 		mode, err := d.kernel.Attach(name)
 		if err != nil {

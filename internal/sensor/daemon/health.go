@@ -5,8 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/vishvananda/netlink"
-
 	"github.com/weir-ips/weir/internal/sensor/discover"
 )
 
@@ -39,13 +37,8 @@ func (d *Daemon) unhealthy() []string {
 func (d *Daemon) unattached() []string {
 	var out []string
 	for _, name := range d.cfg.Interfaces {
-		dev, err := netlink.LinkByName(name)
-		if err != nil {
-			out = append(out, fmt.Sprintf("interface %s: %v", name, err))
-			continue
-		}
-		if xdp := dev.Attrs().Xdp; xdp == nil || !xdp.Attached || xdp.ProgId != d.program {
-			out = append(out, fmt.Sprintf("interface %s: the XDP program is not on it any more: restart the sensor", name))
+		if err := d.kernel.On(name); err != nil {
+			out = append(out, fmt.Sprintf("%v: restart the sensor", err))
 		}
 	}
 	return out

@@ -20,7 +20,7 @@ func Check(c *config.Config, load bool) error {
 		return err
 	}
 	o := kernelOptions(c)
-	o.NoPin, o.Rings, o.RingBytes, o.Sources, o.Flows = true, 1, 4096, 1024, 1024 // nothing comes to it
+	o.Coexist, o.NoPin, o.Rings, o.RingBytes, o.Sources, o.Flows = false, true, 1, 4096, 1024, 1024 // nothing comes to it
 	s, err := bpf.Load(o)
 	if err != nil {
 		return err
