@@ -23,9 +23,9 @@ func (e *encoder) comma() {
 // key begins a member of an object. name is ours and needs no escape.
 func (e *encoder) key(name string) {
 	e.comma()
-	e.b = append(e.b, '"')
-	e.b = append(e.b, name...)
-	e.b = append(e.b, '"', ':')
+	b := append(e.b, '"')
+	b = append(b, name...)
+	e.b = append(b, '"', ':')
 }
 
 func (e *encoder) open(name string) { e.key(name); e.b = append(e.b, '{') }
@@ -146,12 +146,13 @@ func (e *encoder) printable(name string, v []byte) {
 	e.b = append(e.b, '"')
 }
 
+// quote writes s as it is when it is UTF-8, else with each byte above 0x7f as \xHH.
 func (e *encoder) quote(s string) {
 	e.b = append(e.b, '"')
-	if utf8.ValidString(s) {
-		for i := range len(s) {
-			e.escape(s[i])
-		}
+	if n := plain(s); n == len(s) {
+		e.b = append(e.b, s...)
+	} else if utf8.ValidString(s) {
+		escaped(e, s, n)
 	} else {
 		for i := range len(s) {
 			e.escapeHigh(s[i])
@@ -160,19 +161,54 @@ func (e *encoder) quote(s string) {
 	e.b = append(e.b, '"')
 }
 
-// quoteBytes writes v as it is when it is UTF-8, else with each byte above 0x7f as \xHH.
+// quoteBytes is quote for bytes.
 func (e *encoder) quoteBytes(v []byte) {
 	e.b = append(e.b, '"')
-	if utf8.Valid(v) {
-		for _, c := range v {
-			e.escape(c)
-		}
+	if n := plain(v); n == len(v) {
+		e.b = append(e.b, v...)
+	} else if utf8.Valid(v) {
+		escaped(e, v, n)
 	} else {
 		for _, c := range v {
 			e.escapeHigh(c)
 		}
 	}
 	e.b = append(e.b, '"')
+}
+
+// escaped writes s, the first n bytes of which are plain.
+func escaped[T string | []byte](e *encoder, s T, n int) {
+	for {
+		e.b = append(e.b, s[:n]...)
+		if n == len(s) {
+			return
+		}
+		e.escape(s[n])
+		s = s[n+1:]
+		n = plain(s)
+	}
+}
+
+// plain returns how many of the first bytes of s are printable ASCII that JSON takes as it is: most text is plain to its end,
+// which is found eight bytes at a time.
+func plain[T string | []byte](s T) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := s[i : i+8]
+		x := uint64(w[0]) | uint64(w[1])<<8 | uint64(w[2])<<16 | uint64(w[3])<<24 | uint64(w[4])<<32 | uint64(w[5])<<40 | uint64(w[6])<<48 | uint64(w[7])<<56
+		quote, slash, del := x^ones*'"', x^ones*'\\', x^ones*0x7f
+		// a byte that is zero, or below 0x20, borrows into its top bit; what is above 0x7f has it set
+		if (x|(x-ones*0x20)|(quote-ones)|(slash-ones)|(del-ones))&tops != 0 {
+			break
+		}
+	}
+	for ; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return i
 }
 
 func (e *encoder) escapeHigh(c byte) {

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 	"unicode/utf8"
@@ -122,4 +123,27 @@ func FuzzText(f *testing.F) {
 			t.Errorf("read back %q of %q", got.Text, in)
 		}
 	})
+}
+
+// TestQuoteAnywhere holds the search for plain text, eight bytes at a time, against one byte at a time: every byte at every place.
+func TestQuoteAnywhere(t *testing.T) {
+	for size := range 19 {
+		for at := range size {
+			for c := range 256 {
+				v := bytes.Repeat([]byte{'a'}, size)
+				v[at] = byte(c)
+				want := encoder{b: []byte{'"'}}
+				for _, b := range v {
+					want.escapeHigh(b)
+				}
+				want.b = append(want.b, '"')
+				var text, str encoder
+				text.quoteBytes(v)
+				str.quote(string(v))
+				if string(text.b) != string(want.b) || string(str.b) != string(want.b) {
+					t.Fatalf("byte %#02x at %d of %d: %s and %s; want %s", c, at, size, text.b, str.b, want.b)
+				}
+			}
+		}
+	}
 }
