@@ -1,6 +1,7 @@
 package threshold
 
 import (
+	"encoding/binary"
 	"math"
 	"math/bits"
 )
@@ -20,6 +21,20 @@ func (d *distinct) add(h uint64) {
 	if i := h % registers; d[i] < rank {
 		d[i] = rank
 	}
+}
+
+// atLeast reports whether the estimate is n or more. Most sets have few values: so many that the registers in use say no.
+func (d *distinct) atLeast(n uint64) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	used := 0
+	for i := 0; i < registers; i += 8 {
+		w := binary.LittleEndian.Uint64(d[i:])
+		used += bits.OnesCount64((w + tops - ones | w) & tops) // ranks are below 0x80: nothing carries
+	}
+	if n < registers/2 && uint64(used) < n-n*n/(2*registers) { // below registers·(1-e^(-n/registers)) are fewer than n values
+		return false
+	}
+	return d.estimate() >= n
 }
 
 func (d *distinct) estimate() uint64 {

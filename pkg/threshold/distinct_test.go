@@ -15,3 +15,19 @@ func TestDistinctEstimates(t *testing.T) {
 		}
 	}
 }
+
+// TestAtLeastIsTheEstimate holds the short way against the long one, at every size that thresholds ask about.
+func TestAtLeastIsTheEstimate(t *testing.T) {
+	for try := range uint64(20) {
+		var d distinct
+		s := seed(try)
+		for i := range uint64(300) {
+			for _, n := range []uint64{1, 2, 20, 32, 63, 64, 100} {
+				if got, want := d.atLeast(n), d.estimate() >= n; got != want {
+					t.Fatalf("%d values, estimated as %d: at least %d is %t", i, d.estimate(), n, got)
+				}
+			}
+			d.add(s.with(uint64(s), i))
+		}
+	}
+}

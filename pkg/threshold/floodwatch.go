@@ -100,17 +100,17 @@ func (d *Detector) plausible(t *tally) bool {
 	case SYNFlood:
 		return 2*against <= count
 	case Reflection:
-		return t.distinctPeers() >= reflectors
+		return t.peersAtLeast(reflectors)
 	case Amplification:
-		return count >= answerRatio*against && t.distinctPeers() >= amplifierCount
+		return count >= answerRatio*against && t.peersAtLeast(amplifierCount)
 	case Carpet:
-		return t.distinctPeers() >= carpetHosts && !d.within(t)
+		return t.peersAtLeast(carpetHosts) && !d.within(t)
 	case HTTPFlood:
 		return t.lasts(d.now)
 	case ACKFlood:
-		return t.distinctPeers() >= reflectors
+		return t.peersAtLeast(reflectors)
 	case WaterTorture:
-		return t.distinctPeers() >= namesSeen
+		return t.peersAtLeast(namesSeen)
 	case UDPSource:
 		return true
 	}
@@ -236,7 +236,7 @@ func (d *Detector) amplification(p *decode.Packet) (many bool) {
 		return false
 	}
 	t := d.count(&place{addr: p.Dst, port: p.SrcPort, vector: Amplification}, p, d.seed.addr(&p.Src))
-	return t != nil && (t.on || t.many && t.distinctPeers() >= amplifierCount)
+	return t != nil && (t.on || t.many && t.peersAtLeast(amplifierCount))
 }
 
 func (d *Detector) datagram(p *decode.Packet) {

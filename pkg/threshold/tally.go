@@ -84,6 +84,11 @@ func (t *tally) distinctPeers() uint64 {
 	return max(t.peers[0].estimate(), t.peers[1].estimate())
 }
 
+// peersAtLeast reports whether distinctPeers is n or more.
+func (t *tally) peersAtLeast(n uint64) bool {
+	return t.peers[0].atLeast(n) || !t.on && t.peers[1].atLeast(n)
+}
+
 // peer notes one end of a packet by its hash.
 func (t *tally) peer(h uint64) {
 	if t.on {
@@ -124,49 +129,64 @@ const (
 // tallies is a table of fixed size: 8,192 places, of which the least counted in a set gives way to a new one. A running attack
 // never does. Sets come to be when they are first used.
 type tallies struct {
-	sets    [tallySets]*[tallyWays]tally
+	sets    [tallySets]*tallySet
 	evicted uint64
 	full    uint64
 }
 
+// tallySet is the places whose hashes meet. The tags, together in half a cache line, keep a look-up from touching other places' tallies.
+type tallySet struct {
+	tags [tallyWays]uint32 // of the hash
+	ways [tallyWays]tally
+}
+
 // of returns the tally of k at slot number now, making room for it; nil when all of its set are running attacks.
 func (t *tallies) of(k *place, h uint64, now int64) *tally {
+	tag := uint32(h)
 	set := t.sets[h>>32%tallySets]
 	if set == nil {
-		set = new([tallyWays]tally)
+		set = new(tallySet)
 		t.sets[h>>32%tallySets] = set
 	}
-	var free *tally
-	least := uint64(0)
-	for i := range set {
-		c := &set[i]
-		if !c.used {
-			if free == nil || free.used {
-				free, least = c, 0
-			}
+	for i := range set.tags {
+		if set.tags[i] != tag {
 			continue
 		}
-		if c.place == *k {
+		if c := &set.ways[i]; c.used && c.place == *k {
 			c.advance(now)
 			return c
+		}
+	}
+	i := set.least(now)
+	if i < 0 {
+		t.full++
+		return nil
+	}
+	c := &set.ways[i]
+	if c.used && c.head > now-slots {
+		t.evicted++
+	}
+	*c = tally{place: *k, used: true, head: now, epoch: now / slots}
+	set.tags[i] = tag
+	return c
+}
+
+// least returns the way that has counted least at slot number now, a free one first; -1 when all are running attacks.
+func (s *tallySet) least(now int64) int {
+	way, least := -1, uint64(0)
+	for i := range s.ways {
+		c := &s.ways[i]
+		if !c.used {
+			return i
 		}
 		if c.on {
 			continue
 		}
-		weight := c.weight(now)
-		if free == nil || free.used && weight < least {
-			free, least = c, weight
+		if weight := c.weight(now); way < 0 || weight < least {
+			way, least = i, weight
 		}
 	}
-	if free == nil {
-		t.full++
-		return nil
-	}
-	if free.used && free.head > now-slots {
-		t.evicted++
-	}
-	*free = tally{place: *k, used: true, head: now, epoch: now / slots}
-	return free
+	return way
 }
 
 // weight is how much would be forgotten with the tally.
