@@ -1,6 +1,9 @@
 package inflate
 
-import "sync"
+import (
+	"encoding/binary"
+	"sync"
+)
 
 // maxBits is the longest code of DEFLATE.
 const maxBits = 15
@@ -23,6 +26,18 @@ func (s *source) need(n uint) bool {
 		s.n += 8
 	}
 	return true
+}
+
+// fill makes at least 56 bits available where the input has eight bytes.
+func (s *source) fill() {
+	if s.n >= symbolBits || len(s.data) < 8 {
+		return
+	}
+	s.bits |= binary.LittleEndian.Uint64(s.data) << s.n
+	bytes := (63 - s.n) >> 3
+	s.data = s.data[bytes:]
+	s.n += bytes << 3
+	s.bits &= 1<<s.n - 1
 }
 
 func (s *source) take(n uint) uint32 {
@@ -100,6 +115,11 @@ func (h *huffman) decode(s *source) (int, bool) {
 		s.take(uint(e & 15))
 		return int(e >> 4), true
 	}
+	return h.walk(s)
+}
+
+// walk is decode, bit by bit.
+func (h *huffman) walk(s *source) (int, bool) {
 	code, first, index := 0, 0, 0
 	for l := 1; l <= maxBits; l++ {
 		if !s.need(1) {
@@ -116,6 +136,27 @@ func (h *huffman) decode(s *source) (int, bool) {
 	}
 	return 0, false
 }
+
+// pop reads one symbol of a source with maxBits bits or more. noSymbol: none has the code.
+func (h *huffman) pop(s *source) int {
+	e := h.fast[s.bits&(1<<fastBits-1)]
+	if e == 0 {
+		return h.long(s)
+	}
+	s.bits >>= e & 15
+	s.n -= uint(e & 15)
+	return int(e >> 4)
+}
+
+// long is pop for the codes that the table has no room for.
+func (h *huffman) long(s *source) int {
+	if sym, ok := h.walk(s); ok {
+		return sym
+	}
+	return noSymbol
+}
+
+const noSymbol = 1 << 12
 
 // The codes of a fixed block (RFC 1951 §3.2.6).
 var fixedCodes = sync.OnceValues(func() (*huffman, *huffman) {

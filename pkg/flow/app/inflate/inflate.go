@@ -202,59 +202,6 @@ func (r *Reader) storedBytes(s *source) bool {
 	return true
 }
 
-// symbols decodes literals and matches until the block ends, input lacks, or a window is full.
-func (r *Reader) symbols(s *source) bool {
-	for len(r.window) < 2*windowSize {
-		saved := *s
-		sym, ok := r.lit.decode(s)
-		if !ok {
-			*s = saved
-			return s.left() >= maxBits && r.fail()
-		}
-		switch {
-		case sym < 256:
-			r.window = append(r.window, byte(sym))
-			continue
-		case sym == 256:
-			r.step = stepBlock
-			return true
-		case sym > 285:
-			return r.fail()
-		}
-		if !r.match(s, sym-257) {
-			*s = saved
-			return s.left() >= 48 && r.fail()
-		}
-		if r.copyDist > len(r.window) {
-			return r.fail()
-		}
-		r.copyMatch()
-	}
-	return true
-}
-
-// match reads what follows a length symbol: extra bits, distance symbol, its extra bits.
-func (r *Reader) match(s *source, i int) bool {
-	if !s.need(uint(lengthExtra[i])) {
-		return false
-	}
-	r.copyLen = int(lengthBase[i]) + int(s.take(uint(lengthExtra[i])))
-	d, ok := r.dist.decode(s)
-	if !ok || d > 29 || !s.need(uint(distExtra[d])) {
-		return false
-	}
-	r.copyDist = int(distBase[d]) + int(s.take(uint(distExtra[d])))
-	return true
-}
-
-// copyMatch appends the match byte by byte, for it may overlap itself.
-func (r *Reader) copyMatch() {
-	from := len(r.window) - r.copyDist
-	for i := range r.copyLen {
-		r.window = append(r.window, r.window[from+i])
-	}
-}
-
 // trailer skips the checksum: it is not verified, for browsers do not either.
 func (r *Reader) trailer(s *source) bool {
 	n := [...]uint{Raw: 0, Zlib: 32, Gzip: 64}[r.format]
