@@ -4,9 +4,9 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
+	"hash"
 )
 
 // Versions whose Initial packets can be read.
@@ -17,22 +17,18 @@ const (
 
 // salt returns the salt of a version's initial secrets, or nothing when it is not known (RFC 9001 §5.2, RFC 9369 §3.3.1,
 // drafts).
-func salt(version uint32) []byte {
-	text := ""
+func salt(version uint32) string {
 	switch {
 	case version == version1 || version == 0xff000021 || version == 0xff000022:
-		text = "38762cf7f55934b34d179ae6a4c80cadccbb7f0a"
+		return "\x38\x76\x2c\xf7\xf5\x59\x34\xb3\x4d\x17\x9a\xe6\xa4\xc8\x0c\xad\xcc\xbb\x7f\x0a"
 	case version == version2:
-		text = "0dede3def700a6db819381be6e269dcbf9bd2ed9"
+		return "\x0d\xed\xe3\xde\xf7\x00\xa6\xdb\x81\x93\x81\xbe\x6e\x26\x9d\xcb\xf9\xbd\x2e\xd9"
 	case version >= 0xff00001d && version <= 0xff000020:
-		text = "afbfec289993d24c9e9786f19c6111e04390a899"
+		return "\xaf\xbf\xec\x28\x99\x93\xd2\x4c\x9e\x97\x86\xf1\x9c\x61\x11\xe0\x43\x90\xa8\x99"
 	case version >= 0xff000017 && version <= 0xff00001c:
-		text = "c3eef712c72ebb5a11a7d2432bb46365bef9f502"
-	default:
-		return nil
+		return "\xc3\xee\xf7\x12\xc7\x2e\xbb\x5a\x11\xa7\xd2\x43\x2b\xb4\x63\x65\xbe\xf9\xf5\x02"
 	}
-	b, _ := hex.DecodeString(text)
-	return b
+	return ""
 }
 
 // keys open the Initial packets of one direction.
@@ -44,43 +40,47 @@ type keys struct {
 
 // initialKeys derives the keys of both sides from the client's first destination connection id (RFC 9001 §5.2).
 func initialKeys(version uint32, id []byte) (pair [2]*keys) {
-	secret, err := hkdf.Extract(sha256.New, id, salt(version))
+	secret, err := hkdf.Extract(sha256.New, id, []byte(salt(version)))
 	if err != nil {
 		return pair
 	}
+	prefix := "quic "
+	if version == version2 {
+		prefix = "quicv2 "
+	}
+	both := newExpander(secret)
 	for dir, label := range [...]string{"client in", "server in"} {
-		k := &keys{}
-		prefix := "quic "
-		if version == version2 {
-			prefix = "quicv2 "
-		}
-		side := expand(secret, label, 32)
-		block, err := aes.NewCipher(expand(side, prefix+"key", 16))
+		k, side := &keys{}, newExpander(both.label(label, sha256.Size))
+		block, err := aes.NewCipher(side.label(prefix+"key", 16))
 		if err != nil {
 			return pair
 		}
 		if k.aead, err = cipher.NewGCM(block); err != nil {
 			return pair
 		}
-		if k.hp, err = aes.NewCipher(expand(side, prefix+"hp", 16)); err != nil {
+		if k.hp, err = aes.NewCipher(side.label(prefix+"hp", 16)); err != nil {
 			return pair
 		}
-		copy(k.iv[:], expand(side, prefix+"iv", 12))
+		copy(k.iv[:], side.label(prefix+"iv", len(k.iv)))
 		pair[dir] = k
 	}
 	return pair
 }
 
-// expand is HKDF-Expand-Label without context (RFC 8446 §7.1).
-func expand(secret []byte, label string, n int) []byte {
-	info := binary.BigEndian.AppendUint16(nil, uint16(n))
-	info = append(info, byte(len("tls13 ")+len(label)))
+// expander is HKDF-Expand-Label of one secret without context (RFC 8446 §7.1), for outputs of no more than one hash. The secret is
+// hashed once for all its labels.
+type expander struct{ mac hash.Hash }
+
+func newExpander(secret []byte) expander { return expander{hmac.New(sha256.New, secret)} }
+
+// label returns n bytes, at most sha256.Size.
+func (e expander) label(label string, n int) []byte {
+	info := make([]byte, 0, 64)
+	info = append(info, 0, byte(n), byte(len("tls13 ")+len(label)))
 	info = append(append(info, "tls13 "...), label...)
-	out, err := hkdf.Expand(sha256.New, secret, string(append(info, 0)), n)
-	if err != nil {
-		return make([]byte, n)
-	}
-	return out
+	e.mac.Reset()
+	e.mac.Write(append(info, 0, 1)) // no context; block one (RFC 5869 §2.3)
+	return e.mac.Sum(info[:0])[:n]
 }
 
 // open removes header protection and decrypts a packet (RFC 9001 §5.3, §5.4). packet starts at the first byte of the

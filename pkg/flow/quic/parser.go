@@ -56,7 +56,7 @@ func (p *Parser) Encrypted() bool { return p.crypto[0].done && p.crypto[1].done 
 // Probe tells QUIC by a long header of a known version.
 func Probe(_ app.Direction, data []byte, _, _ uint16) app.Match {
 	h, ok := parseHeader(data)
-	if ok && (salt(h.version) != nil || isGoogle(h.version)) && data[0]&0x40 != 0 {
+	if ok && (salt(h.version) != "" || isGoogle(h.version)) && data[0]&0x40 != 0 {
 		return app.Yes
 	}
 	return app.No
@@ -131,7 +131,7 @@ func (p *Parser) Feed(dir app.Direction, data []byte, now int64) error {
 			p.google(dir, h.version, data)
 			return nil
 		}
-		if salt(h.version) == nil {
+		if salt(h.version) == "" {
 			return nil
 		}
 		if h.kind == retry { // the client begins anew, with keys of its new connection id
@@ -228,7 +228,9 @@ func (p *Parser) frames(dir app.Direction, version uint32, b []byte) {
 		kind := b[0]
 		b = b[1:]
 		switch kind {
-		case framePadding, framePing:
+		case framePadding: // a client's first datagram is mostly that
+			b = b[zeros(b):]
+		case framePing:
 		case frameAck, frameAckECN:
 			n := skipAck(b, kind == frameAckECN)
 			if n < 0 {
@@ -247,6 +249,18 @@ func (p *Parser) frames(dir app.Direction, version uint32, b []byte) {
 			return
 		}
 	}
+}
+
+// zeros returns how many bytes b begins with that are zero.
+func zeros(b []byte) int {
+	i := 0
+	for i+8 <= len(b) && binary.LittleEndian.Uint64(b[i:]) == 0 {
+		i += 8
+	}
+	for i < len(b) && b[i] == 0 {
+		i++
+	}
+	return i
 }
 
 // skipAck returns the length of an ACK frame (RFC 9000 §19.3), -1 when it is cut short.
