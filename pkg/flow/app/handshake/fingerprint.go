@@ -4,10 +4,8 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // isGREASE tells the reserved values that clients sprinkle in (RFC 8701).
@@ -66,34 +64,48 @@ func (h *Hello) JA4(transport byte) string {
 	if h.SNI != nil {
 		sni = 'd'
 	}
-	a := fmt.Sprintf("%c%s%c%02d%02d%s", transport, ja4Version(h), sni, min(len(ciphers), 99), min(len(exts), 99), ja4ALPN(h.ALPN))
+	out := make([]byte, 0, len("t13d1516h2_8daaf6152771_e5627efa2ab1"))
+	out = append(append(out, transport), ja4Version(h)...)
+	out = twoDigits(twoDigits(append(out, sni), len(ciphers)), len(exts))
+	out = append(append(out, ja4ALPN(h.ALPN)...), '_')
 	slices.Sort(ciphers)
 	kept := slices.DeleteFunc(exts, func(e uint16) bool { return e == ExtServerName || e == ExtALPN })
 	slices.Sort(kept)
+	list := hexList(make([]byte, 0, 512), ciphers)
+	out = append(short(out, list), '_')
 	// Without signature algorithms the separator stays, as in Suricata; FoxIO's reference leaves it out.
-	c := hexList(kept) + "_" + hexList(withoutGREASE(h.Signatures))
-	return a + "_" + short(hexList(ciphers)) + "_" + short(c)
+	list = hexList(append(hexList(list[:0], kept), '_'), withoutGREASE(h.Signatures))
+	return string(short(out, list))
+}
+
+// twoDigits appends n, 99 for what is more.
+func twoDigits(dst []byte, n int) []byte {
+	n = min(n, 99)
+	return append(dst, byte('0'+n/10), byte('0'+n%10))
 }
 
 func withoutGREASE(list []uint16) []uint16 {
 	return slices.DeleteFunc(slices.Clone(list), isGREASE)
 }
 
-func hexList(list []uint16) string {
-	parts := make([]string, len(list))
+// hexList appends values of four hexadecimal digits, with commas between them.
+func hexList(dst []byte, list []uint16) []byte {
 	for i, v := range list {
-		parts[i] = fmt.Sprintf("%04x", v)
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = hex.AppendEncode(dst, []byte{byte(v >> 8), byte(v)})
 	}
-	return strings.Join(parts, ",")
+	return dst
 }
 
-// short is the first 12 hexadecimal digits of the SHA-256, zeros for nothing.
-func short(s string) string {
-	if s == "" {
-		return "000000000000"
+// short appends the first 12 hexadecimal digits of the SHA-256 of text, zeros for nothing.
+func short(dst, text []byte) []byte {
+	if len(text) == 0 {
+		return append(dst, "000000000000"...)
 	}
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:6])
+	sum := sha256.Sum256(text)
+	return hex.AppendEncode(dst, sum[:6])
 }
 
 // ja4Version is the highest version offered.
