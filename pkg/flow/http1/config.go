@@ -18,6 +18,7 @@ type Config struct {
 	SoftFieldLimit     int // bytes of a line or field above which an event is raised
 	HardFieldLimit     int // bytes above which parsing of the direction ends
 	Files              app.FileConfig
+	Bodies             *app.Buffers // where bodies grow; nil: each in its own
 }
 
 // DefaultConfig returns Suricata's defaults: bodies of 100 KiB, two layers of decompression.
@@ -32,5 +33,6 @@ func DefaultConfig() Config {
 		MaxHeaders:         1024,
 		SoftFieldLimit:     9000,
 		HardFieldLimit:     18000,
+		Bodies:             new(app.Buffers),
 	}
 }

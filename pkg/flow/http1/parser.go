@@ -91,6 +91,9 @@ func (p *Parser) Txs() []app.Tx { return p.txs.All() }
 // Free drops the oldest n transactions. One that is still being read is read on, unseen.
 func (p *Parser) Free(n int) {
 	n = min(n, p.txs.Len())
+	for _, tx := range p.txs.All()[:n] {
+		tx.(*Tx).giveBack(p.cfg.Bodies)
+	}
 	p.txs.Free(n)
 	p.answer = max(0, p.answer-n)
 }

@@ -53,7 +53,7 @@ func (b *bodyReader) sink(p *Parser, s *side, data []byte) bool {
 	body.Size += uint64(len(data))
 	if limit <= 0 || b.held+len(data) <= limit {
 		b.hold(p, body, data)
-		b.toFile(p, s, data)
+		b.toFile(p, s, data, true)
 		return true
 	}
 	full := b.held >= limit
@@ -61,10 +61,10 @@ func (b *bodyReader) sink(p *Parser, s *side, data []byte) bool {
 	body.Limited = true
 	b.hold(p, body, kept)
 	if b.stored() { // of a file that is to be kept all bytes are
-		b.toFile(p, s, data)
+		b.toFile(p, s, data, false)
 		return true
 	}
-	b.toFile(p, s, kept)
+	b.toFile(p, s, kept, true)
 	if full {
 		b.stop(s)
 	}
@@ -78,7 +78,7 @@ func (b *bodyReader) hold(p *Parser, body *Payload, data []byte) {
 		return
 	}
 	if need := len(body.Data) + len(data); need > cap(body.Data) {
-		body.Data = append(make([]byte, 0, max(need, 2*cap(body.Data))), body.Data...)
+		body.Data = append(p.cfg.Bodies.Get(max(need, 2*cap(body.Data))), body.Data...) // files look into the old one until they get more
 	}
 	body.Data = append(body.Data, data...)
 }
@@ -117,8 +117,8 @@ func (b *bodyReader) open(p *Parser, s *side) {
 	b.piece = p.cfg.Files.Ranges.Open(&p.cfg.Files, app.RangeKey(s.tx.Request.Host, b.file.Name), b.file.Name, s.dir, b.file.Start, b.file.Total, p.now)
 }
 
-// toFile feeds the file that the body is or holds.
-func (b *bodyReader) toFile(p *Parser, s *side, data []byte) {
+// toFile feeds the file that the body is or holds; held says that the body ends with data.
+func (b *bodyReader) toFile(p *Parser, s *side, data []byte, held bool) {
 	if len(data) == 0 {
 		return
 	}
@@ -130,10 +130,10 @@ func (b *bodyReader) toFile(p *Parser, s *side, data []byte) {
 		b.open(p, s)
 	}
 	b.piece.Write(data)
-	if body := &s.tx.Of(s.dir).Body; body.Limited || p.cfg.Files.Unread { // the body does not hold it all
-		b.file.Append(data, !s.tx.Touched[s.dir])
+	if held && !p.cfg.Files.Unread {
+		b.file.Extend(s.tx.Of(s.dir).Body.Data, len(data), !s.tx.Touched[s.dir])
 	} else {
-		b.file.Extend(body.Data, len(data), !s.tx.Touched[s.dir])
+		b.file.Append(data, !s.tx.Touched[s.dir])
 	}
 }
 
@@ -168,4 +168,14 @@ func (b *bodyReader) end(p *Parser, s *side, whole bool) {
 	}
 	b.piece.Close(s.tx.Base())
 	s.tx.Touch(s.dir)
+}
+
+// giveBack ends the use of the bodies that are complete.
+func (t *Tx) giveBack(to *app.Buffers) {
+	for dir, m := range [...]*Message{app.ToServer: &t.Request.Message, app.ToClient: &t.Response.Message} {
+		if t.Complete[dir] {
+			to.Put(m.Body.Data)
+			m.Body.Data = nil
+		}
+	}
 }
