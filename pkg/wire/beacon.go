@@ -63,8 +63,8 @@ func OpenBeacon(pub ed25519.PublicKey, msg []byte) (*Beacon, error) {
 	if len(b.Key) != ed25519.PublicKeySize {
 		return nil, fmt.Errorf("open beacon: %w: key of %d bytes, want %d", ErrMalformed, len(b.Key), ed25519.PublicKeySize)
 	}
-	if n := len(b.Kill.Scopes); n > MaxKillScopes {
-		return nil, fmt.Errorf("open beacon: %w: kill switch with %d scopes, at most %d", ErrMalformed, n, MaxKillScopes)
+	if err := b.Kill.Check(); err != nil {
+		return nil, fmt.Errorf("open beacon: %w: %w", ErrMalformed, err)
 	}
 	if len(b.Other) > MaxBundles {
 		return nil, fmt.Errorf("open beacon: %w: rules of %d scopes, at most %d", ErrMalformed, len(b.Other), MaxBundles)

@@ -37,6 +37,7 @@ type Health struct {
 	Hits       []Hit     `json:"hits,omitempty"`       // verdicts with hits, most recent first; at most MaxHits
 	Refusals   []Refusal `json:"refusals,omitempty"`   // verdicts the guard refused; at most MaxRefusals
 	Refused    uint64    `json:"refused"`              // all refusals since the start
+	Suspended  []string  `json:"suspended,omitempty"`  // verdicts that the drop-share breaker has suspended; at most MaxRefusals
 	Allowances []string  `json:"allowances,omitempty"` // prefixes that are never blocked; at most MaxAllowances
 
 	Uplink UplinkStats `json:"uplink"`
@@ -127,6 +128,7 @@ func (h *Health) check() error {
 		{"maps", len(h.Maps), MaxCounters},
 		{"hits", len(h.Hits), MaxHits},
 		{"refusals", len(h.Refusals), MaxRefusals},
+		{"suspended", len(h.Suspended), MaxRefusals},
 		{"allowances", len(h.Allowances), MaxAllowances},
 		{"shed", len(h.Uplink.Shed), MaxCounters},
 	} {
@@ -141,6 +143,7 @@ func (h *Health) check() error {
 func (h *Health) Truncate() {
 	h.Hits = h.Hits[:min(len(h.Hits), MaxHits)]
 	h.Refusals = h.Refusals[:min(len(h.Refusals), MaxRefusals)]
+	h.Suspended = h.Suspended[:min(len(h.Suspended), MaxRefusals)]
 	h.Allowances = h.Allowances[:min(len(h.Allowances), MaxAllowances)]
 }
 

@@ -65,7 +65,8 @@ type Daemon struct {
 	troubleLog telemetry.Throttle
 	panicLog   telemetry.Throttle
 	kills      kills
-	reloading  sync.Mutex // one Reload at a time: signal, socket, and collector may all ask
+	held       atomic.Pointer[enforce.Hold] // what the collector switched off in part; nil: nothing
+	reloading  sync.Mutex                   // one Reload at a time: signal, socket, and collector may all ask
 
 	allowances allowances
 
@@ -260,7 +261,7 @@ func (d *Daemon) openUplink(context.Context) (err error) {
 	}
 	d.uplink, err = uplink.New(uplink.Options{
 		Sensor: d.cfg.ID, Group: d.cfg.Group, URL: d.cfg.Collector.URL, Credentials: d.cfg.Collector.Credentials, Dir: dir,
-		Applier: (*applier)(d), Health: d.reportHealth, Reload: d.Reload, KillSwitch: d.killByFleet, Arm: d.armByFleet,
+		Applier: (*applier)(d), Health: d.reportHealth, Reload: d.Reload, KillSwitch: d.killByFleet, Hold: d.holdByFleet, Arm: d.armByFleet,
 		Survey: d.surveyed, Log: d.log,
 	})
 	return err

@@ -180,7 +180,7 @@ func (d *Daemon) pathConfig(shared *signatures.Shared) path.Config {
 	c := path.Config{
 		Flow: d.flowConfig(parsers), Hashes: parsers.Files.Rules, Decoder: d.decoder(), Rules: rs.Ruleset, Shared: shared, Outputs: d.outputs(),
 		IPS: inline(d.cfg), InnerOnly: d.cfg.Mode == config.GWLB || d.cfg.Mode == config.Mirror, Iface: d.cfg.Interfaces[0], Sensor: d.cfg.ID,
-		Block: blocks(d.cfg), Spare: d.spare, Remember: remembered / workers(d.cfg),
+		Block: d.unless(blocks(d.cfg)), Spare: d.spare, Remember: remembered / workers(d.cfg),
 		Hooks: path.Hooks{Alert: d.onAlert, Decided: d.onDecided},
 	}
 	if d.flows != nil {

@@ -2,9 +2,13 @@ package daemon
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
+	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/verdict/enforce"
+	"github.com/weir-ips/weir/pkg/wire"
 )
 
 // kills is the kill switch's two hands: this host's operator and the collector. Nothing is dropped while either is on it.
@@ -36,3 +40,31 @@ func (d *Daemon) killByFleet(on bool) {
 }
 
 func (d *Daemon) killHere(on bool) { d.kills.set(&d.kills.local, on, d.enforcer, d.log, "operator") }
+
+// holdByFleet has what the collector switched off in part count and stop nothing.
+func (d *Daemon) holdByFleet(k wire.KillSwitch) {
+	h := enforce.Hold{Rules: k.Rules}
+	for _, name := range k.Origins {
+		var o verdict.Origin
+		if err := o.UnmarshalText([]byte(name)); err == nil {
+			h.Origins = append(h.Origins, o)
+		}
+	}
+	d.held.Store(&h)
+	if err := d.enforcer.Hold(h); err != nil {
+		d.log.Error("verdicts that the kill switch is on for may still stop traffic", "error", err)
+	}
+}
+
+// unless has a policy of blocking pass over what the kill switch is on for.
+func (d *Daemon) unless(block func(*keyword.Signature) bool) func(*keyword.Signature) bool {
+	if block == nil {
+		return nil
+	}
+	return func(s *keyword.Signature) bool {
+		if h := d.held.Load(); h != nil && (slices.Contains(h.Origins, verdict.OriginRule) || slices.Contains(h.Rules, s.SID)) {
+			return false
+		}
+		return block(s)
+	}
+}

@@ -51,6 +51,8 @@ func (s *service) Verdicts() []control.Entry {
 		switch {
 		case e.Suspended:
 			state = "suspended"
+		case e.Held:
+			state = "held"
 		case e.Action == verdict.Observe || !s.cfg.Enforcing():
 			state = "observed"
 		}
@@ -180,6 +182,9 @@ func (d *Daemon) reportHealth(h *wire.Health) {
 		h.Maps[name] = wire.MapFill(f)
 	}
 	for _, e := range d.enforcer.Verdicts() {
+		if e.Suspended {
+			h.Suspended = append(h.Suspended, e.ID) // Truncate bounds it
+		}
 		if e.Packets > 0 && len(h.Hits) < wire.MaxHits {
 			h.Hits = append(h.Hits, wire.Hit{ID: e.ID, Packets: e.Packets, Bytes: e.Bytes})
 		}

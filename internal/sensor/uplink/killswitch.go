@@ -17,14 +17,15 @@ import (
 type killSwitch struct {
 	path          string
 	sensor, group string
-	set           func(on bool) // nil: this sensor has none
+	set           func(on bool)         // nil: this sensor has none
+	hold          func(wire.KillSwitch) // nil: as set; for parts
 	log           *slog.Logger
 	last          wire.KillSwitch
 }
 
 // openKillSwitch applies what the last run knew.
 func openKillSwitch(o *Options) (*killSwitch, error) {
-	k := &killSwitch{path: filepath.Join(o.Dir, "killswitch.json"), sensor: o.Sensor, group: o.Group, set: o.KillSwitch, log: o.Log}
+	k := &killSwitch{path: filepath.Join(o.Dir, "killswitch.json"), sensor: o.Sensor, group: o.Group, set: o.KillSwitch, hold: o.Hold, log: o.Log}
 	text, err := os.ReadFile(k.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return k, nil
@@ -38,6 +39,9 @@ func openKillSwitch(o *Options) (*killSwitch, error) {
 	if k.set != nil && k.last.On(k.sensor, k.group) {
 		k.set(true)
 	}
+	if k.hold != nil && k.last.Part() {
+		k.hold(k.last)
+	}
 	return k, nil
 }
 
@@ -46,8 +50,12 @@ func (k *killSwitch) offer(s *wire.KillSwitch) {
 	if s.Revision <= k.last.Revision || k.set == nil {
 		return
 	}
-	was, on := k.last.On(k.sensor, k.group), s.On(k.sensor, k.group)
+	was, on, part := k.last.On(k.sensor, k.group), s.On(k.sensor, k.group), k.last.SamePart(s)
 	k.last = *s
+	if !part && k.hold != nil {
+		k.hold(*s)
+		k.log.Warn("the collector's kill switch for a part", "origins", s.Origins, "rules", s.Rules, "by", s.By)
+	}
 	if on != was {
 		k.set(on)
 		k.log.Warn("the collector's kill switch", "on", on, "by", s.By)

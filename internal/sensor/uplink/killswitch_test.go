@@ -52,3 +52,32 @@ func TestKillSwitch(t *testing.T) {
 		t.Error("a newer beacon does not turn it off")
 	}
 }
+
+// A part of what stops traffic is switched off on every sensor, and stays off over a restart without the collector.
+func TestKillSwitchForAPart(t *testing.T) {
+	w := newWorld(t)
+	var now atomic.Pointer[wire.KillSwitch]
+	now.Store(&wire.KillSwitch{})
+	w.vlog.Kill = func() wire.KillSwitch { return *now.Load() }
+	w.start()
+	var held atomic.Pointer[wire.KillSwitch]
+	with := func(o *Options) {
+		o.KillSwitch = func(bool) { t.Error("all dropping switched for a part") }
+		o.Hold = func(k wire.KillSwitch) { held.Store(&k) }
+	}
+	s := w.sensor("edge-1", with)
+	eventually(t, "in sync", func() bool { return w.inSync(s) })
+	now.Store(&wire.KillSwitch{Revision: 5, Origins: []string{"feed"}, Rules: []uint32{7}, By: "ann"})
+	if err := w.log.Announce(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the sensor holds the part", func() bool { k := held.Load(); return k != nil && k.SamePart(now.Load()) })
+	s.stop()
+	w.stop()
+	held.Store(nil)
+	s = w.sensor("edge-1", with)
+	if k := held.Load(); k == nil || len(k.Origins) != 1 || len(k.Rules) != 1 {
+		t.Errorf("after a restart it holds %+v", k)
+	}
+	s.stop()
+}

@@ -53,6 +53,7 @@ type Options struct {
 	Applier     Applier
 	Reload      func() error                                       // loads the rules again, RulesPath among them; nil: this sensor wants no rules of the collector
 	KillSwitch  func(on bool)                                      // stops or resumes all dropping; called when the collector's switch changes, and by New if it was on
+	Hold        func(wire.KillSwitch)                              // has verdicts of its Origins and Rules count and stop nothing; called when they change, and by New if there are any
 	Arm         func(*wire.Arming)                                 // takes the collector's word on what is under attack; nil: it is not heard
 	Survey      func(context.Context, *wire.Survey) *wire.Findings // counts, until the context ends, what a verdict would hit; nil: surveys are not answered
 	Health      func(*wire.Health)                                 // fills in what the sensor knows; identity, log position and uplink counters are set already

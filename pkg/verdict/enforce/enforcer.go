@@ -46,6 +46,7 @@ type Enforcer struct {
 	guarded  map[netip.Prefix]bool // in the kernel's never-block trie
 	flows    *flows
 	breaker  breaker
+	held     Hold
 	good     time.Time // when the known-good halves last changed places
 	stats    Stats
 }
@@ -296,7 +297,7 @@ func (e *Enforcer) write(src netip.Prefix, d *verdict.Entry, next uint32) error 
 	if d.Action == verdict.RateLimit {
 		v.Budget = e.budget(d.Rate, bpf.RateWindow)
 	}
-	v.Action, v.Rank = action(d)
+	v.Action, v.Rank = e.action(d)
 	atomic.StoreUint32(&v.Expires, e.tick(d.ExpiresAt))
 	atomic.StoreUint32(&v.Next, next)
 	d.Written, d.Next = true, next
@@ -323,8 +324,8 @@ func (e *Enforcer) take(src netip.Prefix, d *verdict.Entry) error {
 const flagCollector = 1
 
 // action is what XDP is told to do, and its rank.
-func action(d *verdict.Entry) (what, rank uint8) {
-	if d.Suspended {
+func (e *Enforcer) action(d *verdict.Entry) (what, rank uint8) {
+	if d.Suspended || e.held.covers(&d.Verdict) {
 		return uint8(verdict.Observe), 0
 	}
 	return uint8(d.Action), d.Rank()

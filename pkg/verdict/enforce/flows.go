@@ -195,7 +195,7 @@ func (e *Enforcer) syncFlow(k verdict.FlowKey, ds []*verdict.Entry) error {
 	}
 	f := &e.flows.maps[slot]
 	f.Rule, f.Origin, f.Budget = d.Rule, uint8(d.Origin), e.budget(d.Rate, bpf.RateWindow)
-	f.Action, f.Rank = action(d)
+	f.Action, f.Rank = e.action(d)
 	f.Flags &^= bpf.FlowFromB
 	if k := d.Match.Flow; k.Src.Compare(k.Dst) > 0 {
 		f.Flags |= bpf.FlowFromB

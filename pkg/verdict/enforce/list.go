@@ -12,6 +12,7 @@ type Enforced struct {
 	Packets, Bytes uint64 // it decided about, or would have
 	Applied        time.Time
 	Suspended      bool // by the drop-share breaker
+	Held           bool // by a kill switch for its origin or rule
 }
 
 // Verdicts lists the table, in no order.
@@ -38,7 +39,7 @@ func (e *Enforcer) Verdict(id string) (v Enforced, ok bool) {
 
 func (e *Enforcer) enforced(entry *verdict.Entry) Enforced {
 	packets, bytes := e.hits(entry)
-	return Enforced{entry.Verdict, packets, bytes, entry.Applied, entry.Suspended}
+	return Enforced{entry.Verdict, packets, bytes, entry.Applied, entry.Suspended, e.held.covers(&entry.Verdict)}
 }
 
 // Len is the number of verdicts in the table.
