@@ -21,12 +21,13 @@ const (
 	OverBudget                   // its origin holds as many verdicts as it may
 	Spoofed                      // forgeable evidence must not block a source
 	NotAllowed                   // only an analyst lets a source through
+	TooMuch                      // its origin stops as many addresses as it may
 )
 
 // String is the rule's name in refusals and metrics.
 func (s Safety) String() string {
 	return nameOf([]string{Malformed: "malformed", NeverBlock: "never-block", Expired: "expired", TooLong: "too-long",
-		TooWide: "too-wide", OverBudget: "over-budget", Spoofed: "spoofed", NotAllowed: "not-allowed"}, "safety", uint8(s))
+		TooWide: "too-wide", OverBudget: "over-budget", Spoofed: "spoofed", NotAllowed: "not-allowed", TooMuch: "too-much"}, "safety", uint8(s))
 }
 
 // Refusal is the error of a verdict that a safety rule keeps from being enforced.

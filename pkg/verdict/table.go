@@ -15,6 +15,7 @@ type Table struct {
 	flows   map[FlowKey][]*Entry
 	expiry  expiry
 	counts  Counts
+	space   Space
 }
 
 // Entry is a verdict in a Table, with what the one who enforces it has to remember.
@@ -70,6 +71,7 @@ func (t *Table) Put(v Verdict, now time.Time) (*Entry, Subject) {
 		t.sources[subject.Src] = append(t.sources[subject.Src], e)
 	}
 	t.counts[v.Origin]++
+	t.space.Add(&e.Verdict)
 	heap.Push(&t.expiry, e)
 	t.compact()
 	return e, was
@@ -110,6 +112,7 @@ func (t *Table) Remove(id string) *Entry {
 func (t *Table) unlink(e *Entry) {
 	delete(t.byID, e.ID)
 	t.counts[e.Origin]--
+	t.space.Remove(&e.Verdict)
 	if s := e.Match.Subject(); s.IsFlow() {
 		cut(t.flows, s.Flow, e)
 	} else {
@@ -179,6 +182,9 @@ func (t *Table) Get(id string) *Entry { return t.byID[id] }
 
 // Len is the number of verdicts.
 func (t *Table) Len() int { return len(t.byID) }
+
+// Space is what the verdicts stop.
+func (t *Table) Space() Space { return t.space }
 
 // Counts are the numbers of verdicts by origin.
 func (t *Table) Counts() Counts { return t.counts }

@@ -28,6 +28,7 @@ type state struct {
 	verdicts   map[string]*verdict.Verdict
 	bySource   map[netip.Prefix]map[string]*verdict.Verdict // those with a source prefix, by it and id
 	set        wire.Set
+	space      verdict.Space
 	expiry     expiryHeap
 	revoked    map[matchKey]time.Time // until when
 	ended      []Ended                // oldest first
@@ -113,6 +114,7 @@ func (s *state) put(v *verdict.Verdict) {
 		s.bySource[src][v.ID] = v
 	}
 	s.set.Add(v.ID, v.Seq)
+	s.space.Add(v)
 	heap.Push(&s.expiry, deadline{at: v.ExpiresAt, id: v.ID, seq: v.Seq})
 	if len(s.expiry) > 2*len(s.verdicts)+1024 {
 		s.expiry = slices.DeleteFunc(s.expiry, func(d deadline) bool { return !s.inForce(d) })
@@ -123,6 +125,7 @@ func (s *state) put(v *verdict.Verdict) {
 func (s *state) drop(v *verdict.Verdict) {
 	delete(s.verdicts, v.ID)
 	s.set.Remove(v.ID)
+	s.space.Remove(v)
 	if same := s.bySource[v.Match.Src]; same != nil {
 		if delete(same, v.ID); len(same) == 0 {
 			delete(s.bySource, v.Match.Src)
@@ -245,6 +248,13 @@ func (l *Log) Ended() []Ended {
 	out := slices.Clone(l.ended)
 	slices.Reverse(out)
 	return out
+}
+
+// Space is what the verdicts in force stop.
+func (l *Log) Space() verdict.Space {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.space
 }
 
 // Position is where the log stands.

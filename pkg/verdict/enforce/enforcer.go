@@ -165,11 +165,15 @@ func (e *Enforcer) restore(old, refused *verdict.Entry) error {
 }
 
 func (e *Enforcer) check(v *verdict.Verdict) error {
-	held := e.table.Counts()
+	held, space := e.table.Counts(), e.table.Space()
 	if old := e.table.Get(v.ID); old != nil {
 		held[old.Origin]--
+		space.Remove(&old.Verdict)
 	}
-	return e.guard.Check(v, e.wall, held)
+	if err := e.guard.Check(v, e.wall, held); err != nil {
+		return err
+	}
+	return verdict.CheckSpace(v, space[v.Origin], verdict.Ceiling(v.Origin))
 }
 
 // Remove lifts the verdict. Lifting one that is not there is no error.
