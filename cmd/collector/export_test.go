@@ -23,6 +23,7 @@ func TestExports(t *testing.T) {
 	bouncers := free(t)
 	p := start(t, "--config", config(t, dir, fmt.Sprintf(`
 policy:
+  canary: 0s
   block:
     - {severity: 1, require: handshake, action: drop, ttl: 10m, scope: all}
 exports: [{name: lines, type: file, path: %s, events: [alert, verdict, incident]}]

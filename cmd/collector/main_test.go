@@ -262,6 +262,7 @@ func TestAlertBecomesVerdictOnEverySensor(t *testing.T) {
 	p := start(t, "--config", config(t, dir, `
 never-block: [203.0.113.66]
 policy:
+  canary: 0s
   block:
     - {severity: 1, require: handshake, action: drop, ttl: 10m, scope: all}
 `))

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector"
+	"github.com/weir-ips/weir/internal/collector/api"
 	"github.com/weir-ips/weir/internal/subcommand"
 )
 
@@ -32,26 +34,51 @@ func orderFlags(fs *flag.FlagSet) (send func(ctx context.Context, o collector.Or
 func killCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := subcommand.Flags("collector kill-switch on|off", stderr)
 	send := orderFlags(fs)
-	scope := fs.String("scope", "all", "`scopes` in which nothing is dropped: all, sensors or groups, separated by commas")
+	scope := fs.String("scope", "", "`scopes` in which nothing is dropped: all, which it is unless origins or rules are given, sensors or groups, separated by commas")
+	origin := fs.String("origin", "", "`origins` whose verdicts are to stop nothing on any sensor: rule, flood, feed, separated by commas")
+	rule := fs.String("rule", "", "`signatures`, separated by commas, whose verdicts are to stop nothing")
 	reason := fs.String("reason", "", "`why`, for those who find it on")
 	word, code, ok := parseID(fs, args, stderr)
 	if !ok {
 		return code
 	}
-	scopes := []string{}
+	var k api.KillSwitch
 	switch word {
 	case "on":
-		scopes = strings.Split(*scope, ",")
+		var err error
+		if k, err = killOrder(*scope, *origin, *rule); err != nil {
+			return fail(stderr, err)
+		}
+		k.Reason = *reason
 	case "off":
 	default:
 		fmt.Fprintf(stderr, "%s: %q is neither on nor off\n", fs.Name(), word)
 		return 2
 	}
-	if _, err := send(ctx, collector.Order{Kill: &scopes, Reason: *reason}); err != nil {
+	if _, err := send(ctx, collector.Order{Kill: &k}); err != nil {
 		return fail(stderr, err)
 	}
 	fmt.Fprintf(stdout, "kill switch is %s\n", word)
 	return 0
+}
+
+// killOrder is what the flags say; without any, everything.
+func killOrder(scope, origin, rule string) (k api.KillSwitch, err error) {
+	if scope == "" && origin == "" && rule == "" {
+		scope = "all"
+	}
+	list := func(text string) []string {
+		return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+	}
+	k.Scopes, k.Origins = list(scope), list(origin)
+	for _, text := range list(rule) {
+		sid, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return k, fmt.Errorf("--rule: %q is not the number of a signature", text)
+		}
+		k.Rules = append(k.Rules, uint32(sid))
+	}
+	return k, nil
 }
 
 func neverBlockCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {

@@ -191,7 +191,7 @@ func (a *approvals) Approve(ctx context.Context, id, by string) (api.Approval, e
 	case "never-block.remove":
 		err = a.governor.Unprotect(ctx, p.Prefix, p.By+", "+by)
 	case "kill-switch":
-		err = a.governor.Kill(ctx, p.Scopes, p.Reason, p.By+", "+by)
+		err = a.governor.Kill(ctx, api.KillSwitch{Scopes: p.Scopes, Origins: p.Origins, Rules: p.Rules, Reason: p.Reason}, p.By+", "+by)
 	default:
 		err = fmt.Errorf("approval of kind %q", p.Kind)
 	}
@@ -207,9 +207,9 @@ func (a *approvals) changeList(kind string, prefix netip.Prefix, reason, by stri
 }
 
 // kill keeps a fleet-wide kill switch until a second person agrees; nil if one is enough. To resume needs nobody else.
-func (a *approvals) kill(scopes []string, reason, by string) error {
-	if !a.needs(classKillSwitch) || !slices.Contains(scopes, wire.ScopeAll) {
+func (a *approvals) kill(k api.KillSwitch, by string) error {
+	if !a.needs(classKillSwitch) || !slices.Contains(k.Scopes, wire.ScopeAll) {
 		return nil
 	}
-	return a.ask(api.Approval{Kind: "kill-switch", Class: classKillSwitch, By: by, Reason: reason, Scopes: scopes, Summary: "no dropping on any sensor"})
+	return a.ask(api.Approval{Kind: "kill-switch", Class: classKillSwitch, By: by, Reason: k.Reason, Scopes: k.Scopes, Origins: k.Origins, Rules: k.Rules, Summary: "no dropping on any sensor"})
 }

@@ -248,6 +248,9 @@ func (c *collector) openLog(ctx context.Context) error {
 		return fmt.Errorf("policy set by the API: %w; take it out of settings.json in %s", err, c.cfg.Data)
 	}
 	c.engine = policy.New(decides, c.govern, c.o.Log.With("part", "policy"), nil)
+	c.govern.decides = c.engine.Config
+	c.govern.trials = &trials{govern: c.govern, length: func() time.Duration { return c.engine.Config().Canary }, audit: c.note, log: c.o.Log.With("part", "canary")}
+	c.govern.renewals = &renewals{govern: c.govern, renewed: c.engine.Renewed, audit: c.note, log: c.o.Log.With("part", "policy")}
 	c.floods = &fleetflood.Service{Key: key, Log: c.o.Log.With("part", "floods")}
 	c.ingest = &bus.Ingest{JetStream: js, Store: c.store, Fresh: c.fresh, Log: c.o.Log.With("part", "ingest")}
 	return nil
@@ -260,6 +263,13 @@ func (c *collector) announce() {
 	}
 	if err := c.log.Announce(); err != nil {
 		c.o.Log.Debug("no beacon sent", "error", err)
+	}
+}
+
+// note puts what the collector does by itself into the audit log.
+func (c *collector) note(by, action, object string, detail map[string]any) {
+	if err := c.govern.note(context.Background(), by, action, object, detail); err != nil {
+		c.o.Log.Error("not in the audit log", "action", action, "object", object, "error", err)
 	}
 }
 

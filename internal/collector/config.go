@@ -131,7 +131,7 @@ func Default() Config {
 		API:       API{Listen: "127.0.0.1:8443", User: "local", Session: Session{Idle: identity.DefaultIdle, Lifetime: identity.DefaultLifetime}},
 		Bus:       Bus{Listen: "127.0.0.1:4222", Open: Open{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, CA: CA{Lifetime: enrol.SensorLife}},
 		Alerts:    Alerts{Keep: 30 * 24 * time.Hour},
-		Policy:    policy.Config{Limits: policy.DefaultLimits()},
+		Policy:    policy.Config{Limits: policy.DefaultLimits(), Canary: policy.DefaultCanary},
 		Approvals: ApprovalConfig{Classes: []string{classWide}, Expire: time.Hour},
 		Incidents: Incidents{Quiet: incident.DefaultQuiet, AutoClose: incident.DefaultAutoClose},
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/weir-ips/weir/internal/collector/api"
 	"github.com/weir-ips/weir/internal/collector/log"
 	"github.com/weir-ips/weir/internal/collector/store"
 	"github.com/weir-ips/weir/pkg/wire"
@@ -25,16 +26,15 @@ const controlFile = "control.sock"
 
 // Order is one request on the control socket; exactly one field besides By is set.
 type Order struct {
-	By        string        `json:"by"`
-	Kill      *[]string     `json:"kill,omitempty"`   // scopes; empty: dropping resumes
-	Reason    string        `json:"reason,omitempty"` // of Kill
-	Protect   *Protected    `json:"protect,omitempty"`
-	Unprotect *netip.Prefix `json:"unprotect,omitempty"`
-	Rollback  *uint64       `json:"rollback,omitempty"` // position
-	Accept    string        `json:"accept,omitempty"`   // feed whose held list may pass
-	List      bool          `json:"list,omitempty"`
-	Note      *ChangeNote   `json:"note,omitempty"`
-	Rules     *RulesOrder   `json:"rules,omitempty"`
+	By        string          `json:"by"`
+	Kill      *api.KillSwitch `json:"kill,omitempty"` // with empty lists dropping resumes
+	Protect   *Protected      `json:"protect,omitempty"`
+	Unprotect *netip.Prefix   `json:"unprotect,omitempty"`
+	Rollback  *uint64         `json:"rollback,omitempty"` // position
+	Accept    string          `json:"accept,omitempty"`   // feed whose held list may pass
+	List      bool            `json:"list,omitempty"`
+	Note      *ChangeNote     `json:"note,omitempty"`
+	Rules     *RulesOrder     `json:"rules,omitempty"`
 }
 
 // ChangeNote is a change that the command line made by itself, for the audit log.
@@ -102,7 +102,7 @@ func (c *collector) obey(ctx context.Context, o *Order, out *Outcome) (err error
 	case o.By == "":
 		err = errors.New("say who orders it")
 	case o.Kill != nil:
-		err = c.govern.Kill(ctx, *o.Kill, o.Reason, o.By)
+		err = c.govern.Kill(ctx, *o.Kill, o.By)
 	case o.Protect != nil:
 		o.Protect.By, o.Protect.At = o.By, time.Now().UTC()
 		out.Lifted, err = c.govern.protect(ctx, *o.Protect)

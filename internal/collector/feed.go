@@ -11,6 +11,7 @@ import (
 
 	"github.com/weir-ips/weir/internal/collector/api"
 	"github.com/weir-ips/weir/internal/collector/feeds"
+	"github.com/weir-ips/weir/internal/collector/policy"
 	"github.com/weir-ips/weir/pkg/verdict"
 )
 
@@ -85,8 +86,10 @@ func (g *governor) SetFeed(ctx context.Context, cfg *feeds.Config, list []netip.
 		}
 	}
 	var add []verdict.Verdict
+	decides := g.decides()
 	for _, p := range list {
 		v := cfg.Verdict(p, now)
+		decides.AtMost.Rung(&v)
 		wanted[v.ID] = true
 		if old, ok := have[v.ID]; ok && old.Action == v.Action && old.Scope == v.Scope && old.ExpiresAt.Sub(now) > cfg.Life()*2/3 {
 			continue
@@ -101,6 +104,9 @@ func (g *governor) SetFeed(ctx context.Context, cfg *feeds.Config, list []netip.
 			gone = append(gone, id)
 		}
 	}
+	if err := g.checkFeedSpace(add, gone, have, decides.Limits.FeedAddresses); err != nil {
+		return fmt.Errorf("feed %s: %w", cfg.Name, err)
+	}
 	if err := g.log.Change(ctx, add, gone, "feed:"+cfg.Name); err != nil {
 		return fmt.Errorf("feed %s: %w", cfg.Name, err)
 	}
@@ -108,4 +114,23 @@ func (g *governor) SetFeed(ctx context.Context, cfg *feeds.Config, list []netip.
 		return nil
 	}
 	return g.note(ctx, "feed:"+cfg.Name, "feed.apply", cfg.Name, map[string]any{"added_or_renewed": len(add), "removed": len(gone)})
+}
+
+// checkFeedSpace refuses a list with which feeds would stop more addresses than they may, all of them together. What is in force stays.
+func (g *governor) checkFeedSpace(add []verdict.Verdict, gone []string, have map[string]verdict.Verdict, most uint64) error {
+	space := g.log.Space()
+	for _, id := range gone {
+		v := have[id]
+		space.Remove(&v)
+	}
+	for i := range add {
+		if old, ok := have[add[i].ID]; ok {
+			space.Remove(&old)
+		}
+		space.Add(&add[i])
+	}
+	if n := space[verdict.OriginFeed]; n > most {
+		return &policy.Refused{Reason: fmt.Sprintf("feeds would stop %d addresses, at most %d (policy.limits.feed-addresses): the list is not taken", n, most)}
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -33,28 +32,59 @@ type governor struct {
 
 	settings *settings
 	surveyor *surveyor
+	trials   *trials   // nil: what automation wants is carried out by all at once
+	renewals *renewals // nil: nothing is prolonged
+	decides  func() policy.Config
 }
 
-// Decide puts an automatic verdict into force, unless a person has decided about the source already.
+// Decide puts an automatic verdict into force, unless a person has decided about the source already. What is for many sensors is tried
+// by one first.
 func (g *governor) Decide(ctx context.Context, v verdict.Verdict) error {
-	if err := g.guard.Check(&v); err != nil {
+	decides := g.decides()
+	decides.AtMost.Rung(&v)
+	if err := g.mayDecide(&v, &decides); err != nil {
 		return err
+	}
+	if have, ok := g.log.Get(v.ID); ok && have.Action == v.Action {
+		return nil // from before this collector led: renewals look after it
+	}
+	wanted, canary := v, g.trials.choose(&v)
+	if canary != "" {
+		v.Scope = canary
+	}
+	added, err := g.log.Add(ctx, v)
+	if errors.Is(err, vlog.ErrRevoked) {
+		return &policy.Refused{Reason: err.Error()}
+	}
+	if err != nil {
+		return err
+	}
+	detail := map[string]any{"after": added}
+	if canary != "" {
+		g.trials.begin(wanted, canary)
+		detail["canary"], detail["scope"] = canary, wanted.Scope
+	}
+	g.renewals.add(&added)
+	return g.note(ctx, "policy", "verdict.add", added.ID, detail)
+}
+
+// mayDecide is why automation may not decide v.
+func (g *governor) mayDecide(v *verdict.Verdict, c *policy.Config) error {
+	if err := g.guard.Check(v); err != nil {
+		return err
+	}
+	if err := verdict.CheckSpace(v, g.log.Space()[v.Origin], c.Limits.Addresses); err != nil {
+		return &policy.Refused{Reason: err.Error()}
+	}
+	if until, ok := g.log.RevokedAnywhere(v); ok {
+		return &policy.Refused{Reason: fmt.Sprintf("a verdict on %s was taken back: automation may decide again at %s", source(v), until.Format(time.RFC3339))}
 	}
 	for _, have := range g.log.Covering(v.Match.Src) {
 		if have.Origin == verdict.OriginAnalyst && sameScope(have.Scope, v.Scope) {
 			return &policy.Refused{Reason: fmt.Sprintf("%s has decided about %s already, in verdict %s", have.CreatedBy, have.Match.Src, have.ID)}
 		}
 	}
-	added, err := g.log.Add(ctx, v)
-	if err != nil {
-		return err
-	}
-	detail, err := json.Marshal(map[string]any{"after": added})
-	if err != nil {
-		return fmt.Errorf("audit verdict %s: %w", added.ID, err)
-	}
-	_, err = g.audit.Append(ctx, store.Entry{Actor: "policy", Action: "verdict.add", Object: added.ID, Detail: detail})
-	return err
+	return nil
 }
 
 func sameScope(a, b string) bool {
@@ -108,6 +138,7 @@ func (g *governor) Remove(ctx context.Context, id, actor string) (api.VerdictSta
 // States of api.VerdictStatus.
 const (
 	stateActive  = "active"
+	stateCanary  = "canary" // one sensor tries it
 	stateExpired = "expired"
 	stateRevoked = "revoked"
 )
@@ -117,7 +148,11 @@ func (g *governor) List(context.Context) ([]api.VerdictStatus, error) {
 	view := g.view()
 	var out []api.VerdictStatus
 	for _, v := range g.log.List() {
-		out = append(out, view.status(v, stateActive))
+		s := view.status(v, stateActive)
+		if g.trials.tries(v.ID) {
+			s.State = stateCanary
+		}
+		out = append(out, s)
 	}
 	for _, e := range g.log.Ended() {
 		state := stateRevoked

@@ -14,6 +14,7 @@ func (c *collector) register() {
 		{Prefix: "weir_collector_log", Read: func() any { return c.log.Stats() }, Gauges: []string{"Verdicts", "Seq"}},
 		{Prefix: "weir_collector_floods", Read: func() any { return c.floods.Stats() }, Gauges: []string{"Orders"}},
 		{Prefix: "weir_collector_policy", Read: func() any { return c.engine.Stats() }},
+		{Prefix: "weir_collector_canary", Read: func() any { return c.govern.trials.Stats() }, Gauges: []string{"Open"}},
 		{Prefix: "weir_collector_incident", Read: func() any { return c.incidents.Stats() }, Gauges: []string{"Active"}},
 		{Prefix: "weir_collector_signin", Read: func() any { return c.people.Stats() }},
 	} {

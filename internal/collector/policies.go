@@ -54,7 +54,11 @@ func (p *policies) SetPolicy(ctx context.Context, q api.Policy, by string) (api.
 func fromAPI(q *api.Policy) (policy.Config, error) {
 	c := policy.Config{Limits: policy.Limits{
 		PerMinute: q.Limits.PerMinute, PerSensorMinute: q.Limits.PerSensorMinute, PerSignatureMinute: q.Limits.PerSignatureMinute,
-	}}
+		Hold: time.Duration(q.Limits.HoldSeconds) * time.Second, Addresses: q.Limits.Addresses, FeedAddresses: q.Limits.FeedAddresses,
+	}, Canary: policy.DefaultCanary, AtMost: policy.AtMost(q.AtMost)}
+	if q.Canary != nil {
+		c.Canary = time.Duration(*q.Canary) * time.Second
+	}
 	for _, r := range q.Block {
 		rule := policy.Rule{
 			Severity: r.Severity, Signatures: r.Signatures, Categories: r.Categories, Require: r.Require, Action: r.Action, Rate: r.Rate,
@@ -81,15 +85,17 @@ func fromAPI(q *api.Policy) (policy.Config, error) {
 // inJSON turns a key of collector.yaml into the API's name for it.
 func inJSON(key string) string {
 	key = strings.ReplaceAll(key, "-", "_")
-	if strings.HasSuffix(key, ".ttl") {
+	if strings.HasSuffix(key, ".ttl") || strings.HasSuffix(key, ".hold") || key == "canary" {
 		return key + "_seconds"
 	}
 	return strings.Replace(key, ".escalate[", ".escalate_seconds[", 1)
 }
 
 func toAPI(c *policy.Config) api.Policy {
-	q := api.Policy{Block: []api.PolicyRule{}, Limits: api.PolicyLimits{
+	canary := int64(c.Canary / time.Second)
+	q := api.Policy{Block: []api.PolicyRule{}, Canary: &canary, AtMost: api.AtMost(c.AtMost), Limits: api.PolicyLimits{
 		PerMinute: c.Limits.PerMinute, PerSensorMinute: c.Limits.PerSensorMinute, PerSignatureMinute: c.Limits.PerSignatureMinute,
+		HoldSeconds: int64(c.Limits.Hold / time.Second), Addresses: c.Limits.Addresses, FeedAddresses: c.Limits.FeedAddresses,
 	}}
 	for i := range c.Block {
 		r := &c.Block[i]

@@ -16,7 +16,7 @@ import (
 
 // A policy says the same to the API and to the engine, whichever way it goes, and survives being kept as JSON.
 func TestPolicyThroughTheAPI(t *testing.T) {
-	configured := policy.Config{Limits: policy.DefaultLimits(), Block: []policy.Rule{
+	configured := policy.Config{Limits: policy.DefaultLimits(), Canary: 3 * time.Second, AtMost: policy.AtMost{Alerts: "ratelimit", Feeds: "observe"}, Block: []policy.Rule{
 		{Severity: 1, TTL: 10 * time.Minute, Scope: "edge", Action: "drop", Require: policy.RequireHandshake, Quorum: policy.Quorum{Sensors: 2, Within: time.Minute}},
 		{Signatures: []uint32{7, 8}, Categories: []string{"Misc"}, Action: "ratelimit", Rate: 50, Require: policy.RequireNone, Escalate: []time.Duration{time.Minute, time.Hour}},
 	}}
@@ -38,12 +38,12 @@ func TestPolicyThroughTheAPI(t *testing.T) {
 }
 
 func TestPolicyFaultsNameTheAPIsFields(t *testing.T) {
-	_, err := fromAPI(&api.Policy{Block: []api.PolicyRule{{Severity: 1, TTLSeconds: 7 * 86400, EscalateSeconds: []int64{60, 30}}}, Limits: api.PolicyLimits{PerMinute: 1, PerSensorMinute: 1}})
+	_, err := fromAPI(&api.Policy{Block: []api.PolicyRule{{Severity: 1, TTLSeconds: 7 * 86400, EscalateSeconds: []int64{60, 30}}}, Limits: api.PolicyLimits{PerMinute: 1, PerSensorMinute: 1, HoldSeconds: 7 * 86400, FeedAddresses: 1 << 40}, AtMost: api.AtMost{Feeds: "ratelimit"}})
 	var bad *api.Invalid
 	if !errors.As(err, &bad) {
 		t.Fatal(err)
 	}
-	want := map[string]bool{"block[0].ttl_seconds": true, "block[0].escalate_seconds[1]": true, "limits.per_signature_minute": true}
+	want := map[string]bool{"block[0].ttl_seconds": true, "block[0].escalate_seconds[1]": true, "limits.per_signature_minute": true, "limits.hold_seconds": true, "limits.feed_addresses": true, "at_most.feeds": true}
 	for _, f := range bad.Fields {
 		if !want[f.Field] {
 			t.Errorf("fault in %q", f.Field)

@@ -67,25 +67,27 @@ func (g *governor) Unprotect(ctx context.Context, prefix netip.Prefix, by string
 	return g.note(ctx, by, "never-block.remove", prefix.String(), nil)
 }
 
-// Kill stops all dropping in scopes; without any, dropping resumes everywhere. Sensors hear it at once and remember it.
-func (g *governor) Kill(ctx context.Context, scopes []string, reason, by string) error {
-	for _, s := range scopes {
+// Kill puts k in the place of the switch: nothing is dropped in its scopes, and verdicts of its origins and rules stop nothing anywhere.
+// With nothing in its lists dropping resumes. Sensors hear it at once and remember it.
+func (g *governor) Kill(ctx context.Context, k api.KillSwitch, by string) error {
+	for _, s := range k.Scopes {
 		if err := wire.CheckName(s); err != nil {
 			return &api.Invalid{Fields: []api.FieldError{{Field: "scopes", Detail: err.Error()}}}
 		}
 	}
-	if len(scopes) > wire.MaxKillScopes {
-		return &api.Refused{Reason: fmt.Sprintf("%d scopes, at most %d: use all", len(scopes), wire.MaxKillScopes)}
+	now := time.Now().UTC()
+	next := wire.KillSwitch{Scopes: k.Scopes, Origins: k.Origins, Rules: k.Rules, By: by, At: now}
+	if err := next.Check(); err != nil {
+		return &api.Refused{Reason: err.Error()}
 	}
 	if err := g.follows(); err != nil {
 		return err
 	}
-	now := time.Now().UTC()
 	var was wire.KillSwitch
 	err := g.settings.change(func(s *settingsData) error {
 		was = s.Kill
-		s.Kill = wire.KillSwitch{Revision: max(was.Revision+1, uint64(now.UnixMilli())), Scopes: scopes, By: by, At: now}
-		s.KillReason = reason
+		next.Revision = max(was.Revision+1, uint64(now.UnixMilli()))
+		s.Kill, s.KillReason = next, k.Reason
 		return nil
 	})
 	if err != nil {
@@ -94,7 +96,9 @@ func (g *governor) Kill(ctx context.Context, scopes []string, reason, by string)
 	if err := g.log.Announce(); err != nil {
 		return fmt.Errorf("the kill switch is set, and sensors hear of it with the next beacon: %w", err)
 	}
-	return g.note(ctx, by, "kill-switch", "fleet", map[string]any{"before": was.Scopes, "after": scopes, "reason": reason})
+	return g.note(ctx, by, "kill-switch", "fleet", map[string]any{
+		"before": was.Scopes, "after": k.Scopes, "origins": k.Origins, "rules": k.Rules, "reason": k.Reason,
+	})
 }
 
 // Rollback makes the verdicts in force those of an earlier position. What the guard would refuse now does not come back.

@@ -18,7 +18,7 @@ type steering struct {
 
 func (s *steering) KillSwitch() api.KillSwitch {
 	k := s.settings.killSwitch()
-	return api.KillSwitch{Scopes: k.Scopes, Reason: s.settings.killReason(), By: k.By, At: k.At}
+	return api.KillSwitch{Scopes: k.Scopes, Origins: k.Origins, Rules: k.Rules, Reason: s.settings.killReason(), By: k.By, At: k.At}
 }
 
 // NeverBlock is the configuration's list, what people have added, and what sensors have found.
@@ -67,9 +67,9 @@ func (s *steering) Unprotect(ctx context.Context, prefix netip.Prefix, by string
 }
 
 // Kill asks for a second person where the configuration wants one.
-func (s *steering) Kill(ctx context.Context, scopes []string, reason, by string) error {
-	if err := s.approvals.kill(scopes, reason, by); err != nil {
+func (s *steering) Kill(ctx context.Context, k api.KillSwitch, by string) error {
+	if err := s.approvals.kill(k, by); err != nil {
 		return err
 	}
-	return s.governor.Kill(ctx, scopes, reason, by)
+	return s.governor.Kill(ctx, k, by)
 }

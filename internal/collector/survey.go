@@ -20,20 +20,21 @@ import (
 
 // surveyor asks sensors what a verdict would hit.
 type surveyor struct {
-	conn *nats.Conn
-	key  ed25519.PrivateKey
-	log  *slog.Logger
-	busy chan struct{} // one token a survey under way
+	conn   *nats.Conn
+	key    ed25519.PrivateKey
+	log    *slog.Logger
+	busy   chan struct{} // one token a survey under way for a person
+	trials chan struct{} // and for automation
 
 	mu      sync.Mutex
 	waiting map[uint64]chan *wire.Findings // by nonce
 }
 
-// maxSurveys bounds the surveys under way: each may cost every sensor a walk through its conversations.
+// maxSurveys bounds the surveys under way for people, and for automation: each may cost every sensor a walk through its conversations.
 const maxSurveys = 4
 
 func newSurveyor(conn *nats.Conn, key ed25519.PrivateKey, log *slog.Logger) (*surveyor, error) {
-	s := &surveyor{conn: conn, key: key, log: log, busy: make(chan struct{}, maxSurveys), waiting: map[uint64]chan *wire.Findings{}}
+	s := &surveyor{conn: conn, key: key, log: log, busy: make(chan struct{}, maxSurveys), trials: make(chan struct{}, maxSurveys), waiting: map[uint64]chan *wire.Findings{}}
 	if _, err := conn.Subscribe(wire.SubjectFindings, s.hear); err != nil {
 		return nil, fmt.Errorf("listen for findings: %w", err)
 	}
@@ -62,10 +63,10 @@ func (s *surveyor) hear(m *nats.Msg) {
 var errSurveysBusy = errors.New("other previews are under way")
 
 // ask returns what the sensors of a scope have found, by sensor, when all of want have answered or time is up.
-func (s *surveyor) ask(ctx context.Context, q *wire.Survey, want map[string]bool) (map[string]*wire.Findings, error) {
+func (s *surveyor) ask(ctx context.Context, lane chan struct{}, q *wire.Survey, want map[string]bool) (map[string]*wire.Findings, error) {
 	select {
-	case s.busy <- struct{}{}:
-		defer func() { <-s.busy }()
+	case lane <- struct{}{}:
+		defer func() { <-lane }()
 	default:
 		return nil, errSurveysBusy
 	}
@@ -116,7 +117,7 @@ func (g *governor) survey(ctx context.Context, v *verdict.Verdict) (api.Traffic,
 	if len(want) == 0 {
 		return t, nil
 	}
-	found, err := g.surveyor.ask(ctx, &wire.Survey{Scope: v.Scope, Match: v.Match, Window: previewWindow}, want)
+	found, err := g.surveyor.ask(ctx, g.surveyor.busy, &wire.Survey{Scope: v.Scope, Match: v.Match, Window: previewWindow}, want)
 	if err != nil {
 		return t, err
 	}

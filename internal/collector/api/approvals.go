@@ -35,7 +35,9 @@ type Approval struct {
 	Verdict *VerdictStatus `json:"verdict,omitempty"` // for kind verdict; once approved, what is in force
 	Prefix  netip.Prefix   `json:"prefix,omitzero"`   // for never-block
 	Reason  string         `json:"reason,omitempty"`
-	Scopes  []string       `json:"scopes,omitempty"` // for kill-switch
+	Scopes  []string       `json:"scopes,omitempty"`  // for kill-switch
+	Origins []string       `json:"origins,omitempty"` // likewise
+	Rules   []uint32       `json:"rules,omitempty"`   // likewise
 	TTL     int64          `json:"ttl_seconds,omitempty"`
 }
 

@@ -320,13 +320,15 @@ func TestSteeringFeedsEnrolmentPolicyAndSettings(t *testing.T) {
 	f := start(t)
 	f.house.protected = []Protected{}
 	f.exchanges(t, []exchange{
-		{"GET", "/api/v1/kill-switch", nil, 200, `{"scopes":[]}`},
-		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{"edge"}}, 200, `{"scopes":["edge"],"by":"ana"`},
-		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{"edge"}, "reason": " shop is down "}, 200, `{"scopes":["edge"],"reason":"shop is down","by":"ana"`},
+		{"GET", "/api/v1/kill-switch", nil, 200, `{"scopes":[],"origins":[],"rules":[]}`},
+		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{"edge"}}, 200, `{"scopes":["edge"],"origins":[],"rules":[],"by":"ana"`},
+		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{"edge"}, "reason": " shop is down "}, 200, `{"scopes":["edge"],"origins":[],"rules":[],"reason":"shop is down","by":"ana"`},
 		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{"edge"}, "reason": strings.Repeat("x", maxReason+1)}, 422, `"field":"reason"`},
 		{"PUT", "/api/v1/kill-switch", m{}, 422, `"field":"scopes"`},
 		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{"no such scope"}}, 422, `"field":"scopes"`},
 		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{}}, 200, `"scopes":[]`},
+		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{}, "origins": []string{"feed"}, "rules": []int{7}}, 200, `"origins":["feed"],"rules":[7]`},
+		{"PUT", "/api/v1/kill-switch", m{"scopes": []string{}, "origins": []string{"analyst"}}, 422, `"field":"origins"`},
 		{"POST", "/api/v1/never-block", m{"prefix": "203.0.113.0/24", "reason": "partner"}, 201, `"lifted":3`},
 		{"POST", "/api/v1/never-block", m{"prefix": "203.0.113.1/24", "reason": ""}, 422, `"field":"reason"`},
 		{"GET", "/api/v1/never-block?address=203.0.113.9", nil, 200, `"reason":"partner"`},

@@ -29,7 +29,7 @@ func (s *Server) listIncidents(w http.ResponseWriter, r *http.Request) error {
 		Assignee: p.text("assignee"), Sensor: p.text("sensor"), SID: uint32(p.number("sid", 1, 1<<32-1, 0)),
 		Since: p.moment("since", now), Until: p.moment("until", now), Text: p.text("q"), Active: p.flag("active"),
 	}
-	if kinds := p.among("kind", []string{incident.Flood, incident.Intrusion, incident.Distributed, incident.Widespread}); len(kinds) == 1 {
+	if kinds := p.among("kind", incident.Kinds()); len(kinds) == 1 {
 		f.Kind = kinds[0]
 	} else if len(kinds) > 1 {
 		p.bad("kind", "one kind")

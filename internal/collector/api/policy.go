@@ -17,6 +17,8 @@ type Policies interface {
 type Policy struct {
 	Block     []PolicyRule `json:"block"`
 	Limits    PolicyLimits `json:"limits"`
+	Canary    *int64       `json:"canary_seconds"` // how long one sensor alone carries out a verdict that is for many
+	AtMost    AtMost       `json:"at_most"`
 	Changed   bool         `json:"changed"` // by the API; the file does not count any more
 	ChangedBy string       `json:"changed_by,omitempty"`
 	ChangedAt time.Time    `json:"changed_at,omitzero"`
@@ -43,11 +45,21 @@ type Quorum struct {
 	WithinSeconds int64 `json:"within_seconds,omitempty"`
 }
 
-// PolicyLimits bound what automation may decide, in verdicts a minute.
+// PolicyLimits bound what automation may decide, in verdicts a minute and in addresses at once.
 type PolicyLimits struct {
 	PerMinute          int `json:"per_minute"`
 	PerSensorMinute    int `json:"per_sensor_minute"`
 	PerSignatureMinute int `json:"per_signature_minute"`
+
+	HoldSeconds   int64  `json:"hold_seconds"`   // nothing is decided after a limit was met
+	Addresses     uint64 `json:"addresses"`      // that verdicts from alerts may stop at once
+	FeedAddresses uint64 `json:"feed_addresses"` // that all feeds together may
+}
+
+// AtMost is the highest rung of the ladder for what alerts and feeds ask for; empty is drop.
+type AtMost struct {
+	Alerts string `json:"alerts,omitempty"`
+	Feeds  string `json:"feeds,omitempty"`
 }
 
 func (s *Server) getPolicy(w http.ResponseWriter, r *http.Request) error {
@@ -63,12 +75,15 @@ func (s *Server) putPolicy(w http.ResponseWriter, r *http.Request) error {
 	var q struct {
 		Block  []PolicyRule `json:"block"`
 		Limits PolicyLimits `json:"limits"`
+		Canary *int64       `json:"canary_seconds"`
+		AtMost AtMost       `json:"at_most"`
 	}
-	q.Limits = s.opt.Policies.Policy().Limits
+	now := s.opt.Policies.Policy() // what is left out stays as it is
+	q.Limits, q.Canary, q.AtMost = now.Limits, now.Canary, now.AtMost
 	if err := readJSON(r, &q); err != nil {
 		return err
 	}
-	p, err := s.opt.Policies.SetPolicy(r.Context(), Policy{Block: q.Block, Limits: q.Limits}, s.actor(r))
+	p, err := s.opt.Policies.SetPolicy(r.Context(), Policy{Block: q.Block, Limits: q.Limits, Canary: q.Canary, AtMost: q.AtMost}, s.actor(r))
 	if err != nil {
 		return err
 	}

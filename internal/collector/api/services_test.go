@@ -29,7 +29,7 @@ type house struct {
 
 func newHouse() *house {
 	return &house{
-		policy:  Policy{Limits: PolicyLimits{600, 120, 120}},
+		policy:  Policy{Limits: PolicyLimits{PerMinute: 600, PerSensorMinute: 120, PerSignatureMinute: 120, HoldSeconds: 300, Addresses: 1 << 16, FeedAddresses: 1 << 25}, Canary: new(int64)},
 		sensors: []SensorCredential{{Sensor: "edge-1", Kind: "certificate", Serials: []string{"x"}, Since: time.Now().UTC()}},
 		feed:    Feed{Name: "drop", URL: "https://lists.example/drop", Format: "text", Action: "observe", Scope: "all", State: "held", Error: "held: changed"},
 	}
@@ -37,11 +37,12 @@ func newHouse() *house {
 
 func (h *house) KillSwitch() KillSwitch { return h.kill }
 
-func (h *house) Kill(_ context.Context, scopes []string, reason, by string) error {
-	if slices.Contains(scopes, "no such scope") {
+func (h *house) Kill(_ context.Context, k KillSwitch, by string) error {
+	if slices.Contains(k.Scopes, "no such scope") {
 		return invalid("scopes", "not a name")
 	}
-	h.kill = KillSwitch{scopes, reason, by, time.Now().UTC()}
+	k.By, k.At = by, time.Now().UTC()
+	h.kill = k
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,8 +13,8 @@ import (
 // Steering is what overrules verdicts. Its methods write the audit log themselves.
 type Steering interface {
 	KillSwitch() KillSwitch
-	// Kill stops all dropping in scopes; without any, dropping resumes everywhere. The reason may be empty.
-	Kill(ctx context.Context, scopes []string, reason, by string) error
+	// Kill puts k in the place of the switch; with nothing in its lists, dropping resumes everywhere. The reason may be empty.
+	Kill(ctx context.Context, k KillSwitch, by string) error
 	NeverBlock() []Protected
 	// Protect puts a prefix on the list and lifts what stops any of it.
 	Protect(ctx context.Context, p Protected) (lifted int, err error)
@@ -24,12 +25,14 @@ type Steering interface {
 	Position() (epoch, seq uint64)
 }
 
-// KillSwitch says where nothing is dropped.
+// KillSwitch says where nothing is dropped, and what stops nothing anywhere.
 type KillSwitch struct {
-	Scopes []string  `json:"scopes"` // all, sensors or groups; empty: it is off
-	Reason string    `json:"reason,omitempty"`
-	By     string    `json:"by,omitempty"`
-	At     time.Time `json:"at,omitzero"`
+	Scopes  []string  `json:"scopes"`  // all, sensors or groups
+	Origins []string  `json:"origins"` // rule, flood, feed: their verdicts count and stop nothing
+	Rules   []uint32  `json:"rules"`   // signatures, likewise
+	Reason  string    `json:"reason,omitempty"`
+	By      string    `json:"by,omitempty"`
+	At      time.Time `json:"at,omitzero"`
 }
 
 // Protected is a prefix that is never blocked.
@@ -54,25 +57,33 @@ func (s *Server) getKillSwitch(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	k := s.opt.Steering.KillSwitch()
-	k.Scopes = orEmpty(k.Scopes)
+	k.Scopes, k.Origins, k.Rules = orEmpty(k.Scopes), orEmpty(k.Origins), orEmpty(k.Rules)
 	return writeJSON(w, http.StatusOK, k)
 }
 
 func (s *Server) putKillSwitch(w http.ResponseWriter, r *http.Request) error {
 	var q struct {
-		Scopes *[]string `json:"scopes"`
-		Reason string    `json:"reason"`
+		Scopes  *[]string `json:"scopes"`
+		Origins []string  `json:"origins"`
+		Rules   []uint32  `json:"rules"`
+		Reason  string    `json:"reason"`
 	}
 	if err := readJSON(r, &q); err != nil {
 		return err
 	}
 	if q.Scopes == nil {
-		return invalid("scopes", `where nothing is to be dropped: ["all"], sensors or groups; [] switches it off`)
+		return invalid("scopes", `where nothing is to be dropped: ["all"], sensors or groups; [] with no origins and rules switches it off`)
 	}
 	if q.Reason = strings.TrimSpace(q.Reason); len(q.Reason) > maxReason {
 		return invalid("reason", fmt.Sprintf("longer than %d bytes", maxReason))
 	}
-	if err := s.opt.Steering.Kill(r.Context(), *q.Scopes, q.Reason, s.actor(r)); err != nil {
+	for _, o := range q.Origins {
+		if !slices.Contains([]string{"rule", "flood", "feed"}, o) {
+			return invalid("origins", fmt.Sprintf("%q is not one of rule, flood, feed", o))
+		}
+	}
+	order := KillSwitch{Scopes: *q.Scopes, Origins: q.Origins, Rules: q.Rules, Reason: q.Reason}
+	if err := s.opt.Steering.Kill(r.Context(), order, s.actor(r)); err != nil {
 		return s.orWait(w, r, err)
 	}
 	return s.getKillSwitch(w, r)

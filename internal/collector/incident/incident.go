@@ -10,7 +10,14 @@ const (
 	Intrusion   = "intrusion"   // one attacker's doings
 	Distributed = "distributed" // many sources do the same to one target
 	Widespread  = "widespread"  // very many sources do the same to many targets
+	Automation  = "automation"  // alerts called for more verdicts than the limits allow
 )
+
+// Kinds lists the kinds.
+func Kinds() []string { return []string{Flood, Intrusion, Distributed, Widespread, Automation} }
+
+// StormSID is the signature of the collector's alert that automation is held.
+const StormSID = 1000190
 
 // States of incidents.
 const (

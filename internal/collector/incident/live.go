@@ -315,6 +315,8 @@ func (in *live) title() string {
 		return fmt.Sprintf("%s on %s", strings.Join(vectors, ", "), in.Targets.text("many addresses"))
 	case Distributed:
 		return fmt.Sprintf("%s on %s from %s", in.Signatures[0].Signature, in.Targets.text("many"), in.Sources.text("many"))
+	case Automation:
+		return in.Signatures[0].Signature
 	case Widespread:
 		return fmt.Sprintf("%s, from many to many", in.Signatures[0].Signature)
 	}

@@ -111,6 +111,8 @@ func (t *Tracker) begin(a *alert) *live {
 	switch {
 	case a.found != nil && floods(a.found.Vector):
 		in.Kind = Flood
+	case a.SID == StormSID:
+		in.Kind = Automation
 	case t.begun[a.SID] >= ownIncidents:
 		in.Kind = Widespread
 	}
@@ -130,7 +132,7 @@ func (t *Tracker) file(in *live, a *alert) {
 	case Flood:
 		t.enter(in, floodKey(a))
 		return
-	case Widespread:
+	case Widespread, Automation:
 		t.enter(in, key{by: byEverybody, sid: a.SID})
 		return
 	}

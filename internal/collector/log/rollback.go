@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/wire"
@@ -137,6 +138,19 @@ func (l *Log) Change(ctx context.Context, add []verdict.Verdict, remove []string
 	l.counts.adds.Add(uint64(len(add)))
 	l.counts.removes.Add(uint64(len(ds) - len(add)))
 	return nil
+}
+
+// RevokedAnywhere reports whether a verdict on what v is about was revoked, in whatever scope, and until when.
+func (l *Log) RevokedAnywhere(v *verdict.Verdict) (until time.Time, ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	key, now := keyOf(v), l.o.Now()
+	for k, end := range l.revoked {
+		if key.scope = k.scope; k == key && end.After(now) && end.After(until) {
+			until, ok = end, true
+		}
+	}
+	return until, ok
 }
 
 // Revoked reports whether a person has revoked what v says, so that automation may not decide it again yet.

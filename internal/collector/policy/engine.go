@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -33,8 +35,8 @@ const (
 
 // Engine turns alerts into verdicts. Make one by New.
 type Engine struct {
-	mu      sync.Mutex // guards rules and limits against Replace
-	rules   []Rule
+	mu      sync.Mutex // guards all but queue and counts
+	config  Config
 	limits  *limiter
 	decider Decider
 	log     *slog.Logger
@@ -43,11 +45,12 @@ type Engine struct {
 	done    map[string]time.Time // by verdict id: do not decide again before
 	quiet   telemetry.Throttle
 
+	storms      storms
 	offences    map[string]offence // by verdict id
 	testimonies map[string]*testimony
 
 	counts struct {
-		considered, matched, unproven, stale, repeated, waiting, limited, overflow, refused, decided atomic.Uint64
+		considered, matched, unproven, proxied, stale, repeated, waiting, limited, storms, overflow, refused, decided atomic.Uint64
 	}
 }
 
@@ -56,10 +59,12 @@ type Stats struct {
 	Considered uint64
 	Matched    uint64 // by a rule, all conditions met
 	Unproven   uint64 // by a rule, but without the handshake it requires
+	Proxied    uint64 // by a rule, but the address is a proxy's: the client's is in a header
 	Stale      uint64 // too old to act on
 	Repeated   uint64 // the source is dealt with already
 	Waiting    uint64 // the quorum is not reached yet
 	Limited    uint64 // more than the limits allow
+	Storms     uint64 // times a limit was met, and automation held for it
 	Overflow   uint64 // more than wait to be decided
 	Refused    uint64 // by the guard or the log
 	Decided    uint64 // verdicts put into force
@@ -71,24 +76,32 @@ func New(c Config, d Decider, log *slog.Logger, now func() time.Time) *Engine {
 		now = time.Now
 	}
 	return &Engine{
-		rules: c.Block, limits: newLimiter(c.Limits), decider: d, log: log, now: now,
+		config: c, limits: newLimiter(c.Limits), decider: d, log: log, now: now,
 		queue: make(chan verdict.Verdict, maxQueued), done: map[string]time.Time{},
-		offences: map[string]offence{}, testimonies: map[string]*testimony{},
+		storms: storms{held: map[Subject]time.Time{}, told: make(chan Storm, maxStorms)}, offences: map[string]offence{}, testimonies: map[string]*testimony{},
 	}
 }
 
-// Replace puts another checked configuration into force. What was decided stays.
+// Replace puts another checked configuration into force. What was decided stays; what was held is not held any more.
 func (e *Engine) Replace(c Config) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.rules, e.limits = c.Block, newLimiter(c.Limits)
+	e.config, e.limits = c, newLimiter(c.Limits)
+	clear(e.storms.held)
+}
+
+// Config is the configuration in force.
+func (e *Engine) Config() Config {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.config
 }
 
 // Consider looks at alerts and waits for nothing but Replace. One goroutine calls it.
 func (e *Engine) Consider(events []wire.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.rules) == 0 {
+	if len(e.config.Block) == 0 {
 		return
 	}
 	for i := range events {
@@ -119,12 +132,8 @@ func (e *Engine) consider(ev *wire.Event) {
 		return
 	}
 	life := e.life(r, id, now)
-	if !e.limits.allow(ev, now) {
+	if !e.calm(ev, now) {
 		c.limited.Add(1)
-		if ok, skipped := e.quiet.Allow(now); ok {
-			e.log.Warn("more alerts call for verdicts than the limits allow; the rest is only recorded",
-				"sensor", ev.Sensor, "sid", ev.SID, "src", ev.Src.Addr(), "more", skipped)
-		}
 		return
 	}
 	select {
@@ -136,10 +145,13 @@ func (e *Engine) consider(ev *wire.Event) {
 	}
 }
 
+// proxied is in a record whose connection a proxy made for its client: to stop the address would stop all of the proxy's.
+const proxied = `"xff":"`
+
 // match finds the rule that decides; one that only lacks the handshake is counted and passed over.
 func (e *Engine) match(ev *wire.Event) *Rule {
-	for i := range e.rules {
-		r := &e.rules[i]
+	for i := range e.config.Block {
+		r := &e.config.Block[i]
 		if !r.matches(ev) || !ev.Src.IsValid() {
 			continue
 		}
@@ -147,12 +159,17 @@ func (e *Engine) match(ev *wire.Event) *Rule {
 			e.counts.unproven.Add(1)
 			continue
 		}
+		if bytes.Contains(ev.EVE, []byte(proxied)) {
+			e.counts.proxied.Add(1)
+			return nil
+		}
 		return r
 	}
 	return nil
 }
 
-// remember keeps a source from being decided on again before half its time has passed; then a new alert extends it.
+// remember keeps a source from being decided on again before its time is up: while what it sends is still counted, Renewed tells of
+// more time.
 func (e *Engine) remember(id string, now time.Time, ttl time.Duration) {
 	if len(e.done) >= maxRemembered {
 		for old, until := range e.done {
@@ -161,10 +178,21 @@ func (e *Engine) remember(id string, now time.Time, ttl time.Duration) {
 			}
 		}
 		if len(e.done) >= maxRemembered {
-			clear(e.done) // at worst verdicts are renewed early
+			clear(e.done) // at worst sources are decided on again, which changes nothing
 		}
 	}
-	e.done[id] = now.Add(ttl / 2)
+	e.done[id] = now.Add(ttl)
+}
+
+// Renewed says that the verdict id, decided by this engine or an earlier one, lasts until then.
+func (e *Engine) Renewed(id string, until time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.done[id] = until
+	if o, ok := e.offences[id]; ok {
+		o.until = until
+		e.offences[id] = o
+	}
 }
 
 // verdict is what r makes of ev. Its ID follows from source and scope: however many alerts and rules agree, there is one.
@@ -207,6 +235,12 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) decide(ctx context.Context, v verdict.Verdict) {
 	if err := e.decider.Decide(ctx, v); err != nil {
 		e.counts.refused.Add(1)
+		var final *Refused
+		if !errors.As(err, &final) { // the next alert may try again
+			e.mu.Lock()
+			delete(e.done, v.ID)
+			e.mu.Unlock()
+		}
 		if ok, skipped := e.quiet.Allow(e.now()); ok && ctx.Err() == nil {
 			e.log.Warn("no verdict from an alert", "src", v.Match.Src, "sid", v.Rule, "reason", err, "more", skipped)
 		}
@@ -220,7 +254,7 @@ func (e *Engine) decide(ctx context.Context, v verdict.Verdict) {
 func (e *Engine) Stats() Stats {
 	c := &e.counts
 	return Stats{
-		Considered: c.considered.Load(), Matched: c.matched.Load(), Unproven: c.unproven.Load(), Stale: c.stale.Load(),
-		Repeated: c.repeated.Load(), Waiting: c.waiting.Load(), Limited: c.limited.Load(), Overflow: c.overflow.Load(), Refused: c.refused.Load(), Decided: c.decided.Load(),
+		Considered: c.considered.Load(), Matched: c.matched.Load(), Unproven: c.unproven.Load(), Proxied: c.proxied.Load(), Stale: c.stale.Load(),
+		Repeated: c.repeated.Load(), Waiting: c.waiting.Load(), Limited: c.limited.Load(), Storms: c.storms.Load(), Overflow: c.overflow.Load(), Refused: c.refused.Load(), Decided: c.decided.Load(),
 	}
 }

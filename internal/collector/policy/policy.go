@@ -14,8 +14,16 @@ import (
 
 // Config is the section "policy" of collector.yaml.
 type Config struct {
-	Block  []Rule `yaml:"block"`
-	Limits Limits `yaml:"limits"`
+	Block  []Rule        `yaml:"block"`
+	Limits Limits        `yaml:"limits"`
+	Canary time.Duration `yaml:"canary"`  // how long one sensor alone carries out a verdict that is for many; 0: all at once
+	AtMost AtMost        `yaml:"at-most"` // the highest rung of each origin, whatever its rules or feeds ask for
+}
+
+// AtMost bounds what is done about what alerts and feeds say: observe, ratelimit (alerts alone) or drop.
+type AtMost struct {
+	Alerts string `yaml:"alerts"`
+	Feeds  string `yaml:"feeds"`
 }
 
 // Rule turns an alert that meets every given condition into a verdict on its source. The first rule that matches decides.
@@ -38,6 +46,10 @@ type Limits struct {
 	PerMinute          int `yaml:"per-minute"`           // verdicts in all
 	PerSensorMinute    int `yaml:"per-sensor-minute"`    // from one sensor's alerts
 	PerSignatureMinute int `yaml:"per-signature-minute"` // from one signature
+
+	Hold          time.Duration `yaml:"hold"`           // how long nothing is decided after a limit was met
+	Addresses     uint64        `yaml:"addresses"`      // that verdicts from alerts may stop at once; networks of 48 bits of IPv6
+	FeedAddresses uint64        `yaml:"feed-addresses"` // that feeds may stop at once, all of them together
 }
 
 // What a rule's keys may say.
@@ -52,9 +64,31 @@ const (
 	DefaultTTL = 10 * time.Minute
 )
 
-// DefaultLimits allow for a busy day and stop a runaway rule within a minute.
+// DefaultCanary is long enough for a report of the sensor that tries, and for its breaker.
+const DefaultCanary = 5 * time.Second
+
+// DefaultLimits allow for a busy day and stop a runaway rule within a minute. Feeds may stop 1/128 of IPv4: twice what the largest list of
+// hijacked networks covers.
 func DefaultLimits() Limits {
-	return Limits{PerMinute: 600, PerSensorMinute: 120, PerSignatureMinute: 120}
+	return Limits{PerMinute: 600, PerSensorMinute: 120, PerSignatureMinute: 120, Hold: 5 * time.Minute, Addresses: 1 << 16, FeedAddresses: 1 << 25}
+}
+
+// limitedRate is what a source may send, in packets per second, whose drop at-most turned into a rate limit.
+const limitedRate = 10
+
+// Rung makes v what its origin may ask for.
+func (a *AtMost) Rung(v *verdict.Verdict) {
+	most := a.Alerts
+	if v.Origin == verdict.OriginFeed {
+		most = a.Feeds
+	}
+	switch {
+	case !v.Stops() || most == "" || most == "drop":
+	case most == "observe":
+		v.Action, v.Rate = verdict.Observe, 0
+	case v.Action == verdict.Drop:
+		v.Action, v.Rate = verdict.RateLimit, limitedRate
+	}
 }
 
 var actions = map[string]verdict.Action{"drop": verdict.Drop, "ratelimit": verdict.RateLimit, "observe": verdict.Observe}
@@ -84,6 +118,42 @@ func (c *Config) Check() []Fault {
 		if l.n < 1 || l.n > 100_000 {
 			faults = append(faults, Fault{l.key, fmt.Sprintf("%d is not in 1-100000", l.n)})
 		}
+	}
+	return append(faults, c.checkHarm()...)
+}
+
+// checkHarm checks what bounds the harm of a rule that errs; what is 0 has its default.
+func (c *Config) checkHarm() (faults []Fault) {
+	usual, l := DefaultLimits(), &c.Limits
+	if l.Hold == 0 {
+		l.Hold = usual.Hold
+	}
+	if l.Addresses == 0 {
+		l.Addresses = usual.Addresses
+	}
+	if l.FeedAddresses == 0 {
+		l.FeedAddresses = usual.FeedAddresses
+	}
+	bad := func(key, format string, args ...any) {
+		faults = append(faults, Fault{key, fmt.Sprintf(format, args...)})
+	}
+	if l.Hold < time.Second || l.Hold > MaxTTL {
+		bad("limits.hold", "%s is not from 1s to %s", l.Hold, MaxTTL)
+	}
+	if l.Addresses > verdict.CeilingAlerts {
+		bad("limits.addresses", "%d is more than %d, which sensors would refuse", l.Addresses, verdict.CeilingAlerts)
+	}
+	if l.FeedAddresses > verdict.CeilingFeeds {
+		bad("limits.feed-addresses", "%d is more than %d, which sensors would refuse", l.FeedAddresses, verdict.CeilingFeeds)
+	}
+	if c.Canary < 0 || c.Canary > time.Hour {
+		bad("canary", "%s is not from 0s to 1h", c.Canary)
+	}
+	if !slices.Contains([]string{"", "observe", "ratelimit", "drop"}, c.AtMost.Alerts) {
+		bad("at-most.alerts", "%q is not one of observe, ratelimit, drop", c.AtMost.Alerts)
+	}
+	if !slices.Contains([]string{"", "observe", "drop"}, c.AtMost.Feeds) {
+		bad("at-most.feeds", "%q is not one of observe, drop", c.AtMost.Feeds)
 	}
 	return faults
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -128,12 +129,19 @@ func TestOneSourceOneVerdict(t *testing.T) {
 	if len(d.made) != 1 || e.Stats().Repeated != 99 {
 		t.Fatalf("%d verdicts, %d repeated; want 1, 99", len(d.made), e.Stats().Repeated)
 	}
-	*now = now.Add(6 * time.Minute) // more than half of it has passed
-	e.Consider([]wire.Event{event("203.0.113.7", func(ev *wire.Event) { ev.Time = *now })})
-	e.drain()
-	if len(d.made) != 2 || d.made[0].ID != d.made[1].ID {
-		t.Errorf("a later alert does not extend the verdict: %+v", d.made)
+	again := func(after time.Duration, want int) {
+		t.Helper()
+		*now = now.Add(after)
+		e.Consider([]wire.Event{event("203.0.113.7", func(ev *wire.Event) { ev.Time = *now })})
+		e.drain()
+		if len(d.made) != want || d.made[0].ID != d.made[want-1].ID {
+			t.Fatalf("%d verdicts, want %d of one id: %+v", len(d.made), want, d.made)
+		}
 	}
+	again(9*time.Minute, 1) // alerts do not prolong it
+	e.Renewed(d.made[0].ID, now.Add(10*time.Minute))
+	again(9*time.Minute, 1) // what is counted did
+	again(2*time.Minute, 2) // and when it has lapsed, the source is caught again
 }
 
 func TestLimits(t *testing.T) {
@@ -162,8 +170,74 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	*now = now.Add(time.Minute)
+	if got := try("a", 1, 20); got != 0 {
+		t.Errorf("in the next minute %d verdicts: automation must be held", got)
+	}
+	*now = now.Add(10 * time.Minute)
 	if got := try("a", 1, 20); got != 4 {
-		t.Errorf("in the next minute %d verdicts, want 4", got)
+		t.Errorf("after the hold %d verdicts, want 4", got)
+	}
+}
+
+// One signature's storm holds that signature, is told once, and is over when a person changes the policy or time is up.
+func TestStormIsHeldAndToldOnce(t *testing.T) {
+	c := Config{Block: []Rule{{Severity: 1}}, Limits: Limits{PerMinute: 100, PerSensorMinute: 100, PerSignatureMinute: 3, Hold: time.Hour}}
+	e, d, now := newEngine(t, c)
+	n := 0
+	try := func(sid uint32, times int) int {
+		before := len(d.made)
+		for range times {
+			n++
+			e.Consider([]wire.Event{event(fmt.Sprintf("203.0.%d.%d", n>>8, n&255), func(ev *wire.Event) { ev.SID, ev.Time = sid, *now })})
+		}
+		e.drain()
+		return len(d.made) - before
+	}
+	if got := try(7, 50); got != 3 {
+		t.Errorf("%d verdicts of the signature, want 3", got)
+	}
+	*now = now.Add(30 * time.Minute)
+	if got := try(7, 50); got != 0 {
+		t.Errorf("%d verdicts while it is held", got)
+	}
+	if got := try(8, 1); got != 1 {
+		t.Error("another signature is held, too")
+	}
+	s := <-e.Storms()
+	if s.Subject != (Subject{SID: 7}) || len(e.Storms()) != 0 || e.Stats().Storms != 1 || e.Stats().Limited != 97 {
+		t.Errorf("told of %+v and %d more; %+v", s, len(e.Storms()), e.Stats())
+	}
+	e.Replace(c)
+	if got := try(7, 1); got != 1 {
+		t.Error("held after a person changed the policy")
+	}
+}
+
+// The address in a connection that a proxy made is the proxy's.
+func TestProxiesAreNotStopped(t *testing.T) {
+	e, d, _ := newEngine(t, Config{Block: []Rule{{Severity: 1, Action: "drop"}}})
+	e.Consider([]wire.Event{event("203.0.113.7", func(ev *wire.Event) { ev.EVE = []byte(`{"xff":"192.0.2.1","alert":{}}`) })})
+	e.drain()
+	if len(d.made) > 0 || e.Stats().Proxied != 1 {
+		t.Errorf("decided %+v, %+v", d.made, e.Stats())
+	}
+}
+
+func TestAtMost(t *testing.T) {
+	for _, c := range []struct {
+		most   AtMost
+		origin verdict.Origin
+		want   verdict.Action
+		rate   uint32
+	}{
+		{AtMost{}, verdict.OriginRule, verdict.Drop, 0}, {AtMost{Alerts: "drop"}, verdict.OriginRule, verdict.Drop, 0},
+		{AtMost{Alerts: "ratelimit"}, verdict.OriginRule, verdict.RateLimit, limitedRate}, {AtMost{Alerts: "observe"}, verdict.OriginRule, verdict.Observe, 0},
+		{AtMost{Alerts: "observe"}, verdict.OriginFeed, verdict.Drop, 0}, {AtMost{Feeds: "observe"}, verdict.OriginFeed, verdict.Observe, 0},
+	} {
+		v := verdict.Verdict{Action: verdict.Drop, Origin: c.origin}
+		if c.most.Rung(&v); v.Action != c.want || v.Rate != c.rate {
+			t.Errorf("%+v, %v: %v at %d a second", c.most, c.origin, v.Action, v.Rate)
+		}
 	}
 }
 
@@ -230,8 +304,8 @@ func TestEscalation(t *testing.T) {
 	}
 	attack(0, 5*time.Minute)
 	attack(time.Minute, 0)                          // dealt with
-	attack(3*time.Minute, 5*time.Minute)            // renewed
-	attack(6*time.Minute, 30*time.Minute)           // back again
+	attack(3*time.Minute, 0)                        // still
+	attack(2*time.Minute, 30*time.Minute)           // back again
 	attack(31*time.Minute, 4*time.Hour)             // and again
 	attack(5*time.Hour, 4*time.Hour)                // no further step
 	attack(28*time.Hour+time.Minute, 4*time.Hour)   // one day: down one, up one

@@ -35,6 +35,7 @@ func (f *Fleet) newCollector() (*Collector, error) {
 api: {listen: %q}
 bus: {listen: "%s:%d", open: true}
 policy:
+  canary: 0s # what is shown and measured is how soon every sensor drops
   block:
     - {severity: 1, require: handshake, action: drop, ttl: 10m, scope: all}
 `, filepath.Join(f.Dir, "collector-data"), f.Console, c.bus, BusPort))
