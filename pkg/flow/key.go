@@ -23,7 +23,7 @@ func (t *Tracker) keyOf(p *decode.Packet) (k key, ok bool) {
 		if p.L4 == nil {
 			return k, false
 		}
-		k.orient(p.Src, p.Dst, p.SrcPort, p.DstPort)
+		k.orient(&p.Src, &p.Dst, p.SrcPort, p.DstPort)
 	case decode.ProtoICMP, decode.ProtoICMPv6:
 		if p.L4 == nil {
 			return k, false
@@ -37,10 +37,10 @@ func (t *Tracker) keyOf(p *decode.Packet) (k key, ok bool) {
 		if p.L4 == nil {
 			return k, false
 		}
-		k.orient(p.Src, p.Dst, 0, 0)
+		k.orient(&p.Src, &p.Dst, 0, 0)
 		k.pa, k.pb = uint16(p.L4[0])<<8|uint16(p.L4[1]), uint16(p.L4[2])<<8|uint16(p.L4[3])
 	case decode.ProtoIPIP, decode.ProtoIPv6:
-		k.orient(p.Src, p.Dst, 0, 0)
+		k.orient(&p.Src, &p.Dst, 0, 0)
 	default:
 		return k, false
 	}
@@ -50,7 +50,7 @@ func (t *Tracker) keyOf(p *decode.Packet) (k key, ok bool) {
 // icmp keys a request and its answer alike: the types are a pair.
 func (k *key) icmp(p *decode.Packet) {
 	answer := counterpart(p.IPVersion, p.ICMPType)
-	k.orient(p.Src, p.Dst, uint16(p.ICMPType), uint16(answer))
+	k.orient(&p.Src, &p.Dst, uint16(p.ICMPType), uint16(answer))
 	if k.pa > k.pb && k.a == k.b {
 		k.pa, k.pb = k.pb, k.pa
 	}
@@ -112,7 +112,7 @@ func (t *Tracker) quoted(p *decode.Packet, k *key) bool {
 	}
 	quoted := *k
 	quoted.proto = proto
-	quoted.orient(src, dst, uint16(q[0])<<8|uint16(q[1]), uint16(q[2])<<8|uint16(q[3]))
+	quoted.orient(&src, &dst, uint16(q[0])<<8|uint16(q[1]), uint16(q[2])<<8|uint16(q[3]))
 	if t.table.find(&quoted, quoted.hash(t.table.seed)) == nil {
 		return false
 	}

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"hash/maphash"
 	"math/bits"
 
@@ -18,20 +19,19 @@ type key struct {
 }
 
 // orient puts the ends into the key in their canonical order.
-func (k *key) orient(src, dst decode.Addr, sp, dp uint16) {
-	if swap := compareAddr(&src, &dst); swap > 0 || swap == 0 && sp > dp {
+func (k *key) orient(src, dst *decode.Addr, sp, dp uint16) {
+	if swap := compareAddr(src, dst); swap > 0 || swap == 0 && sp > dp {
 		src, dst, sp, dp = dst, src, dp, sp
 	}
-	k.a, k.b, k.pa, k.pb = src, dst, sp, dp
+	k.a, k.b, k.pa, k.pb = *src, *dst, sp, dp
 }
 
+// compareAddr orders addresses, a word at a time: which order does not matter.
 func compareAddr(a, b *decode.Addr) int {
-	for i := range a {
-		if a[i] != b[i] {
-			return int(a[i]) - int(b[i])
-		}
+	if x, y := load64(a[8:]), load64(b[8:]); x != y {
+		return cmp.Compare(x, y)
 	}
-	return 0
+	return cmp.Compare(load64(a[0:]), load64(b[0:]))
 }
 
 // hash mixes the key with a seed that the outside does not know, so that nobody can fill one bucket on purpose.
