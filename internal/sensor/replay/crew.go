@@ -1,169 +1,156 @@
 package replay
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
 	"sync"
 
 	"github.com/weir-ips/weir/internal/sensor/path"
-	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/capture"
 	"github.com/weir-ips/weir/pkg/signatures"
 )
 
-// crew is the workers of one capture.
-type crew interface {
-	frame(f *decode.Frame)
-	// close ends all flows, writes the stats record, and returns the counters.
-	close() path.Stats
+// batch is how many frames are read at once.
+const batch = 256
+
+// worker reads a capture from its beginning to its end, and takes the frames of its conversations through a path of its own. That
+// each worker reads all costs less than handing frames over: no frame is copied, and no worker waits for another's queue.
+type worker struct {
+	number int
+	src    capture.Source
+	path   *path.Path
+	share  *share // nil: all frames are this worker's
+	pace   *pace
+
+	packets, bytes uint64 // read, whoever's they are
 }
 
-// workers starts the crew of one capture.
-func (r *Replay) workers(name string) crew {
-	shared := signatures.NewShared()
-	if r.opts.Workers <= 1 {
-		return &single{path.New(r.config(name, shared))}
+// crew makes the workers of one capture, of which src is a first reader.
+func (r *Replay) crew(name string, src capture.Source) ([]*worker, error) {
+	n := r.opts.Workers
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		n = 1 // a pipe can be read once
 	}
-	addresses := *r.opts.Settings.Decoder
-	addresses.Checksums = false // that is the workers' business
-	t := &team{shard: shard{dec: &addresses}}
-	for range r.opts.Workers {
-		m := &member{path: path.New(r.config(name, shared)), in: make(chan *parcel, 4), free: make(chan *parcel, 8)}
-		t.members = append(t.members, m)
-		t.done.Add(1)
-		go func() {
-			defer t.done.Done()
-			m.run()
-		}()
-	}
-	return t
-}
-
-// single works on the reader's goroutine.
-type single struct{ path *path.Path }
-
-func (s *single) frame(f *decode.Frame) { s.path.Process(*f) }
-
-func (s *single) close() path.Stats {
-	s.path.Close()
-	stats := s.path.Stats()
-	s.path.LogStats(&stats)
-	return stats
-}
-
-// team spreads conversations over several workers.
-type team struct {
-	shard   shard
-	members []*member
-	done    sync.WaitGroup
-}
-
-// member is one worker with its queue; parcels go round between reader and worker.
-type member struct {
-	path    *path.Path
-	in      chan *parcel
-	free    chan *parcel
-	filling *parcel
-}
-
-// parcel is a number of frames with their bytes.
-type parcel struct {
-	frames []decode.Frame
-	data   []byte
-}
-
-const parcelBytes = 256 << 10
-
-func (t *team) frame(f *decode.Frame) {
-	m := t.members[t.shard.of(f)%uint64(len(t.members))]
-	p := m.parcel()
-	if len(p.frames) == batch || len(p.data)+len(f.Data) > cap(p.data) && len(p.frames) > 0 {
-		m.send()
-		p = m.parcel()
-	}
-	at := len(p.data)
-	p.data = append(p.data, f.Data...) // grows only while the parcel is empty: earlier frames keep pointing into it
-	g := *f
-	g.Data = p.data[at:len(p.data):len(p.data)]
-	p.frames = append(p.frames, g)
-}
-
-func (m *member) parcel() *parcel {
-	if m.filling == nil {
-		select {
-		case m.filling = <-m.free:
-			m.filling.frames, m.filling.data = m.filling.frames[:0], m.filling.data[:0]
-		default:
-			m.filling = &parcel{frames: make([]decode.Frame, 0, batch), data: make([]byte, 0, parcelBytes)}
+	shared, pace := signatures.NewShared(), newPace(n)
+	crew := make([]*worker, n)
+	for i := range crew {
+		w := &worker{number: i, src: src, path: path.New(r.config(name, shared)), pace: pace}
+		crew[i] = w
+		if n > 1 {
+			w.share = newShare(r.opts.Settings.Decoder, n)
+		}
+		if i > 0 {
+			var err error
+			if w.src, err = capture.Open(name); err != nil {
+				return crew[:i], err
+			}
 		}
 	}
-	return m.filling
+	return crew, nil
 }
 
-func (m *member) send() {
-	m.in <- m.filling
-	m.filling = nil
-}
-
-func (m *member) run() {
-	for p := range m.in {
-		for i := range p.frames {
-			m.path.Process(p.frames[i])
-		}
-		select {
-		case m.free <- p:
-		default:
-		}
+// work replays the capture with its crew, and returns the counters of all. The error is of the first worker that has one: they read
+// the same.
+func work(ctx context.Context, crew []*worker) (path.Stats, error) {
+	errs := make([]error, len(crew))
+	var busy sync.WaitGroup
+	for i, w := range crew {
+		busy.Go(func() {
+			errs[i] = w.feed(ctx)
+			w.pace.leave(i)
+			w.path.Close()
+		})
 	}
-	m.path.Close()
-}
-
-func (t *team) close() path.Stats {
-	for _, m := range t.members {
-		if m.filling != nil {
-			m.send()
-		}
-		close(m.in)
-	}
-	t.done.Wait()
-	var all path.Stats
-	for i, m := range t.members {
-		s := m.path.Stats()
-		if i == 0 {
-			all = s
-			continue
-		}
+	busy.Wait()
+	all := crew[0].path.Stats()
+	for _, w := range crew[1:] {
+		s := w.path.Stats()
 		all.Add(&s)
 	}
-	all.Rules = t.members[0].path.Stats().Rules
-	t.members[0].path.LogStats(&all)
-	return all
-}
-
-// shard chooses a worker by the innermost addresses, in either order: fragments and announced connections (FTP) follow
-// their conversation.
-type shard struct {
-	dec    *decode.Decoder
-	packet [2]decode.Packet
-}
-
-func (s *shard) of(f *decode.Frame) uint64 {
-	p, inner := &s.packet[0], &s.packet[1]
-	s.dec.Decode(p, *f)
-	for range decode.MaxDepth {
-		if p.Tunnel == decode.NoTunnel || !s.dec.Inner(p, inner) {
-			break
+	all.Rules = crew[0].path.Stats().Rules
+	crew[0].path.LogStats(&all)
+	for _, err := range errs {
+		if err != nil {
+			return all, err
 		}
-		p, inner = inner, p
 	}
-	if p.IPVersion == 0 {
-		return 0
-	}
-	return half(&p.Src) + half(&p.Dst) // commutative: both directions meet
+	return all, nil
 }
 
-// half hashes one address (FNV-1a).
-func half(a *decode.Addr) uint64 {
-	h := uint64(14695981039346656037)
-	for _, c := range a {
-		h = (h ^ uint64(c)) * 1099511628211
+// feed reads frames until the file ends.
+func (w *worker) feed(ctx context.Context) error {
+	frames := make([]capture.Frame, batch)
+	for {
+		n, err := w.src.Recv(frames, 0)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("interrupted: %w", err)
+		}
+		for i := range frames[:n] {
+			f := &frames[i].Frame
+			w.packets++
+			w.bytes += uint64(len(f.Data))
+			if w.share == nil || w.share.of(f) == w.number {
+				w.path.Process(*f)
+			}
+		}
+		if err := w.src.Done(frames[:n]); err != nil {
+			return err
+		}
+		w.pace.reach(w.number, w.packets)
 	}
-	return h ^ h>>32
+}
+
+// pace keeps workers together: what they share, as thresholds and hostbits do, lives by the time of packets.
+type pace struct {
+	mu    sync.Mutex
+	moved sync.Cond
+	at    []uint64 // frames read, by worker
+}
+
+// maxAhead is how many frames a worker may be ahead of another.
+const maxAhead = 16384
+
+func newPace(workers int) *pace {
+	p := &pace{at: make([]uint64, workers)}
+	p.moved.L = &p.mu
+	return p
+}
+
+// reach says how far a worker has come, and has it wait for those that are far behind.
+func (p *pace) reach(worker int, frames uint64) {
+	if len(p.at) == 1 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at[worker] = frames
+	p.moved.Broadcast()
+	for p.last()+maxAhead < frames {
+		p.moved.Wait()
+	}
+}
+
+// leave says that a worker waits for nobody and nobody waits for it any more.
+func (p *pace) leave(worker int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at[worker] = 1 << 63
+	p.moved.Broadcast()
+}
+
+func (p *pace) last() uint64 {
+	last := p.at[0]
+	for _, at := range p.at[1:] {
+		last = min(last, at)
+	}
+	return last
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -102,9 +101,6 @@ func (r *Replay) open() error {
 	return nil
 }
 
-// batch is how many frames are read at once.
-const batch = 256
-
 // capture replays one file.
 func (r *Replay) capture(ctx context.Context, name string) error {
 	src, err := capture.Open(name)
@@ -116,12 +112,24 @@ func (r *Replay) capture(ctx context.Context, name string) error {
 		r.refused = append(r.refused, err)
 		return nil
 	}
-	defer src.Close()
 	r.read++
-	w := r.workers(name)
-	err = r.feed(ctx, src, w)
-	stats := w.close()
+	crew, err := r.crew(name, src)
+	defer func() {
+		for _, w := range crew {
+			w.src.Close()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	stats, err := work(ctx, crew)
 	r.totals.Add(&stats)
+	r.packets += crew[0].packets
+	r.bytes += crew[0].bytes
+	if errors.Is(err, capture.ErrDamaged) && r.opts.Warn != nil {
+		r.opts.Warn(fmt.Errorf("%w; the frames before it were read", err))
+		return nil
+	}
 	return err
 }
 
@@ -135,35 +143,6 @@ func (r *Replay) refusals() error {
 		r.opts.Warn(fmt.Errorf("%w; the file was passed over", err))
 	}
 	return nil
-}
-
-// feed reads frames and hands them out until the file ends.
-func (r *Replay) feed(ctx context.Context, src capture.Source, w crew) error {
-	frames := make([]capture.Frame, batch)
-	for {
-		n, err := src.Recv(frames, 0)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if errors.Is(err, capture.ErrDamaged) && r.opts.Warn != nil {
-			r.opts.Warn(fmt.Errorf("%w; the frames before it were read", err))
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("interrupted: %w", err)
-		}
-		for i := range frames[:n] {
-			r.packets++
-			r.bytes += uint64(len(frames[i].Data))
-			w.frame(&frames[i].Frame)
-		}
-		if err := src.Done(frames[:n]); err != nil {
-			return err
-		}
-	}
 }
 
 // config is what one worker's path is built from.

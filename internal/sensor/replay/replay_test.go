@@ -6,7 +6,11 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/weir-ips/weir/internal/sensor/suricatayaml"
@@ -135,8 +139,25 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
-func TestShard(t *testing.T) {
-	s := shard{dec: settings(t).Decoder}
+// TestPipe reads a capture that can be read once with several workers.
+func TestPipe(t *testing.T) {
+	whole, err := os.ReadFile(pcap(t, "a.pcap", queries(40)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe.pcap")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = os.WriteFile(pipe, whole, 0) }() // an error shows as missing packets
+	s, err := Run(t.Context(), Options{Captures: []string{pipe}, Out: t.TempDir(), Settings: settings(t), Workers: 3})
+	if err != nil || s.Packets != 80 || s.Flows != 40 {
+		t.Errorf("%+v, error %v; want 80 packets in 40 flows", s, err)
+	}
+}
+
+func TestShare(t *testing.T) {
+	s := newShare(settings(t).Decoder, 1<<30) // so many that equal workers mean equal sums
 	up := packettest.IP4("10.0.0.1", "192.0.2.1").TCP(1000, 80, "S")
 	down := packettest.IP4("192.0.2.1", "10.0.0.1").TCP(80, 1000, "SA")
 	f, g := up.Frame(0), down.Frame(0)
@@ -147,12 +168,47 @@ func TestShard(t *testing.T) {
 	if s.of(&wrapped) != s.of(&f) {
 		t.Error("a tunnel's addresses decide, not those of the conversation in it")
 	}
-	different := false
-	for i := range 8 {
-		h := packettest.IP4("10.0.0.1", "192.0.2."+string(rune('2'+i))).TCP(1000, 80, "S").Frame(0)
-		different = different || s.of(&h)%4 != s.of(&f)%4
+	tagged := f
+	tagged.Data = slices.Concat(f.Data[:12], []byte{0x81, 0, 0, 7}, f.Data[12:])
+	if _, ok := s.plain(&tagged); ok || s.of(&tagged) != s.of(&f) {
+		t.Error("the shortcut and the decoder disagree")
 	}
-	if !different {
-		t.Error("nine conversations all go to one of four workers")
+	few := newShare(settings(t).Decoder, 4)
+	seen := map[int]bool{}
+	for i := range 64 {
+		h := packettest.IP4("10.0.0.1", "192.0.2."+strconv.Itoa(i)).UDP(1000, 80).Frame(0)
+		seen[few.of(&h)] = true
+	}
+	if len(seen) != 4 {
+		t.Errorf("64 conversations go to %d of four workers", len(seen))
+	}
+}
+
+// TestPace lets one worker run ahead: it waits until the other has come near, or has left.
+func TestPace(t *testing.T) {
+	for _, follow := range []func(p *pace){func(p *pace) { p.reach(1, batch) }, func(p *pace) { p.leave(1) }} {
+		p := newPace(2)
+		p.reach(0, maxAhead)
+		passed := make(chan struct{})
+		go func() {
+			p.reach(0, maxAhead+batch)
+			close(passed)
+		}()
+		for {
+			p.mu.Lock()
+			arrived := p.at[0] == maxAhead+batch
+			p.mu.Unlock()
+			if arrived {
+				break
+			}
+			runtime.Gosched()
+		}
+		select {
+		case <-passed:
+			t.Error("a worker ran too far ahead")
+		default:
+		}
+		follow(p)
+		<-passed
 	}
 }
