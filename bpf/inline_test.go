@@ -102,6 +102,14 @@ func TestInline(parent *testing.T) {
 			r.t.Control.Failure, r.t.Control.Observe = uint32(FailClosed), 1
 		}, xdpTX, 0, ReasonBacklog, PathCreditOpen},
 
+		{"too long, open", func(r *rig) { inspector(r); r.t.Credits[0].Most = uint32(len(frame)) - 1 }, xdpTX, 0, 0, PathOversizeOpen},
+		{"too long, closed", func(r *rig) {
+			inspector(r)
+			r.t.Credits[0].Most = uint32(len(frame)) - 1
+			r.t.Control.Failure = uint32(FailClosed)
+		}, xdpDrop, ReasonOversize, 0, PathPackets},
+		{"too long, passed flow", func(r *rig) { inspector(r); r.t.Credits[0].Most = 1; tenantFlow(r, actPass) }, xdpTX, 0, 0, PathHairpin},
+
 		{"dead, open", func(r *rig) { inspector(r); dead(r, FailOpen) }, xdpTX, 0, 0, PathLeaseOpen},
 		{"dead, closed", func(r *rig) { inspector(r); dead(r, FailClosed) }, xdpDrop, ReasonClosed, 0, PathPackets},
 		{"dead, closed, passed flow", func(r *rig) { dead(r, FailClosed); tenantFlow(r, actPass) }, xdpTX, 0, 0, PathHairpin},
@@ -158,5 +166,55 @@ func TestCreditIsSpent(t *testing.T) {
 	}
 	if r.t.Credits[0].Used != 2 {
 		t.Errorf("used %d, want 2", r.t.Credits[0].Used)
+	}
+}
+
+// TestJumboInline judges frames of several buffers: what a buffer's share costs, what goes back untouched, what verdicts and samples see.
+func TestJumboInline(t *testing.T) {
+	if !HaveFrags() {
+		t.Skip("needs Linux 5.18, which has XDP for frames of several buffers")
+	}
+	for _, mode := range []Mode{ModeGWLB, ModeBridge} {
+		t.Run(mode.String(), func(t *testing.T) {
+			s := mustLoad(t, Options{Mode: mode, Sources: 1 << 12, Flows: 1 << 10, Destinations: 64, Frags: true})
+			jumboInline(t, &rig{TB: t, Sensor: s, t: s.Tables()}, mode)
+		})
+	}
+}
+
+func jumboInline(t *testing.T, r *rig, mode Mode) {
+	t.Cleanup(r.socket())
+	credit := &r.t.Credits[0]
+	credit.Most = 16 * credit.Room
+	big := func(src string, size int) []byte {
+		inner := ip4(src, server4, protoUDP, udp(4000, 53, bytes.Repeat([]byte{0xa5}, size)))
+		if mode == ModeBridge {
+			return eth(ethIP4, inner)
+		}
+		return gwlb(inner)
+	}
+	head := len(big(good4, 100)) - 100 // a short frame is padded
+	for _, c := range []struct{ size, buffers int }{{200, 1}, {3840, 1}, {3841, 2}, {7680, 2}, {7681, 3}, {8582, 3}} {
+		frame := big(good4, c.size-head)
+		credit.Granted, credit.Used = uint64(c.buffers), 0
+		if r.expect(frame, xdpRedirect, ReasonNone, ReasonNone); credit.Used != uint64(c.buffers) {
+			t.Errorf("%d bytes cost %d buffers, want %d", len(frame), credit.Used, c.buffers)
+		}
+		credit.Granted, credit.Used, r.t.Control.Failure = uint64(c.buffers), 1, uint32(FailClosed)
+		if r.expect(frame, xdpDrop, ReasonBacklog, ReasonNone); credit.Used != 1 {
+			t.Errorf("%d bytes that found no room cost %d buffers", len(frame), credit.Used-1)
+		}
+	}
+	long := big(bad4, 8500-28)
+	credit.Granted, credit.Used, credit.Most = 100, 0, credit.Room
+	r.expect(long, xdpDrop, ReasonOversize, ReasonNone)
+	r.source(bad4, Verdict{Action: actDrop})
+	r.expect(long, xdpDrop, ReasonSource, ReasonNone)
+	if mode == ModeGWLB {
+		r.flow(endpoint, good4+":4000", server4+":53", protoUDP, Flow{Action: actPass})
+		long = big(good4, 8500-28)
+		if got := r.expect(long, xdpTX, ReasonNone, ReasonNone); !bytes.Equal(got.out, swapped(long)) {
+			t.Error("a decided flow's frame came back otherwise than it went")
+		}
 	}
 }

@@ -296,7 +296,6 @@ func TestRefusals(t *testing.T) {
 		"is not a bpf file system":   {Mode: ModeHost, Name: "x", BPFFS: t.TempDir()},
 		"mount a bpf file system":    {Mode: ModeHost, Name: "x", BPFFS: "/nowhere"},
 		"snap length -1: must be 1 ": {Mode: ModeHost, Name: "x", SnapLen: -1},
-		"sockets take one buffer":    {Mode: ModeGWLB, Name: "x", Frags: true},
 	} {
 		if _, err := Load(o); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%+v: error %v, want %q", o, err, want)

@@ -9,7 +9,7 @@ import (
 )
 
 // ABI is the version of the shared structs and maps; it is part of the pin path.
-const ABI = 2
+const ABI = 3
 
 // Mode is where the program stands (design: modes of the sensor).
 type Mode uint32
@@ -78,7 +78,7 @@ type Options struct {
 	Sources      int  // source and prefix verdicts; default 256 Ki
 	Flows        int  // flow verdicts; default 64 Ki
 	Destinations int  // destinations counted at once; default 8192
-	Frags        bool // jumbo frames over several buffers, for host and mirror; needs Linux 5.18 (HaveFrags) and the driver's consent
+	Frags        bool // jumbo frames over several buffers; needs Linux 5.18 (HaveFrags), in gwlb and bridge 6.6, and the driver's consent
 
 	old bool // do without what kernels before 5.18 do not have, for tests
 }
@@ -122,9 +122,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Mode < ModeHost || o.Mode > ModeMirror {
 		return o, fmt.Errorf("bpf: mode %v: must be host, gwlb, bridge or mirror", o.Mode)
-	}
-	if o.Frags && (o.Mode == ModeGWLB || o.Mode == ModeBridge) {
-		return o, fmt.Errorf("bpf: frames of several buffers in mode %v: AF_XDP sockets take one buffer", o.Mode)
 	}
 	if o.Name == "" || o.Name == "." || o.Name == ".." || strings.ContainsRune(o.Name, '/') {
 		return o, fmt.Errorf("bpf: name %q: must be a file name, like an interface's", o.Name)

@@ -12,6 +12,7 @@ func TestVerifierBudget(t *testing.T) {
 	for _, o := range []Options{
 		{Mode: ModeHost}, {Mode: ModeGWLB}, {Mode: ModeBridge}, {Mode: ModeMirror},
 		{Mode: ModeHost, old: true}, {Mode: ModeMirror, old: true}, {Mode: ModeHost, Frags: true}, {Mode: ModeMirror, Frags: true},
+		{Mode: ModeGWLB, Frags: true}, {Mode: ModeBridge, Frags: true},
 	} {
 		what := fmt.Sprintf("%v old %v frags %v", o.Mode, o.old, o.Frags)
 		if o.Frags && !HaveFrags() {

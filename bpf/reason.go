@@ -32,6 +32,7 @@ const (
 	ReasonExtensions
 	ReasonBacklog
 	ReasonClosed
+	ReasonOversize
 	Reasons = iota
 )
 
@@ -39,7 +40,7 @@ const (
 func (r Reason) String() string {
 	names := [Reasons]string{"none", "flow", "source", "prefix", "rate", "flood-syn", "flood-synack", "flood-udp",
 		"flood-icmp", "flood-tcp", "flood-fragment", "flood-other", "fingerprint", "unasked", "proof", "bad-ip", "bad-l4", "tcp-flags", "land", "port-zero",
-		"fragment", "bad-source", "extensions", "backlog", "closed"}
+		"fragment", "bad-source", "extensions", "backlog", "closed", "oversize"}
 	if int(r) < len(names) {
 		return names[r]
 	}
@@ -77,13 +78,14 @@ const (
 	PathSightLost
 	PathProved
 	PathChallenged
+	PathOversizeOpen
 	Paths = iota
 )
 
 // String is the path's name in metrics.
 func (p Path) String() string {
 	names := [Paths]string{"packets", "bytes", "other", "pass", "hairpin", "inspect", "capture", "capture-lost", "consumed",
-		"bypass", "guarded", "killed", "lease-open", "credit-open", "no-socket", "good", "dest-full", "sample-lost", "asked", "sighted", "sight-lost", "proved", "challenged"}
+		"bypass", "guarded", "killed", "lease-open", "credit-open", "no-socket", "good", "dest-full", "sample-lost", "asked", "sighted", "sight-lost", "proved", "challenged", "oversize-open"}
 	if int(p) < len(names) {
 		return names[p]
 	}

@@ -289,6 +289,7 @@ func (r *rig) socket() (closeIt func()) {
 	if err := r.Sockets().Put(uint32(0), uint32(fd)); err != nil {
 		r.Fatal(err)
 	}
+	r.t.Credits[0].Room, r.t.Credits[0].Most = 3840, 3840
 	return func() { unix.Close(fd) }
 }
 

@@ -250,12 +250,14 @@ type Sighting struct {
 	Head     [SampleHead]byte
 }
 
-// Credit says how many frames of a receive queue inspection will still take: Granted - Used. Go adds to Granted, XDP to
-// Used; they lie on cache lines of their own.
+// Credit says how many buffers for frames of a receive queue inspection still has: Granted - Used. Go adds to Granted, XDP to
+// Used; they lie on cache lines of their own. Room and Most are to be set before anything is granted.
 type Credit struct {
 	_       structs.HostLayout
 	Granted uint64
-	_       [7]uint64
+	Room    uint32 // bytes of a frame that a buffer takes, not 0
+	Most    uint32 // bytes of the longest frame that the socket takes; Room, unless it takes frames of several buffers
+	_       [6]uint64
 	Used    uint64
 	_       [7]uint64
 }

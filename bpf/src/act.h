@@ -91,27 +91,45 @@ INLINE __u32 queue_slot(const struct env *e)
 	return e->ctx->ingress_ifindex == control.second ? queue + PORT_QUEUES : queue;
 }
 
+/* The buffers that the socket needs for the frame. */
+INLINE __u32 buffers(const struct env *e, const struct credit *c)
+{
+	if (!has_frags || LIKELY(e->p->len <= c->room))
+		return 1;
+	return (e->p->len - 1) / c->room + 1;
+}
+
 /* Whether user space is there to inspect and has room: PATH_INSPECT, or the path by which the packet may go instead. */
 INLINE __u32 inspector(const struct env *e, __u32 queue)
 {
 	struct credit *c;
+	__u32 n;
 
 	if (!e->p->alive)
 		return PATH_LEASE_OPEN;
 	if (!map_lookup(&sockets, &queue))
 		return PATH_NO_SOCKET;
 	c = map_lookup(&credits, &queue);
-	if (!c || (__s64)(c->granted - c->used) <= 0)
+	if (!c)
 		return PATH_CREDIT_OPEN;
-	c->used++;
+	if (UNLIKELY(e->p->len > c->most))
+		return PATH_OVERSIZE_OPEN;
+	n = buffers(e, c);
+	if ((__s64)(c->granted - c->used) < n)
+		return PATH_CREDIT_OPEN;
+	c->used += n;
 	return PATH_INSPECT;
 }
 
 /* Whether policy refuses a packet that nobody inspects. Observe mode refuses nothing. */
 INLINE int refused(const struct env *e, __u32 path)
 {
-	__u32 reason = path == PATH_CREDIT_OPEN ? REASON_BACKLOG : REASON_CLOSED;
+	__u32 reason = REASON_CLOSED;
 
+	if (path == PATH_CREDIT_OPEN)
+		reason = REASON_BACKLOG;
+	else if (path == PATH_OVERSIZE_OPEN)
+		reason = REASON_OVERSIZE;
 	if (LIKELY(control.failure != FAIL_CLOSED))
 		return 0;
 	if (control.observe) {

@@ -41,6 +41,7 @@ enum reason {
 	REASON_EXTENSIONS,   /* more than 6 IPv6 extension headers, or cut short in one */
 	REASON_BACKLOG,      /* gwlb, bridge, on-failure closed: inspection is behind, no credit left */
 	REASON_CLOSED,       /* gwlb, bridge, on-failure closed: nobody inspects */
+	REASON_OVERSIZE,     /* gwlb, bridge, on-failure closed: longer than inspection takes */
 	REASONS
 };
 
@@ -69,6 +70,7 @@ enum path {
 	PATH_SIGHT_LOST,  /* no room for a sighting */
 	PATH_PROVED,      /* ACK of a SYN cookie: the source is real */
 	PATH_CHALLENGED,  /* dropped SYN to an armed destination, answered in its place to see whether the source is real */
+	PATH_OVERSIZE_OPEN, /* longer than inspection takes: let through by policy */
 	PATHS
 };
 
@@ -296,10 +298,12 @@ struct filter {
 
 #define PORT_QUEUES 32 /* bridge: receive queues of a port that are served */
 
-/* credits[queue]: how many frames inspection will still take, granted - used; one writer and one line each. */
+/* credits[queue]: how many buffers inspection still has, granted - used; one writer and one line each. */
 struct credit {
 	__u64 granted; /* Go */
-	__u64 pad[7];
+	__u32 room;    /* Go: bytes of a frame that a buffer takes; never 0 where most is not */
+	__u32 most;    /* Go: bytes of the longest frame that the socket takes */
+	__u64 pad[6];
 	__u64 used;    /* XDP */
 	__u64 pad2[7];
 };
