@@ -23,7 +23,8 @@ type Frame struct {
 	Queue uint16 // receive queue or ring
 	slot  uint64 // the source's own handle (UMEM address, ring position)
 
-	member uint16 // of the sockets dealt out, the one that it came by
+	member  uint16 // of the sockets dealt out, the one that it came by
+	chained bool   // it lies in several buffers, the first of which is slot
 }
 
 // Source is one stream of frames: an AF_XDP socket, a kernel ring buffer, a capture file. It is used by one goroutine.
@@ -49,12 +50,14 @@ type Sender interface {
 // Stats are a source's counters since it was opened. They may be read from another goroutine.
 type Stats struct {
 	Frames    uint64 // handed to the reader
+	Chained   uint64 // of those, in several buffers (AF_XDP)
 	Bytes     uint64
 	Forwarded uint64
 	Dropped   uint64 // discarded by Fate
 	Lost      uint64 // lost before the reader saw them: ring full
 	Abandoned uint64 // lost with the process before, which was killed: they waited for it, or it had them
 	TxFull    uint64 // forwarded frames that found no room to send and were lost
+	TxRefused uint64 // buffers of forwarded frames that the kernel would not send
 	Sent      uint64 // frames of our own
 
 	HandedOver    uint64 // frames that another worker inspects, because it has their conversation

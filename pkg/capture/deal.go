@@ -54,6 +54,7 @@ func Deal(bundles []Bundle, o DealOptions) ([]Source, error) {
 		for _, x := range b {
 			x.member = uint16(len(s.members))
 			s.members = append(s.members, x)
+			s.chains = s.chains || x.pieces != nil
 			owner.own = append(owner.own, x)
 		}
 	}
@@ -77,6 +78,7 @@ type spread struct {
 	lanes   [][]crossing // by owner of the queue, and worker
 	room    int          // frames of one owner that one worker may hold
 	behind  Fate
+	chains  bool // sockets take frames of several buffers
 }
 
 // crossing is the way of frames from the owner of their queue to another worker, and back.

@@ -19,14 +19,14 @@ const innerAt = 14 + 68 // of the inner IP header in a load balancer's frame
 
 // conversations are frames of many conversations, in turn, each frame with its number in its conversation's direction: first those
 // that come by the one queue, then those that come by the other. What one direction of a conversation is in one half, the other is
-// in the other.
-func (r *rig) conversations(conversations, each int) (halves [2][][]byte) {
+// in the other. A packet within has up to most bytes.
+func (r *rig) conversations(conversations, each, most int) (halves [2][][]byte) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	g := lab.Geneve{SrcMAC: [6]byte(r.near.MAC), DstMAC: [6]byte(r.far.MAC), Src: balancer, Dst: target, Endpoint: 7, Cookie: 9}
 	for n := range each {
 		for c := range conversations {
 			for half := range 2 {
-				p := udpPacket(rng, 60+rng.IntN(600), uint32(n))
+				p := udpPacket(rng, 60+rng.IntN(most-60), uint32(n))
 				port := p[20:22]
 				if half == c%2 {
 					copy(p[12:], []byte{10, 77, 1, 10, 198, 51, 100, 10})
@@ -35,7 +35,7 @@ func (r *rig) conversations(conversations, each int) (halves [2][][]byte) {
 				}
 				binary.BigEndian.PutUint16(port, uint16(20000+c))
 				g.SrcPort, g.ID = uint16(1024+half), uint16(len(halves[half]))
-				b := make([]byte, 2000)
+				b := make([]byte, most+100)
 				halves[half] = append(halves[half], b[:g.Wrap(b, p)])
 			}
 		}
@@ -60,7 +60,7 @@ func (r *rig) deal(t *testing.T, o capture.DealOptions, judge func(worker int, f
 	t.Helper()
 	var bundles []capture.Bundle
 	for q := range 2 {
-		bundles = append(bundles, capture.Bundle{r.open(t, capture.XSKConfig{Queue: q})})
+		bundles = append(bundles, capture.Bundle{r.open(t, capture.XSKConfig{Queue: q, Chains: r.sensor.Options().Frags})})
 	}
 	o.Seed = r.sensor.Control().Seed
 	sources, err := capture.Deal(bundles, o)
@@ -136,8 +136,11 @@ func (r *rig) sendHalves(t *testing.T, halves [2][][]byte) {
 func TestDealKeepsConversationsTogether(t *testing.T) {
 	needTwoProcessors(t)
 	for _, workers := range []int{2, 3} { // of two queues: the third worker has none
-		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) { keepsTogether(t, workers) })
+		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
+			keepsTogether(t, newRigWith(t, bpf.Options{Mode: bpf.ModeGWLB}, 2, false), workers, 660)
+		})
 	}
+	t.Run("jumbo", func(t *testing.T) { keepsTogether(t, jumboRig(t, 2), 2, 8500) })
 }
 
 func needTwoProcessors(t *testing.T) {
@@ -174,16 +177,15 @@ func (s *seen) note(t *testing.T, worker int, f *capture.Frame) (p uint16) {
 	return p
 }
 
-func keepsTogether(t *testing.T, workers int) {
+func keepsTogether(t *testing.T, r *rig, workers, most int) {
 	const conversations, each = 40, 20
-	r := newRigWith(t, bpf.Options{Mode: bpf.ModeGWLB}, 2, false)
 	s := seen{owner: map[uint16]int{}, queues: map[uint16]uint16{}, next: map[[2]uint16]uint32{}}
 	stats, stop := r.deal(t, capture.DealOptions{Workers: workers}, func(worker int, f *capture.Frame) {
 		if s.note(t, worker, f)%5 == 0 {
 			f.Fate = capture.Discard
 		}
 	})
-	halves := r.conversations(conversations, each)
+	halves := r.conversations(conversations, each, most)
 	r.sendHalves(t, halves)
 	var want [][]byte
 	for _, f := range append(halves[0], halves[1]...) {
@@ -229,7 +231,7 @@ func hangs(t *testing.T, behind capture.Fate) {
 		inspected[worker].Add(1)
 	})
 	var sent uint64
-	half := r.conversations(100, 3)[0]
+	half := r.conversations(100, 3, 660)[0]
 	onCPU(t, 0, func() { // by the queue of the worker that moves
 		for range 12 {
 			n, err := r.wire.Send(half...)
@@ -277,7 +279,7 @@ func TestDealSends(t *testing.T) {
 		}
 	})
 	sources.Store(&r.sources)
-	halves := r.conversations(20, 1)
+	halves := r.conversations(20, 1, 660)
 	r.sendHalves(t, halves)
 	compare(t, r.geneve(t, 40), append(halves[0], halves[1]...))
 	stop()

@@ -82,11 +82,13 @@ func (g *Group) Stats() (sum Stats) {
 
 func (s *Stats) add(o Stats) {
 	s.Frames += o.Frames
+	s.Chained += o.Chained
 	s.Bytes += o.Bytes
 	s.Forwarded += o.Forwarded
 	s.Dropped += o.Dropped
 	s.Lost += o.Lost
 	s.TxFull += o.TxFull
+	s.TxRefused += o.TxRefused
 	s.Abandoned += o.Abandoned
 	s.Sent += o.Sent
 	s.HandedOver += o.HandedOver

@@ -15,7 +15,7 @@ type Inherited struct {
 	FD, Memory                       int // descriptors: the socket, and the file that holds its buffers
 	Ifindex, Queue, Slot             int
 	Frames, FrameSize, TxRing, Spare int
-	ZeroCopy                         bool
+	ZeroCopy, Chains                 bool
 	Free                             []uint64 // spare buffers that are not on their way
 
 	taken bool // or closed
@@ -43,10 +43,9 @@ func (x *XSK) Bequeath() ([]Inherited, error) {
 	}
 	left := Inherited{
 		FD: x.fd, Memory: x.memory, Ifindex: x.cfg.Ifindex, Queue: x.cfg.Queue, Slot: x.cfg.Slot,
-		Frames: x.cfg.Frames, FrameSize: x.cfg.FrameSize, TxRing: x.cfg.TxRing, Spare: x.cfg.Spare, ZeroCopy: x.zeroCopy, Free: x.spare,
+		Frames: x.cfg.Frames, FrameSize: x.cfg.FrameSize, TxRing: x.cfg.TxRing, Spare: x.cfg.Spare, ZeroCopy: x.zeroCopy, Chains: x.cfg.Chains, Free: x.spare,
 	}
-	x.stats.lost.Store(x.kernelLost())
-	x.stats.closed.Store(true)
+	x.lastCounts()
 	return []Inherited{left}, x.unmap()
 }
 
@@ -107,7 +106,11 @@ func (x *XSK) left() *Inherited {
 
 // inherit takes over what another process left. Its sizes are the socket's.
 func (x *XSK) inherit(l *Inherited) error {
+	if x.cfg.Chains && !l.Chains {
+		return errors.New("the socket that the program before left takes no frames of several buffers, which the MTU makes possible: stop the sensor and start it")
+	}
 	l.taken = true
+	x.cfg.Chains = l.Chains
 	x.fd, x.memory, x.zeroCopy, x.spare = l.FD, l.Memory, l.ZeroCopy, l.Free
 	x.cfg.Frames, x.cfg.FrameSize, x.cfg.TxRing, x.cfg.Spare = l.Frames, l.FrameSize, l.TxRing, l.Spare
 	for _, fd := range []int{x.fd, x.memory} {
@@ -126,6 +129,7 @@ func (x *XSK) resume() error {
 	x.rx.own, x.completion.own = atomic.LoadUint32(x.rx.consumer), atomic.LoadUint32(x.completion.consumer)
 	x.tx.own, x.fill.own = atomic.LoadUint32(x.tx.producer), atomic.LoadUint32(x.fill.producer)
 	x.primed, x.inherited = true, true
+	x.tellRoom()
 	if c := x.cfg.Credit; atomic.LoadUint64(&c.Granted) == 0 { // in new maps
 		atomic.StoreUint64(&c.Granted, atomic.LoadUint64(&c.Used)+uint64(x.fill.pending()))
 	}

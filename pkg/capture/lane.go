@@ -17,10 +17,11 @@ type lane struct {
 
 // slip stands for a frame on its way between two goroutines. The frame itself stays where the driver put it.
 type slip struct {
-	addr   uint64 // in the buffers of its socket
-	length uint32
-	member uint16 // the socket, as an index of spread.members
-	fate   Fate
+	addr    uint64 // in the buffers of its socket
+	length  uint32
+	member  uint16 // the socket, as an index of spread.members
+	fate    Fate
+	chained bool // it lies in several buffers
 }
 
 // newLane makes a lane of length slips, a power of two.
@@ -47,4 +48,18 @@ func (l *lane) pop() slip {
 	s := l.slips[l.got&l.mask]
 	l.got++
 	return s
+}
+
+// slip stands for the frame.
+func (f *Frame) slip() slip {
+	return slip{addr: f.slot, length: uint32(f.WireLen), member: f.member, fate: f.Fate, chained: f.chained}
+}
+
+// borrow makes f the frame that the slip stands for.
+func (x *XSK) borrow(f *Frame, p *slip, now int64) {
+	if p.chained {
+		x.lendChain(f, p.addr, p.length, now)
+	} else {
+		x.lend(f, p.addr, p.length, now)
+	}
 }

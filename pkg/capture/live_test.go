@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -33,6 +34,27 @@ var (
 
 func newRig(t testing.TB, o bpf.Options) *rig { return newRigWith(t, o, 1, false) }
 
+const jumboMTU = 8500 + 68 // what a load balancer sends
+
+// jumboRig is a rig whose frames may lie in several buffers.
+func jumboRig(t testing.TB, queues int) *rig {
+	t.Helper()
+	if !bpf.HaveFrags() {
+		t.Skip("needs Linux 5.18, which has XDP for frames of several buffers")
+	}
+	r := newRigWith(t, bpf.Options{Mode: bpf.ModeGWLB, Frags: true}, queues, false)
+	if err := r.far.NS.Run(func() error {
+		dev, err := net.InterfaceByName(r.far.Name)
+		if err != nil {
+			return err
+		}
+		return bpf.Jumbo(dev, bpf.ModeGWLB)
+	}); err != nil {
+		t.Skip(err)
+	}
+	return r
+}
+
 // newRigWith makes more receive queues than one, or has the load balancer's end drop all that comes back.
 func newRigWith(t testing.TB, o bpf.Options, queues int, sink bool) *rig {
 	t.Helper()
@@ -44,9 +66,13 @@ func newRigWith(t testing.TB, o bpf.Options, queues int, sink bool) *rig {
 	for _, n := range []*lab.Namespace{near, far} { // which would speak of its own accord
 		check(t, n.Sysctl("net/ipv6/conf/default/disable_ipv6", "1"))
 	}
+	mtu := 2000
+	if o.Frags {
+		mtu = jumboMTU
+	}
 	lb, appliance, err := l.Cable(
-		lab.End{NS: near, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(balancer, 24)}, MTU: 2000, Pass: !sink, Sink: sink, Queues: queues},
-		lab.End{NS: far, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(target, 24)}, MTU: 2000, Queues: queues})
+		lab.End{NS: near, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(balancer, 24)}, MTU: mtu, Pass: !sink, Sink: sink, Queues: queues},
+		lab.End{NS: far, Name: "eth0", Addrs: []netip.Prefix{netip.PrefixFrom(target, 24)}, MTU: mtu, Queues: queues})
 	check(t, err)
 	return rigOn(t, o, lb, appliance)
 }
@@ -101,14 +127,21 @@ func (r *rig) open(t testing.TB, cfg capture.XSKConfig) *capture.XSK {
 }
 
 // frames are GENEVE frames as the load balancer sends them, each with its number and random bytes within.
-func (r *rig) frames(n int) [][]byte {
+func (r *rig) frames(n int) [][]byte { return r.framesTo(n, 1432) }
+
+// framesTo are frames whose inner packets have up to most bytes, each hundredth that many.
+func (r *rig) framesTo(n, most int) [][]byte {
 	rng := rand.New(rand.NewPCG(1, 2))
 	g := lab.Geneve{SrcMAC: [6]byte(r.near.MAC), DstMAC: [6]byte(r.far.MAC), Src: balancer, Dst: target, Endpoint: 7, Cookie: 9}
 	frames := make([][]byte, n)
 	for i := range frames {
 		g.SrcPort, g.ID = uint16(1024+i%1000), uint16(i)
-		b := make([]byte, 2000)
-		frames[i] = b[:g.Wrap(b, udpPacket(rng, 32+rng.IntN(1400), uint32(i)))]
+		size := 32 + rng.IntN(most-32)
+		if i%100 == 0 {
+			size = most
+		}
+		b := make([]byte, most+100)
+		frames[i] = b[:g.Wrap(b, udpPacket(rng, size, uint32(i)))]
 	}
 	return frames
 }

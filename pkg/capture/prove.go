@@ -83,7 +83,7 @@ func (x *XSK) proveOut(own net.HardwareAddr) error {
 	copy(frame[6:], own)
 	frame[12], frame[13] = 0x88, 0xb5 // for local experiments (IEEE 802): nobody listens
 	free := len(x.spare)
-	x.copyOut(frame)
+	x.copyOut([][]byte{frame})
 	x.tx.publish()
 	for start := time.Now(); time.Since(start) < proofWait; time.Sleep(time.Millisecond) {
 		if err := x.kick(); err != nil {

@@ -132,8 +132,8 @@ func (c ends) transport(b []byte) ends {
 		c.sport, c.dport = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	}
 	if c.proto == decode.ProtoUDP {
-		if n := int(binary.BigEndian.Uint16(b[4:])); n >= 8 && n <= len(b) {
-			if inner, ok := c.tunnelled(b[8:n]); ok {
+		if n := int(binary.BigEndian.Uint16(b[4:])); n >= 8 { // of a frame in several buffers here is what the first holds
+			if inner, ok := c.tunnelled(b[8:min(n, len(b))]); ok {
 				return inner
 			}
 		}

@@ -26,6 +26,7 @@ type Share struct {
 	behind []Frame // of one batch, those whose worker has no room
 
 	returned [][]Frame // by own socket
+	gathered arena
 
 	draining bool
 	quiet    atomic.Bool // draining, and nothing is out
@@ -99,7 +100,7 @@ func (s *Share) receive(x *XSK, frames []Frame) (int, error) {
 		x.reap()
 		return 0, x.idle()
 	}
-	n, err := x.Recv(frames, 0)
+	n, err := x.recv(frames, 0)
 	if n == 0 || err != nil {
 		return n, err
 	}
@@ -117,11 +118,12 @@ func (s *Share) receive(x *XSK, frames []Frame) (int, error) {
 			f.Fate = s.spread.behind
 			s.behind = append(s.behind, *f)
 		default:
-			s.spread.lanes[s.index][to].there.push(slip{addr: f.slot, length: uint32(len(f.Data)), member: f.member})
+			s.spread.lanes[s.index][to].there.push(f.slip())
 			s.out[to]++
 		}
 	}
 	s.handOver()
+	s.join(frames[:kept])
 	return kept, s.giveUp(x)
 }
 
@@ -166,9 +168,17 @@ func (s *Share) accept(from int, frames []Frame) int {
 	now := time.Now().UnixNano()
 	for i := range frames[:n] {
 		p := l.pop()
-		s.spread.members[p.member].lend(&frames[i], p.addr, p.length, now)
+		s.spread.members[p.member].borrow(&frames[i], &p, now)
 	}
+	s.join(frames[:n])
 	return n
+}
+
+// join makes the frames that lie in several buffers one piece.
+func (s *Share) join(frames []Frame) {
+	if s.spread.chains {
+		s.gathered.gather(frames, func(f *Frame) *XSK { return s.spread.members[f.member] })
+	}
 }
 
 // Done sends or drops the frames, or gives them back to the worker whose socket they came by.
@@ -183,7 +193,7 @@ func (s *Share) Done(frames []Frame) error {
 	l := s.spread.lanes[from][s.index].back
 	for i := range frames {
 		f := &frames[i]
-		l.push(slip{addr: f.slot, length: uint32(len(f.Data)), member: f.member, fate: f.Fate})
+		l.push(f.slip())
 	}
 	l.show()
 	s.spread.shares[from].bell.ring()
@@ -202,7 +212,7 @@ func (s *Share) collect() error {
 			p := l.pop()
 			x := s.spread.members[p.member]
 			var f Frame
-			x.lend(&f, p.addr, p.length, 0)
+			x.borrow(&f, &p, 0)
 			f.Fate = p.fate
 			at := s.place(x)
 			s.returned[at] = append(s.returned[at], f)

@@ -34,6 +34,10 @@ type XSKConfig struct {
 	// program sends back by itself (XDP_TX) on the same queue (virtio-net on Linux 6.18), and say nothing.
 	ZeroCopy bool
 
+	// Chains has the socket take and send frames that lie in several buffers, for MTUs above what one holds (Linux 6.6). The program must
+	// be loaded for it, too: bpf.Options.Frags.
+	Chains bool
+
 	Inherited []Inherited // sockets of the process that this one follows: if one is the queue's, it is taken over instead of opening another
 }
 
@@ -55,6 +59,9 @@ type XSK struct {
 	zeroCopy         bool
 	primed           bool     // the queue is ours, and its credit
 	spare            []uint64 // buffers for frames of our own; they lie behind those that are lent out
+	pieces           []piece  // by buffer; only with chains
+	parts            [][]byte // of one frame
+	gathered         arena
 
 	inherited bool
 	proof     uint64 // address + 1 of the frame by which the socket was proved, while it is in the ring
@@ -68,12 +75,12 @@ type XSK struct {
 }
 
 type xskStats struct {
-	frames, bytes, forwarded, dropped, txFull, sent atomic.Uint64
+	frames, chained, bytes, forwarded, dropped, txFull, sent atomic.Uint64
 
 	abandoned uint64 // set when it was opened
 
-	lost   atomic.Uint64 // the kernel's count when the socket was closed
-	closed atomic.Bool
+	lost, refused atomic.Uint64 // the kernel's counts when the socket was closed
+	closed        atomic.Bool
 }
 
 // OpenXSK makes the socket, binds it to the queue and puts it into the XSKMAP: from then on frames come.
@@ -130,8 +137,18 @@ func (c XSKConfig) withDefaults() (XSKConfig, error) {
 // ZeroCopy reports whether the driver delivers into the buffers itself.
 func (x *XSK) ZeroCopy() bool { return x.zeroCopy }
 
-// Recv hands out what the queue holds, or waits for the first frame. All frames of a batch carry the time of the batch.
+// Recv hands out what the queue holds, or waits for the first frame. All frames of a batch carry the time of the batch. One that lies in
+// several buffers is copied together.
 func (x *XSK) Recv(frames []Frame, wait time.Duration) (int, error) {
+	n, err := x.recv(frames, wait)
+	if x.pieces != nil {
+		x.gathered.gather(frames[:n], func(*Frame) *XSK { return x })
+	}
+	return n, err
+}
+
+// recv is Recv, but of a frame in several buffers the data is what the first holds.
+func (x *XSK) recv(frames []Frame, wait time.Duration) (int, error) {
 	x.reap()
 	if n := x.take(frames); n > 0 {
 		return n, nil
@@ -168,12 +185,12 @@ func (x *XSK) idle() error {
 }
 
 func (x *XSK) take(frames []Frame) int {
-	n := min(x.rx.ready(), len(frames))
-	if n == 0 {
+	ready := x.rx.ready()
+	if ready == 0 {
 		return 0
 	}
-	now, size, taken := time.Now().UnixNano(), 0, 0
-	for range n {
+	now, size, taken, chained := time.Now().UnixNano(), 0, 0, 0
+	for ; ready > 0 && taken < len(frames); ready-- {
 		desc, f := x.rx.pop(), &frames[taken]
 		if desc.Addr+1 == x.proof {
 			x.proof = 0
@@ -181,13 +198,28 @@ func (x *XSK) take(frames []Frame) int {
 			x.grant()
 			continue
 		}
+		if desc.Options&unix.XDP_PKT_CONTD != 0 {
+			more, length := x.chain(desc, ready-1)
+			if more == 0 { // the rest is on its way
+				x.rx.own--
+				break
+			}
+			x.rx.own += uint32(more)
+			ready -= more
+			x.lendChain(f, desc.Addr, uint32(length), now)
+			chained++
+		} else {
+			x.lend(f, desc.Addr, desc.Len, now)
+		}
 		taken++
-		x.lend(f, desc.Addr, desc.Len, now)
-		size += int(desc.Len)
+		size += f.WireLen
 	}
 	x.rx.release()
 	x.stats.frames.Add(uint64(taken))
 	x.stats.bytes.Add(uint64(size))
+	if chained > 0 {
+		x.stats.chained.Add(uint64(chained))
+	}
 	return taken
 }
 
@@ -195,10 +227,10 @@ func (x *XSK) take(frames []Frame) int {
 func (x *XSK) lend(f *Frame, addr uint64, length uint32, now int64) {
 	f.Data = x.area[addr : addr+uint64(length) : addr+uint64(length)]
 	f.WireLen, f.Time, f.Number, f.Link = int(length), now, 0, decode.LinkEthernet
-	f.Fate, f.Queue, f.slot, f.member = Forward, uint16(x.cfg.Queue), addr, x.member
+	f.Fate, f.Queue, f.slot, f.chained, f.member = Forward, uint16(x.cfg.Queue), addr, false, x.member
 }
 
-// Done sends or drops each frame. One that finds no room to be sent is dropped and counted.
+// Done sends or drops each frame. One that finds no room to be sent, all of it, is dropped and counted.
 func (x *XSK) Done(frames []Frame) error {
 	sent, dropped, full := 0, 0, 0
 	room := x.tx.room()
@@ -208,22 +240,21 @@ func (x *XSK) Done(frames []Frame) error {
 		case f.Fate == Discard:
 			dropped++
 		case x.peer != nil:
-			if x.peer.copyOut(f.Data) {
+			if x.peer.copyOut(x.lent(f)) {
 				sent++
 			} else {
 				full++
 			}
-		case room == 0:
+		case room < x.count(f):
 			full++
-		case !hairpin(f.Data): // no frame of a tunnel: the program does not redirect such
+		case !hairpin(x.first(f)): // no frame of a tunnel: the program does not redirect such
 			dropped++
 		default:
-			x.tx.push(unix.XDPDesc{Addr: f.slot, Len: uint32(len(f.Data))})
-			room--
+			room -= x.sendOn(f)
 			sent++
 			continue
 		}
-		x.recycle(f.slot)
+		x.recycleFrame(f)
 	}
 	x.stats.forwarded.Add(uint64(sent))
 	x.stats.dropped.Add(uint64(dropped))
@@ -245,24 +276,35 @@ func (x *XSK) Send(_ *Frame, answer []byte, onward bool) bool {
 	if onward && x.peer != nil {
 		by = x.peer
 	}
-	ok := by.copyOut(answer)
+	ok := by.copyOut([][]byte{answer})
 	if ok {
 		by.stats.sent.Add(1)
 	}
 	return ok
 }
 
-// copyOut queues a copy of the frame in a spare buffer.
-func (x *XSK) copyOut(frame []byte) bool {
-	if len(x.spare) == 0 {
+// copyOut queues a copy of the frame in spare buffers, one for each part, or nothing if there is no room for all.
+func (x *XSK) copyOut(parts [][]byte) bool {
+	if len(x.spare) < len(parts) {
 		x.reap()
 	}
-	if len(x.spare) == 0 || len(frame) > x.cfg.FrameSize || x.tx.room() == 0 {
+	if len(x.spare) < len(parts) || x.tx.room() < len(parts) || len(parts) > 1 && x.pieces == nil {
 		return false
 	}
-	addr := x.spare[len(x.spare)-1]
-	x.spare = x.spare[:len(x.spare)-1]
-	x.tx.push(unix.XDPDesc{Addr: addr, Len: uint32(copy(x.area[addr:][:x.cfg.FrameSize], frame))})
+	for _, part := range parts {
+		if len(part) > x.cfg.FrameSize {
+			return false
+		}
+	}
+	for i, part := range parts {
+		addr := x.spare[len(x.spare)-1]
+		x.spare = x.spare[:len(x.spare)-1]
+		desc := unix.XDPDesc{Addr: addr, Len: uint32(copy(x.area[addr:][:x.cfg.FrameSize], part))}
+		if i < len(parts)-1 {
+			desc.Options = unix.XDP_PKT_CONTD
+		}
+		x.tx.push(desc)
+	}
 	return true
 }
 
@@ -344,21 +386,30 @@ func (x *XSK) Inline() bool { return true }
 // Stats counts the frames; Lost are those that the kernel dropped between the program and the socket.
 func (x *XSK) Stats() Stats {
 	s := Stats{
-		Frames: x.stats.frames.Load(), Bytes: x.stats.bytes.Load(),
+		Frames: x.stats.frames.Load(), Chained: x.stats.chained.Load(), Bytes: x.stats.bytes.Load(),
 		Forwarded: x.stats.forwarded.Load(), Dropped: x.stats.dropped.Load(), TxFull: x.stats.txFull.Load(), Sent: x.stats.sent.Load(),
 		Abandoned: x.stats.abandoned,
 	}
-	if s.Lost = x.stats.lost.Load(); !x.stats.closed.Load() {
-		s.Lost = x.kernelLost()
+	s.Lost, s.TxRefused = x.stats.lost.Load(), x.stats.refused.Load()
+	if !x.stats.closed.Load() {
+		s.Lost, s.TxRefused = x.kernelCounts()
 	}
 	return s
 }
 
-// kernelLost reads the socket's own counters.
-func (x *XSK) kernelLost() uint64 {
+// lastCounts keeps the socket's own counters for after its end.
+func (x *XSK) lastCounts() {
+	lost, refused := x.kernelCounts()
+	x.stats.lost.Store(lost)
+	x.stats.refused.Store(refused)
+	x.stats.closed.Store(true)
+}
+
+// kernelCounts reads the socket's own counters: of frames lost on the way in, and buffers that were not sent.
+func (x *XSK) kernelCounts() (lost, refused uint64) {
 	k, err := getsockopt[unix.XDPStatistics](x.fd, unix.XDP_STATISTICS)
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	return k.Rx_dropped + k.Rx_ring_full + k.Rx_fill_ring_empty_descs
+	return k.Rx_dropped + k.Rx_ring_full + k.Rx_fill_ring_empty_descs, k.Tx_invalid_descs
 }

@@ -124,6 +124,9 @@ func (x *XSK) bind() error {
 
 // bindAs tries one mode. A socket that was just closed, of an earlier process, holds the queue for a moment longer.
 func (x *XSK) bindAs(mode uint16) error {
+	if x.cfg.Chains {
+		mode |= unix.XDP_USE_SG
+	}
 	at := &unix.SockaddrXDP{Flags: mode | unix.XDP_USE_NEED_WAKEUP, Ifindex: uint32(x.cfg.Ifindex), QueueID: uint32(x.cfg.Queue)}
 	var err error
 	for range 50 {
@@ -151,6 +154,7 @@ func (x *XSK) prime() error {
 		x.spare = append(x.spare, uint64((x.cfg.Frames+i)*x.cfg.FrameSize))
 	}
 	x.primed = true
+	x.tellRoom()
 	credit := x.cfg.Credit
 	granted, used := atomic.LoadUint64(&credit.Granted), atomic.LoadUint64(&credit.Used)
 	if unused := int64(granted - used); granted > 0 && unused >= 0 { // nobody closed it
@@ -158,6 +162,19 @@ func (x *XSK) prime() error {
 	}
 	atomic.StoreUint64(&credit.Granted, used+uint64(x.cfg.Frames))
 	return nil
+}
+
+// headroom is what the kernel leaves free at the front of a buffer (XDP_PACKET_HEADROOM).
+const headroom = 256
+
+// tellRoom tells the program what frames the socket takes, and makes the table for those of several buffers.
+func (x *XSK) tellRoom() {
+	room := uint32(x.cfg.FrameSize - headroom)
+	x.cfg.Credit.Room, x.cfg.Credit.Most = room, room
+	if x.cfg.Chains {
+		x.cfg.Credit.Most = mostPieces * room
+		x.pieces = make([]piece, x.cfg.Frames+x.cfg.Spare)
+	}
 }
 
 // closedCredit is what a socket that was closed leaves: less than none, which tells it from one whose process was killed.
@@ -185,8 +202,7 @@ func (x *XSK) Close() error {
 		}
 	}
 	if x.fd >= 0 {
-		x.stats.lost.Store(x.kernelLost())
-		x.stats.closed.Store(true)
+		x.lastCounts()
 		errs = append(errs, unix.Close(x.fd))
 	}
 	if x.memory >= 0 {
