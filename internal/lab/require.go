@@ -57,7 +57,7 @@ func requireBPF() error {
 	if ok, err := capable(bpfRights); err == nil && !ok {
 		return errors.New("lab: loading XDP programs needs root (CAP_BPF is missing): run as root")
 	}
-	fd, err := loadReturn(xdpPass)
+	fd, err := loadReturn(xdpPass, 0)
 	if err != nil {
 		return fmt.Errorf("lab: the kernel does not load XDP programs (CONFIG_BPF_SYSCALL, or a lock-down): %w", err)
 	}

@@ -48,6 +48,7 @@ type Options struct {
 	Queues     int         // receive queues of the sensor's and the proxy's eth0; 0: 1
 	Flows      int         // that the load balancer remembers at most; 0: its default
 	MTU        int         // of the appliance's link; 0: 2000, room for 1500 within
+	HostMTU    int         // of everybody else's; 0: 1500
 }
 
 // GWLBTopology is a client and an attacker whose traffic to a server goes through a load balancer and the appliance in Sensor.
@@ -82,8 +83,8 @@ func build(l *Lab, o Options, gwlb, host bool) (*Topology, error) {
 	t := &Topology{Lab: l}
 	steps := []func() error{
 		t.vpc,
-		t.host(&t.Client, hostPlan{name: "client", net4: "198.51.100", net6: "2001:db8:1", number: 10}),
-		t.host(&t.Attacker, hostPlan{name: "attacker", net4: "203.0.113", net6: "2001:db8:bad", number: 66, pass: true}),
+		t.host(&t.Client, hostPlan{name: "client", net4: "198.51.100", net6: "2001:db8:1", number: 10, mtu: o.HostMTU}),
+		t.host(&t.Attacker, hostPlan{name: "attacker", net4: "203.0.113", net6: "2001:db8:bad", number: 66, pass: true, mtu: o.HostMTU}),
 	}
 	if gwlb {
 		mtu := o.MTU
@@ -91,7 +92,7 @@ func build(l *Lab, o Options, gwlb, host bool) (*Topology, error) {
 			mtu = 2000
 		}
 		steps = append(steps,
-			t.host(&t.Server, hostPlan{name: "server", net4: "10.77.1", net6: "fd77:1", number: 10}),
+			t.host(&t.Server, hostPlan{name: "server", net4: "10.77.1", net6: "fd77:1", number: 10, mtu: o.HostMTU}),
 			t.host(&t.Sensor, hostPlan{name: appliancePort, net4: "10.77.9", net6: "fd77:9", number: 10, pass: true, mtu: mtu, queues: o.Queues}))
 		if o.Spare {
 			steps = append(steps, t.host(&t.Spare, hostPlan{name: "spare", net4: "10.77.8", net6: "fd77:8", number: 10, pass: true, mtu: mtu, queues: o.Queues}))
@@ -100,7 +101,7 @@ func build(l *Lab, o Options, gwlb, host bool) (*Topology, error) {
 	}
 	if host {
 		steps = append(steps,
-			t.host(&t.Proxy, hostPlan{name: "proxy", net4: "10.77.2", net6: "fd77:2", number: 10, pass: true, queues: o.Queues}))
+			t.host(&t.Proxy, hostPlan{name: "proxy", net4: "10.77.2", net6: "fd77:2", number: 10, pass: true, queues: o.Queues, mtu: o.HostMTU}))
 	}
 	if o.Management {
 		steps = append(steps, t.manage)

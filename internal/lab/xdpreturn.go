@@ -14,7 +14,9 @@ type progLoad struct {
 	insnCnt  uint32
 	insns    unsafe.Pointer // 64 bits wide, as on every machine the lab runs on
 	license  unsafe.Pointer
-	_        [12]uint32 // logging, version, flags, name, interface: zero
+	_        [5]uint32 // logging, version: zero
+	flags    uint32
+	_        [6]uint32 // name, interface: zero
 }
 
 // XDP actions (linux/bpf.h).
@@ -23,9 +25,12 @@ const (
 	xdpPass = 2
 )
 
+// oneBuffer is an MTU above which a veth's frames may need several buffers, which takes a program that says it can bear that.
+const oneBuffer = 3498
+
 // loadReturn loads a program that returns action: mov r0, action; exit (Linux, instruction-set.rst). Two instructions by hand, so
 // that Require can tell a kernel without BPF from one that a library does not like.
-func loadReturn(action uint64) (fd int, err error) {
+func loadReturn(action uint64, flags uint32) (fd int, err error) {
 	program := [2]uint64{action<<32 | 0xb7, 0x95}
 	license := [...]byte{'M', 'I', 'T', 0}
 	attr := progLoad{
@@ -33,6 +38,7 @@ func loadReturn(action uint64) (fd int, err error) {
 		insnCnt:  uint32(len(program)),
 		insns:    unsafe.Pointer(&program),
 		license:  unsafe.Pointer(&license),
+		flags:    flags,
 	}
 	for {
 		r, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
@@ -48,7 +54,11 @@ func loadReturn(action uint64) (fd int, err error) {
 
 // attachReturn attaches a program that returns action to link in the driver. It stays until the interface goes.
 func (n *Namespace) attachReturn(link netlink.Link, action uint64) error {
-	fd, err := loadReturn(action)
+	flags := uint32(0)
+	if link.Attrs().MTU > oneBuffer {
+		flags = unix.BPF_F_XDP_HAS_FRAGS
+	}
+	fd, err := loadReturn(action, flags)
 	if err != nil {
 		return fmt.Errorf("loading an XDP program: %w", err)
 	}

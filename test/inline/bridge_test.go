@@ -95,22 +95,27 @@ func transfers(t *testing.T, topology *lab.Topology) {
 	t.Helper()
 	for _, addr := range []netip.Addr{topology.Server.Addr, topology.Server.Addr6} {
 		near, far := connect(t, topology.Client, topology.Server, addr)
-		for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
-			sent := make(chan error, 1)
-			go func() { _, err := pair[0].Write(make([]byte, 1<<20)); sent <- err }()
-			pair[1].SetReadDeadline(time.Now().Add(20 * time.Second))
-			buf := make([]byte, 1<<16)
-			for total := 0; total < 1<<20; {
-				n, err := pair[1].Read(buf)
-				if total += n; err != nil {
-					t.Fatalf("%v: after %d bytes: %v", addr, total, err)
-				}
-			}
-			check(t, <-sent)
-		}
+		moves(t, near, far)
+		moves(t, far, near)
 		near.Close()
 		far.Close()
 	}
+}
+
+// moves sends a megabyte.
+func moves(t *testing.T, from, to net.Conn) {
+	t.Helper()
+	sent := make(chan error, 1)
+	go func() { _, err := from.Write(make([]byte, 1<<20)); sent <- err }()
+	to.SetReadDeadline(time.Now().Add(20 * time.Second))
+	buf := make([]byte, 1<<16)
+	for total := 0; total < 1<<20; {
+		n, err := to.Read(buf)
+		if total += n; err != nil {
+			t.Fatalf("%v: after %d bytes: %v", to.LocalAddr(), total, err)
+		}
+	}
+	check(t, <-sent)
 }
 
 // dropsInline sends what a rule drops: not a byte of it may arrive.

@@ -58,6 +58,7 @@ type Traffic struct {
 	Hairpin   uint64 `json:"hairpin"`         // sent back in XDP
 	Inspected uint64 `json:"inspected"`       // decoded in user space
 	Bytes     uint64 `json:"inspected_bytes"` // bytes of those
+	Jumbo     uint64 `json:"jumbo"`           // inline: of those that were inspected, frames that need several buffers
 	Forwarded uint64 `json:"forwarded"`
 	Dropped   uint64 `json:"dropped"`   // by XDP and by inspection
 	Lost      uint64 `json:"lost"`      // copies that user space was too slow for

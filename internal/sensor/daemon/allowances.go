@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/weir-ips/weir/internal/sensor/config"
 	"github.com/weir-ips/weir/internal/sensor/discover"
 	"github.com/weir-ips/weir/pkg/capture"
 )
@@ -130,18 +129,28 @@ func (d *Daemon) prove(bundles []capture.Bundle) error {
 
 // checkInterfaces refuses what inspection could not carry, and warns of what slows it, before anything is attached.
 func (d *Daemon) checkInterfaces(context.Context) error {
-	for _, name := range d.cfg.Interfaces {
-		if d.cfg.Mode == config.GWLB || d.cfg.Mode == config.Bridge {
-			if err := discover.Inline(name); err != nil {
-				return err
-			}
+	if inTheWay(d.cfg) {
+		if err := d.inlineLimits(); err != nil {
+			return err
 		}
-		warnings, err := discover.Warnings(name)
+	}
+	for _, name := range d.cfg.Interfaces {
+		warnings, err := discover.Warnings(name, inTheWay(d.cfg))
 		if err != nil {
 			return err
 		}
 		for _, w := range warnings {
 			d.log.Warn(w, "interface", name)
+		}
+	}
+	return nil
+}
+
+// inlineLimits refuses an interface whose frames may be longer than inspection takes.
+func (d *Daemon) inlineLimits() error {
+	for _, name := range d.cfg.Interfaces {
+		if err := discover.Inline(name, modes[d.cfg.Mode]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -196,10 +196,10 @@ func (d *Daemon) openKernel(context.Context) (err error) {
 }
 
 func kernelOptions(c *config.Config) bpf.Options {
-	o := bpf.Options{Mode: modes[c.Mode], Name: c.ID, BPFFS: c.BPFFS, Coexist: c.Attach.Share, Priority: c.Attach.Priority}
+	o := bpf.Options{Mode: modes[c.Mode], Name: c.ID, BPFFS: c.BPFFS, Coexist: c.Attach.Share, Priority: c.Attach.Priority,
+		Frags: jumbo(c.Interfaces) && bpf.HaveFrags()}
 	if !inTheWay(c) {
 		o.Rings = workers(c)
-		o.Frags = jumbo(c.Interfaces) && bpf.HaveFrags()
 	}
 	return o
 }
@@ -288,7 +288,10 @@ func (d *Daemon) attach(context.Context) error {
 		}
 		d.attached.Store(mode)
 	}
-	return nil
+	if !inTheWay(d.cfg) {
+		return nil
+	}
+	return d.inlineLimits() // again: some drivers say only now what they can send
 }
 
 // mode is how the program is attached; "" while it is not.

@@ -129,7 +129,7 @@ func (d *Daemon) traffic() (control.Traffic, map[string]uint64) {
 	if c, err := d.kernel.Counters(); err == nil {
 		t.Kernel, t.Hairpin = c.Paths[bpf.PathPackets], c.Paths[bpf.PathHairpin]
 		t.Lost = c.Paths[bpf.PathCaptureLost]
-		t.Uninspected = c.Paths[bpf.PathNoSocket] + c.Paths[bpf.PathLeaseOpen] + c.Paths[bpf.PathCreditOpen]
+		t.Uninspected = c.Paths[bpf.PathNoSocket] + c.Paths[bpf.PathLeaseOpen] + c.Paths[bpf.PathCreditOpen] + c.Paths[bpf.PathOversizeOpen]
 		t.Dropped = c.Dropped()
 		for r, n := range c.Drops {
 			if n > 0 {
@@ -143,7 +143,8 @@ func (d *Daemon) traffic() (control.Traffic, map[string]uint64) {
 		t.Bytes += c.Bytes
 		t.Forwarded += c.Forwarded
 		t.Dropped += c.Dropped
-		t.Lost += c.Lost + c.TxFull
+		t.Jumbo += c.Chained
+		t.Lost += c.Lost + c.TxFull + c.TxRefused
 		t.Abandoned += c.Abandoned
 		t.HandedOver += c.HandedOver
 		t.Uninspected += c.BehindPassed + w.troubles.passed.Load()

@@ -2,9 +2,13 @@ package discover
 
 import (
 	"errors"
+	"net"
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink"
+
+	"github.com/weir-ips/weir/bpf"
 	"github.com/weir-ips/weir/internal/lab"
 )
 
@@ -36,8 +40,8 @@ func TestDriver(t *testing.T) {
 		if driver != "veth" || queues != 3 || counters["peer_ifindex"] == 0 {
 			t.Errorf("driver %q, %d queues, counters %v", driver, queues, counters)
 		}
-		if err := Inline("eth0"); err == nil || !strings.Contains(err.Error(), "MTU 9001") || !strings.Contains(err.Error(), "mtu 3498") {
-			t.Errorf("inline with jumbo frames: %v", err)
+		if err := testInline(t); err != nil {
+			return err
 		}
 		return errors.Join(err, err2, err3)
 	})
@@ -47,6 +51,47 @@ func TestDriver(t *testing.T) {
 	if _, err := Counters("nonesuch0"); err == nil {
 		t.Error("an interface that does not exist has counters")
 	}
+}
+
+// testInline asks about a cable, which takes frames of several buffers since Linux 6.6, and about drivers and MTUs that are refused.
+func testInline(t *testing.T) error {
+	refused := func(name, what, mtu string) {
+		t.Helper()
+		for _, mode := range []bpf.Mode{bpf.ModeGWLB, bpf.ModeBridge} {
+			err := Inline(name, mode)
+			if err == nil || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), "ip link set dev "+name+" mtu "+mtu) {
+				t.Errorf("%v on %s: %v; want %q and MTU %s", mode, name, err, what, mtu)
+			}
+		}
+	}
+	eth0, err := net.InterfaceByName("eth0")
+	if err != nil {
+		return err
+	}
+	if err := bpf.Jumbo(eth0, bpf.ModeGWLB); err == nil {
+		if err := errors.Join(Inline("eth0", bpf.ModeGWLB), Inline("eth0", bpf.ModeBridge)); err != nil {
+			t.Error(err)
+		}
+	} else {
+		refused("eth0", "Linux 6.6", "3498")
+	}
+	for mtu, c := range map[int]struct{ what, set string }{9001: {"several buffers", "3498"}, 65000: {"MTU 65000", "61418"}} {
+		link := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0", MTU: mtu}} // whose driver has no XDP
+		if err := netlink.LinkAdd(link); err != nil {
+			return err
+		}
+		refused("br0", c.what, c.set)
+		if err := netlink.LinkSetMTU(link, MaxMTU); err != nil {
+			t.Error(err)
+		}
+		if err := Inline("br0", bpf.ModeGWLB); err != nil {
+			t.Errorf("with an MTU of %d: %v", MaxMTU, err)
+		}
+		if err := netlink.LinkDel(link); err != nil {
+			t.Error(err)
+		}
+	}
+	return nil
 }
 
 func TestWarnings(t *testing.T) {
