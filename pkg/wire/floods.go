@@ -37,7 +37,7 @@ const (
 
 // Tally is what a sensor counts of destinations, for sums that no sensor sees alone, and the attacks that it has found itself. It is
 // sent every TallyEvery while there is something in it, once more when there no longer is, and at once when an attack begins. Encoded:
-// zstd of JSON.
+// zstd of JSON; at most 64 KiB with the busiest destinations and a sketch of the others.
 type Tally struct {
 	Sensor  string        `json:"sensor"`
 	Group   string        `json:"group,omitempty"`
@@ -45,6 +45,8 @@ type Tally struct {
 	Time    time.Time     `json:"time"` // the sensor's clock
 	Dests   []TallyDest   `json:"dests,omitempty"`
 	Attacks []TallyAttack `json:"attacks,omitempty"`
+	Left    uint32        `json:"left,omitempty"`   // destinations and vectors that Dests has no room for
+	Sketch  []byte        `json:"sketch,omitempty"` // of them, once a plan is known: see Sketch
 }
 
 // TallyDest is the rate of one class to one address over the last second, what turned out to be no attack left out.
@@ -100,6 +102,9 @@ func (t *Tally) check() error {
 	if len(t.Dests) > MaxTallyDests || len(t.Attacks) > MaxTallyAttacks {
 		return fmt.Errorf("%w: %d destinations and %d attacks, at most %d and %d", ErrMalformed, len(t.Dests), len(t.Attacks), MaxTallyDests, MaxTallyAttacks)
 	}
+	if len(t.Sketch) > MaxSketch {
+		return fmt.Errorf("%w: a sketch of %d bytes, at most %d", ErrMalformed, len(t.Sketch), MaxSketch)
+	}
 	for i := range t.Dests {
 		if d := &t.Dests[i]; !d.Addr.IsValid() || d.Addr.Zone() != "" || len(d.Vector) > maxVector {
 			return fmt.Errorf("%w: destination %d", ErrMalformed, i)
@@ -115,11 +120,12 @@ func (t *Tally) check() error {
 
 // Arming is every destination that all sensors are to arm, whether they see the attack or not. Each replaces the one before; it is sent
 // every ArmingEvery while there is something in it, and once more when there no longer is. A sensor lets only a greater Revision
-// replace what it has. Encoded as a Delta.
+// replace what it has; it says too how sensors are to sketch what their tallies have no room for. Encoded as a Delta.
 type Arming struct {
-	Revision uint64    `json:"revision"` // grows; the collector's clock, Unix ns
-	Time     time.Time `json:"time"`
-	Orders   []Order   `json:"orders"`
+	Revision uint64      `json:"revision"` // grows; the collector's clock, Unix ns
+	Time     time.Time   `json:"time"`
+	Orders   []Order     `json:"orders"`
+	Plan     *SketchPlan `json:"plan,omitempty"` // nil: no sensor has more destinations than a tally lists
 }
 
 // Order is one destination to arm.
@@ -175,5 +181,8 @@ func (a *Arming) check() error {
 			return fmt.Errorf("%w: order %d", ErrMalformed, i)
 		}
 	}
-	return nil
+	if a.Plan == nil {
+		return nil
+	}
+	return a.Plan.check()
 }

@@ -22,6 +22,8 @@ type Service struct {
 	Key ed25519.PrivateKey
 	Log *slog.Logger
 
+	orders map[string]bool // that were sent last; Run's own
+
 	mu    sync.Mutex
 	stats Stats
 	quiet telemetry.Throttle
@@ -32,6 +34,7 @@ type Stats struct {
 	Tallies   uint64 // taken in
 	Malformed uint64 // thrown away
 	Refused   uint64 // of sensors beyond the limit
+	Unsummed  uint64 // sketches, or parts of them, that were malformed or found no room
 	Armings   uint64 // sent
 	Orders    uint64 // destinations that are armed now
 }
@@ -69,9 +72,9 @@ func (s *Service) Run(ctx context.Context, nc *nats.Conn) error {
 		}
 		now := time.Now()
 		a, changed := w.Judge(now)
-		if changed || len(a.Orders) > 0 && now.Sub(sent) >= wire.ArmingEvery {
+		if changed || (len(a.Orders) > 0 || a.Plan != nil) && now.Sub(sent) >= wire.ArmingEvery {
 			sent = now
-			s.send(nc, a, changed)
+			s.send(nc, a)
 		}
 	}
 }
@@ -93,16 +96,18 @@ func (s *Service) take(w *Watch, m *nats.Msg) (urgent bool) {
 	}
 	s.stats.Tallies++
 	w.Take(t, time.Now())
-	s.stats.Refused = w.Refused
+	s.stats.Refused, s.stats.Unsummed = w.Refused, w.sketches.Refused+w.sketches.Malformed
 	return len(t.Attacks) > 0
 }
 
-func (s *Service) send(nc *nats.Conn, a *wire.Arming, changed bool) {
-	if changed {
-		for _, o := range a.Orders {
+func (s *Service) send(nc *nats.Conn, a *wire.Arming) {
+	orders := map[string]bool{}
+	for _, o := range a.Orders {
+		if orders[o.ID] = true; !s.orders[o.ID] {
 			s.Log.Info("all sensors arm", "id", o.ID, "vector", o.Vector, "dst", o.Dst, "why", o.Why)
 		}
 	}
+	s.orders = orders
 	msg, err := a.Seal(s.Key)
 	if err == nil {
 		err = nc.Publish(wire.SubjectArming, msg)

@@ -1,6 +1,9 @@
 // Package fleetflood sees what no sensor sees alone: it adds up what the sensors count of each destination, and has all of them arm what
 // is under attack, by the sum or by one sensor's word.
 //
+// A sensor lists its busiest destinations by name, and sketches the others where it has more. Sketches add up too, and show that some
+// cells are heavy, though not whose they are: sensors are asked to list the destinations in those. So what is armed is always an exact sum.
+//
 // Sensors of one mode and group see different packets, so their figures add up; those of another may see the same packets again, behind
 // the first, so of several sums the greatest counts. A sensor that lies can have others limit what goes to a destination of its choice
 // to the destination's threshold, known clients first; it cannot have a source blocked.
@@ -8,6 +11,8 @@ package fleetflood
 
 import (
 	"cmp"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -28,6 +33,7 @@ const (
 type Watch struct {
 	tallies  map[string]heard
 	orders   map[target]*order
+	sketches sketches
 	revision uint64
 	Refused  uint64 // tallies of sensors beyond the limit
 }
@@ -49,6 +55,12 @@ type order struct {
 	reason time.Time // when there was last a reason
 }
 
+func random() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return binary.LittleEndian.Uint64(b[:])
+}
+
 // NewWatch returns a Watch that has heard nothing.
 func NewWatch() *Watch { return &Watch{tallies: map[string]heard{}, orders: map[target]*order{}} }
 
@@ -58,7 +70,10 @@ func (w *Watch) Take(t *wire.Tally, now time.Time) {
 		w.Refused++
 		return
 	}
-	w.tallies[t.Sensor] = heard{*t, now}
+	w.sketches.take(t, now)
+	h := heard{*t, now}
+	h.Sketch = nil // added up
+	w.tallies[t.Sensor] = h
 }
 
 // Judge decides what is to be armed at now; changed says whether that differs from the last time by more than its figures.
@@ -75,14 +90,50 @@ func (w *Watch) Judge(now time.Time) (a *wire.Arming, changed bool) {
 			changed = true
 		}
 	}
+	plan, asked := w.plan(now)
+	changed = changed || asked
 	w.revision = max(w.revision+1, uint64(now.UnixNano()))
-	a = &wire.Arming{Revision: w.revision, Time: now.UTC(), Orders: make([]wire.Order, 0, len(w.orders))}
+	a = &wire.Arming{Revision: w.revision, Time: now.UTC(), Orders: make([]wire.Order, 0, len(w.orders)), Plan: plan}
 	for _, o := range w.orders {
 		o.Until = now.Add(orderLife).UTC()
 		a.Orders = append(a.Orders, o.Order)
 	}
 	slices.SortFunc(a.Orders, func(x, y wire.Order) int { return cmp.Or(cmp.Compare(y.Rate, x.Rate), strings.Compare(x.ID, y.ID)) })
 	return a, changed
+}
+
+// plan says how sensors are to sketch what their tallies have no room for, if there is such; changed says whether it differs from the
+// last time.
+func (w *Watch) plan(now time.Time) (p *wire.SketchPlan, changed bool) {
+	left := false
+	for _, t := range w.tallies {
+		left = left || t.Left > 0
+	}
+	if !left {
+		return nil, false
+	}
+	epoch := w.sketches.plan.Epoch
+	w.sketches.turn(now)
+	changed = w.sketches.ask(w.listed()) || w.sketches.plan.Epoch != epoch
+	sent := w.sketches.plan
+	return &sent, changed
+}
+
+// listed adds up by place what tallies list.
+func (w *Watch) listed() map[layer]map[[wire.SketchRows]uint16]sum {
+	out := map[layer]map[[wire.SketchRows]uint16]sum{}
+	for _, t := range w.tallies {
+		for _, d := range t.Dests {
+			k := layer{t.Mode, t.Group, d.Vector}
+			if out[k] == nil {
+				out[k] = map[[wire.SketchRows]uint16]sum{}
+			}
+			place := w.sketches.plan.Place(d.Addr)
+			s := out[k][place]
+			out[k][place] = sum{s.rate + uint64(d.Rate), max(s.threshold, d.Threshold), s.sensors + 1}
+		}
+	}
+	return out
 }
 
 // order makes orders of reasons, the greatest first, as far as there is room.
@@ -146,22 +197,23 @@ type sum struct {
 
 // sums adds up by destination and vector; of layers that may see the same packets the greatest sum counts.
 func (w *Watch) sums() map[target]sum {
-	type layer struct {
-		target
-		mode, group string
+	type place struct {
+		layer
+		dst netip.Addr
 	}
-	layers := map[layer]sum{}
+	layers := map[place]sum{}
 	for _, t := range w.tallies {
 		for _, d := range t.Dests {
-			k := layer{target{dst: d.Addr, vector: d.Vector}, t.Mode, t.Group}
+			k := place{layer{t.Mode, t.Group, d.Vector}, d.Addr}
 			s := layers[k]
 			layers[k] = sum{s.rate + uint64(d.Rate), max(s.threshold, d.Threshold), s.sensors + 1}
 		}
 	}
 	out := map[target]sum{}
 	for k, s := range layers {
-		if have := out[k.target]; s.rate > have.rate && s.threshold > 0 {
-			out[k.target] = s
+		at := target{dst: k.dst, vector: k.vector}
+		if have := out[at]; s.rate > have.rate && s.threshold > 0 {
+			out[at] = s
 		}
 	}
 	return out

@@ -196,7 +196,7 @@ func (d *Daemon) openKernel(context.Context) (err error) {
 }
 
 func kernelOptions(c *config.Config) bpf.Options {
-	o := bpf.Options{Mode: modes[c.Mode], Name: c.ID, BPFFS: c.BPFFS, Coexist: c.Attach.Share, Priority: c.Attach.Priority,
+	o := bpf.Options{Mode: modes[c.Mode], Name: c.ID, BPFFS: c.BPFFS, Destinations: destinations, Coexist: c.Attach.Share, Priority: c.Attach.Priority,
 		Frags: jumbo(c.Interfaces) && bpf.HaveFrags()}
 	if !inTheWay(c) {
 		o.Rings = workers(c)
@@ -211,6 +211,9 @@ func jumbo(interfaces []string) bool {
 		return err == nil && dev.MTU > discover.MaxMTU
 	})
 }
+
+// destinations are counted at once: what floods looks at ten times a second in about a millisecond.
+const destinations = 1 << 16
 
 var modes = map[config.Mode]bpf.Mode{config.Host: bpf.ModeHost, config.GWLB: bpf.ModeGWLB, config.Bridge: bpf.ModeBridge, config.Mirror: bpf.ModeMirror}
 

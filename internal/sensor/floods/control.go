@@ -18,6 +18,7 @@ import (
 	"github.com/weir-ips/weir/pkg/threshold"
 	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/verdict/enforce"
+	"github.com/weir-ips/weir/pkg/wire"
 )
 
 // Kernel counts packets by destination and limits those to armed ones; *enforce.Enforcer is one.
@@ -74,7 +75,9 @@ type Control struct {
 	begun    bool // an attack has begun that the collector was not told of
 	said     bool // the last tally had something in it
 	tallied  time.Time
-	revision uint64 // of the collector\'s last order
+	told     told
+	revision uint64           // of the collector\'s last order
+	plan     *wire.SketchPlan // of that; nil: no sketch is wanted
 	stats    Stats
 	begunBy  [threshold.NumVectors]uint64
 }

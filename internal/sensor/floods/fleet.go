@@ -1,8 +1,6 @@
 package floods
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/weir-ips/weir/pkg/decode"
@@ -10,37 +8,28 @@ import (
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
-// leastTold is the least rate to an address that the collector is told of, packets a second.
-const leastTold = 4
-
-// Tally fills in what the collector adds up: the busiest destinations by vector, and the attacks that this sensor has found itself. due
-// says whether it must be sent now: TallyEvery has passed and there is something in it, or there was the last time; or an attack has begun.
+// Tally fills in what the collector adds up: the busiest destinations by vector, a sketch of the others, and the attacks that this sensor
+// has found itself. due says whether it must be sent now: TallyEvery has passed and there is something in it, or there was the last
+// time; or an attack has begun. The goroutine that calls Look calls it.
 func (c *Control) Tally(t *wire.Tally, now time.Time) (due bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.begun && now.Sub(c.tallied) < wire.TallyEvery {
+	begun, plan := c.begun, c.plan
+	c.begun = false
+	c.mu.Unlock()
+	if !begun && now.Sub(c.tallied) < wire.TallyEvery {
 		return false
 	}
-	c.begun, c.tallied = false, now
+	c.tallied = now
 	t.Time = now.UTC()
+	c.told.fill(c, t, plan, now)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, a := range c.attacks {
 		if (a.counted || a.reported != 0) && len(seenClasses(a.Vector)) > 0 {
 			t.Attacks = append(t.Attacks, wire.TallyAttack{ID: a.ID, Vector: a.Vector.String(), Dst: a.Dst.IP(), Port: a.Port,
 				Rate: uint32(min(max(a.Value, uint64(a.ladder.arriving)), 1<<32-1)), Threshold: uint32(min(c.packetsOf(a), 1<<32-1))})
 		}
 	}
-	for dst := range c.counters.grown {
-		for class := range threshold.NumFloodClasses {
-			rate, least := c.detector.Rate(decode.AddrFrom(dst), class, now.UnixNano())
-			if rate >= leastTold && least > 0 {
-				t.Dests = append(t.Dests, wire.TallyDest{Addr: dst, Vector: vectors[class].String(), Rate: uint32(min(rate, 1<<32-1)), Threshold: uint32(min(least, 1<<32-1))})
-			}
-		}
-	}
-	slices.SortFunc(t.Dests, func(x, y wire.TallyDest) int {
-		return cmp.Compare(uint64(y.Rate)*uint64(x.Threshold), uint64(x.Rate)*uint64(y.Threshold))
-	})
-	t.Dests = t.Dests[:min(len(t.Dests), wire.MaxTallyDests)]
 	t.Attacks = t.Attacks[:min(len(t.Attacks), wire.MaxTallyAttacks)]
 	said := len(t.Dests)+len(t.Attacks) > 0
 	due = said || c.said
@@ -59,7 +48,7 @@ func (c *Control) Order(a *wire.Arming, now time.Time) {
 	if a.Revision <= c.revision {
 		return
 	}
-	c.revision = a.Revision
+	c.revision, c.plan = a.Revision, a.Plan
 	for _, have := range c.attacks {
 		have.ordered = time.Time{}
 	}

@@ -107,3 +107,47 @@ func TestAnOrderIsNoEcho(t *testing.T) {
 		t.Errorf("%+v", tally.Attacks)
 	}
 }
+
+// TestWhatATallyHasNoRoomForIsSketched has more destinations than are listed, and one of the quiet ones asked for.
+func TestWhatATallyHasNoRoomForIsSketched(t *testing.T) {
+	s := newScene(t, nil)
+	var busy []netip.Addr
+	for i := range wire.MaxTallyDests + 500 {
+		busy = append(busy, netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}))
+	}
+	quiet := netip.MustParseAddr("10.200.0.1")
+	for range 15 {
+		for _, dst := range busy {
+			s.count(dst, bpf.ClassSYN, 4)
+		}
+		s.pass(100*time.Millisecond, bpf.ClassSYN, 1, quiet)
+	}
+	var without wire.Tally
+	if s.Tally(&without, s.now); len(without.Dests) != wire.MaxTallyDests || without.Left != 501 || without.Sketch != nil {
+		t.Fatalf("%d listed, %d left out, %d bytes of sketch", len(without.Dests), without.Left, len(without.Sketch))
+	}
+	plan := wire.SketchPlan{Epoch: 5, Seed: 77}
+	place := plan.Place(quiet)
+	plan.Ask = []wire.Inquiry{{Vector: "syn-flood", Cells: [wire.SketchRows][]uint16{{place[0]}, {place[1]}}}}
+	s.Order(&wire.Arming{Revision: 1, Plan: &plan}, s.now)
+	s.pass(wire.TallyEvery, bpf.ClassSYN, 1, quiet)
+	var tally wire.Tally
+	if s.Tally(&tally, s.now); len(tally.Dests) != wire.MaxTallyDests || tally.Dests[0].Addr != quiet || tally.Dests[0].Rate != 10 {
+		t.Fatalf("%d listed, the first %+v; want %s, which was asked for", len(tally.Dests), tally.Dests[0], quiet)
+	}
+	sketch, err := wire.DecodeSketch(tally.Sketch)
+	if err != nil || sketch.Epoch != 5 || len(sketch.Planes) != 1 {
+		t.Fatalf("%+v, %v", sketch, err)
+	}
+	p, sum := sketch.Planes[0], 0
+	for _, v := range p.Cells[0] {
+		sum += int(v)
+	}
+	if p.Vector != "syn-flood" || p.Threshold != 1000 || p.Destinations != tally.Left || sum < 15*int(tally.Left) {
+		t.Errorf("%s, threshold %d, %d destinations with %d packets/s; %d are left out", p.Vector, p.Threshold, p.Destinations, sum, tally.Left)
+	}
+	tally.Sensor, tally.Mode = "edge-1", "gwlb"
+	if msg, err := tally.Encode(); err != nil || len(msg) > 64<<10 {
+		t.Errorf("%d bytes, %v", len(msg), err)
+	}
+}
