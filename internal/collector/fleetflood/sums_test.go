@@ -22,7 +22,6 @@ type edge struct {
 	name  string
 	dests []wire.TallyDest
 	plan  *wire.SketchPlan
-	armed map[netip.Addr]bool
 }
 
 func newEdge(i int) *edge {
@@ -36,12 +35,16 @@ func newEdge(i int) *edge {
 		}
 		e.dests = append(e.dests, wire.TallyDest{Addr: netip.AddrFrom4(a), Vector: "syn-flood", Rate: rate, Threshold: 1000})
 	}
+	e.sort()
 	return e
+}
+
+func (e *edge) sort() {
+	slices.SortStableFunc(e.dests, func(x, y wire.TallyDest) int { return cmp.Compare(y.Rate, x.Rate) })
 }
 
 // tally does as a sensor does: what is asked for, then the busiest, and a sketch of the rest.
 func (e *edge) tally(t *testing.T) *wire.Tally {
-	slices.SortStableFunc(e.dests, func(x, y wire.TallyDest) int { return cmp.Compare(y.Rate, x.Rate) })
 	out := &wire.Tally{Sensor: e.name, Mode: "gwlb"}
 	named := map[netip.Addr]bool{}
 	list := func(d wire.TallyDest) {
@@ -114,6 +117,7 @@ func TestWhatNobodyListsIsFound(t *testing.T) {
 	}
 	for _, e := range edges {
 		e.dests = append(e.dests, wire.TallyDest{Addr: victim, Vector: "syn-flood", Rate: 60, Threshold: 1000})
+		e.sort()
 	}
 	began := now
 	a := rounds(4, func(a *wire.Arming) bool { return len(a.Orders) > 0 })
