@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -22,8 +23,11 @@ func (e *encoder) comma() {
 
 // key begins a member of an object. name is ours and needs no escape.
 func (e *encoder) key(name string) {
-	e.comma()
-	b := append(e.b, '"')
+	b := slices.Grow(e.b, len(name)+4)
+	if n := len(b); n > 0 && b[n-1] != '{' && b[n-1] != '[' && b[n-1] != ':' {
+		b = append(b, ',')
+	}
+	b = append(b, '"')
 	b = append(b, name...)
 	e.b = append(b, '"', ':')
 }

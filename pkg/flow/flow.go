@@ -74,14 +74,16 @@ type Flow struct {
 	Frames    *app.Frames  // what the parser marks; nil when nobody asks for it
 	Txs       uint64       // transactions seen (EVE's tx_cnt); counts what Free dropped
 
-	Verdict  FlowVerdict // what rules or policy decided for the rest of the flow
-	DropBy   string      // why Verdict is FlowDrop: "" for rules, else EVE's drop.reason of later packets
-	Reject   bool        // Verdict FlowDrop came with a reject
-	Alerted  bool
-	Swapped  bool      // the initiator turned out to be the server; directions were exchanged
-	Detect   any       // the detection engine's state: flowbits, flowints, per-rule progress
-	Logged   any       // the event writer's state
-	Policies []Applied // exception policies applied, for EVE's flow.exception_policy
+	Verdict FlowVerdict // what rules or policy decided for the rest of the flow
+	DropBy  string      // why Verdict is FlowDrop: "" for rules, else EVE's drop.reason of later packets
+	Reject  bool        // Verdict FlowDrop came with a reject
+	Alerted bool
+	Swapped bool // the initiator turned out to be the server; directions were exchanged
+	Detect  any  // the detection engine's state: flowbits, flowints, per-rule progress
+	Logged  any  // the event writer's state
+	// Unrecorded is the event writer's note that the record of a file waits for a packet of the side that sent it, or for rules.
+	Unrecorded bool
+	Policies   []Applied // exception policies applied, for EVE's flow.exception_policy
 
 	NoPayload bool // payload is not inspected any more (encrypted, depth reached)
 	watch     watcher

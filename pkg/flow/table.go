@@ -91,8 +91,8 @@ func (t *table) at(i uint32) *Flow { i--; return &t.chunks[i>>chunkBits][i&(1<<c
 func (t *table) find(k *key, h uint64) *Flow {
 	tag := uint16(h >> 48)
 	for b := &t.buckets[h&t.mask]; ; b = &t.overflow[b.next] {
-		for i := range b.tag {
-			if b.tag[i] == tag && b.flow[i] != 0 {
+		for i, other := range b.tag {
+			if other == tag && b.flow[i] != 0 {
 				if f := t.at(b.flow[i]); f.entry.key == *k {
 					return f
 				}

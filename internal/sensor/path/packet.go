@@ -84,7 +84,9 @@ func (p *Path) inspect(pk, outer *decode.Packet, r *flow.Result) {
 			memoryOf(f).macs.Add(pk, r.Dir == app.ToClient)
 		}
 		p.frames(f, r.Dir)
-		p.transactions(f, false)
+		if r.Fed[0] || r.Fed[1] || f.Unrecorded { // else nothing has changed since the packet before
+			p.transactions(f, false)
+		}
 		if p.out.Flow == nil {
 			p.out.Flow = f
 		}

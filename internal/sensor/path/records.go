@@ -65,9 +65,12 @@ func (p *Path) transactions(f *flow.Flow, end bool) {
 	if f.Parser == nil {
 		return
 	}
+	f.Unrecorded = false
 	for _, tx := range f.Parser.Txs() {
 		b := tx.Base()
-		p.files(f, tx, end)
+		if len(b.Files) > 0 {
+			p.files(f, tx, end)
+		}
 		if p.wants.app && len(b.Events) > 0 {
 			p.txAnomalies(f, tx)
 		}
@@ -142,6 +145,8 @@ func (p *Path) files(f *flow.Flow, tx app.Tx, end bool) {
 		if done {
 			file.Logged = true
 			p.log.File(&p.subject, tx, file)
+		} else if file.Done() {
+			f.Unrecorded = true
 		}
 	}
 }
