@@ -51,6 +51,11 @@ func (d *Daemon) registry() *prometheus.Registry {
 	if d.shipper != nil {
 		reg.MustRegister(&telemetry.Stats{Prefix: "weir_sensor_flowlog_s3", Read: func() any { return d.shipper.Stats() }, Gauges: []string{"WaitingBytes"}})
 	}
+	for _, name := range d.cfg.Interfaces {
+		reg.MustRegister(&telemetry.Stats{
+			Prefix: "weir_sensor_interface", Const: prometheus.Labels{"interface": name}, Read: func() any { return interfaceStats(name) },
+		})
+	}
 	for i, w := range d.workers {
 		labels := prometheus.Labels{"worker": fmt.Sprint(i)}
 		reg.MustRegister(

@@ -48,6 +48,7 @@ type Interface struct {
 	DriverVersion string // of an out-of-tree module; empty in tree
 	Queues        int    // receive queues
 	Addresses     int
+	OneBuffer     string // why frames of several buffers cannot be inspected inline; empty: they can
 }
 
 // Worst returns the worst level among findings.

@@ -11,7 +11,8 @@ func healthy() Facts {
 	return Facts{
 		Mode: "gwlb", Kernel: "6.1.112-124.190.amzn2023.x86_64", BPFFS: "/run/weirbpf", BPFFSMounted: true,
 		Capabilities: 1<<39 | 1<<38 | 1<<13 | 1<<12, LockedMemory: ^uint64(0), ClockSynced: true, DefaultRoutes: []string{"ens5", "ens5"},
-		Interfaces: []Interface{{Name: "ens5", Up: true, MTU: 3498, Driver: "ena", DriverVersion: "2.17.0g", Queues: 8, Addresses: 2}},
+		Interfaces: []Interface{{Name: "ens5", Up: true, MTU: 3498, Driver: "ena", DriverVersion: "2.17.0g", Queues: 8, Addresses: 2,
+			OneBuffer: "its driver takes no frames of several buffers in XDP"}},
 	}
 }
 
@@ -52,6 +53,8 @@ func TestJudge(t *testing.T) {
 		{"no address", "link", Warning, "tunnel", func(f *Facts) { f.Interfaces[0].Addresses = 0 }},
 		{"one byte short", "mtu", Failure, "mtu 3498", func(f *Facts) { f.Interfaces[0].MTU = 1567 }},
 		{"jumbo in the way", "mtu", Failure, "one buffer", func(f *Facts) { f.Interfaces[0].MTU = 3499 }},
+		{"jumbo left", "mtu", Hint, "above 3430 bytes are lost, and the load balancer sends up to 8500: ip link set ens5 mtu 8568", func(f *Facts) { f.Interfaces[0].OneBuffer = "" }},
+		{"short of jumbo", "mtu", Failure, "mtu 8568", func(f *Facts) { f.Interfaces[0].OneBuffer, f.Interfaces[0].MTU = "", 1500 }},
 		{"jumbo bridge", "mtu", Failure, "one buffer", func(f *Facts) { f.Mode, f.Interfaces[0].MTU = "bridge", 9001 }},
 		{"small mirror", "mtu", Warning, "1554", func(f *Facts) { f.Mode, f.Interfaces[0].MTU = "mirror", 1500 }},
 		{"old ENA", "driver", Warning, "2.14", func(f *Facts) { f.Mode, f.Interfaces[0].DriverVersion, f.Interfaces[0].MTU = "host", "2.12.0", 9001 }},

@@ -17,7 +17,7 @@ import (
 
 // Subject is what to look at.
 type Subject struct {
-	Mode       string // host, gwlb or mirror
+	Mode       string // host, gwlb, bridge or mirror
 	Interfaces []string
 	BPFFS      string
 }
@@ -32,7 +32,7 @@ func Gather(s Subject) Facts {
 		f.LockedMemory = limit.Cur
 	}
 	for _, name := range s.Interfaces {
-		f.Interfaces = append(f.Interfaces, look(name))
+		f.Interfaces = append(f.Interfaces, look(name, s.Mode))
 	}
 	f.DefaultRoutes = defaultRoutes()
 	return f
@@ -46,15 +46,21 @@ func release() string {
 	return unix.ByteSliceToString(u.Release[:])
 }
 
+// modeOf is the program's mode; host for one that there is not.
+func modeOf(name string) bpf.Mode {
+	for _, m := range []bpf.Mode{bpf.ModeGWLB, bpf.ModeBridge, bpf.ModeMirror} {
+		if m.String() == name {
+			return m
+		}
+	}
+	return bpf.ModeHost
+}
+
 // program loads the real program with small maps that end with it.
 func program(mode string) string {
-	modes := map[string]bpf.Mode{"host": bpf.ModeHost, "gwlb": bpf.ModeGWLB, "mirror": bpf.ModeMirror}
-	m, ok := modes[mode]
-	if !ok {
-		m = bpf.ModeHost
-	}
+	m := modeOf(mode)
 	o := bpf.Options{Mode: m, Name: "doctor", NoPin: true, Sources: 64, Flows: 64}
-	if m != bpf.ModeGWLB {
+	if m == bpf.ModeHost || m == bpf.ModeMirror {
 		o.Rings = 1
 	}
 	k, err := bpf.Load(o)
@@ -92,7 +98,7 @@ func synced() bool {
 	return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0
 }
 
-func look(name string) Interface {
+func look(name, mode string) Interface {
 	i := Interface{Name: name}
 	nic, err := net.InterfaceByName(name)
 	if err != nil {
@@ -100,6 +106,9 @@ func look(name string) Interface {
 		return i
 	}
 	i.Up, i.MTU = nic.Flags&net.FlagUp != 0, nic.MTU
+	if err := bpf.Jumbo(nic, modeOf(mode)); err != nil {
+		i.OneBuffer = err.Error()
+	}
 	if addrs, err := nic.Addrs(); err == nil {
 		i.Addresses = len(addrs)
 	}

@@ -23,20 +23,34 @@ func (i Interface) link(mode string) Finding {
 func (i Interface) mtu(mode string) Finding {
 	g := Finding{Check: "mtu", Subject: i.Name, Level: OK, Found: fmt.Sprint(i.MTU)}
 	switch {
-	case (mode == "gwlb" || mode == "bridge") && i.MTU > inlineMTU:
+	case (mode == "gwlb" || mode == "bridge") && i.MTU > inlineMTU && i.OneBuffer != "":
 		g.Level = Failure
-		g.Advice = fmt.Sprintf("ip link set %s mtu %d: a frame that is inspected inline must fit one buffer, and the sensor refuses to start", i.Name, inlineMTU)
+		g.Advice = fmt.Sprintf("ip link set %s mtu %d: a frame that is inspected inline must here fit one buffer (%s), and the sensor refuses to start",
+			i.Name, inlineMTU, i.OneBuffer)
 	case mode == "gwlb" && i.MTU < 1500+tunnel:
 		g.Level = Failure
-		g.Advice = fmt.Sprintf("ip link set %s mtu %d: the load balancer adds %d bytes and never says that a packet was too big", i.Name, inlineMTU, tunnel)
-	case mode == "gwlb":
+		g.Advice = fmt.Sprintf("ip link set %s mtu %d: the load balancer adds %d bytes and never says that a packet was too big", i.Name, i.best(), tunnel)
+	case mode == "gwlb" && i.MTU < largestInner+tunnel:
 		g.Level = Hint
-		g.Advice = fmt.Sprintf("packets above %d bytes are lost, and the load balancer sends up to %d: let no path that is inspected have a larger MTU (instances: ip link set IFACE mtu 1500)", i.MTU-tunnel, largestInner)
+		g.Advice = fmt.Sprintf("packets above %d bytes are lost, and the load balancer sends up to %d: ", i.MTU-tunnel, largestInner)
+		if i.OneBuffer == "" {
+			g.Advice += fmt.Sprintf("ip link set %s mtu %d", i.Name, i.best())
+		} else {
+			g.Advice += "let no path that is inspected have a larger MTU (instances: ip link set IFACE mtu 1500)"
+		}
 	case mode == "mirror" && i.MTU < mirrorMTU:
 		g.Level = Warning
 		g.Advice = fmt.Sprintf("at least %d: AWS cuts off what does not fit behind VXLAN's 54 bytes", mirrorMTU)
 	}
 	return g
+}
+
+// best is the MTU for the load balancer's packets.
+func (i Interface) best() int {
+	if i.OneBuffer == "" {
+		return largestInner + tunnel
+	}
+	return inlineMTU
 }
 
 // driver knows what ENA can do by version (amzn-drivers, release notes of 2.13.1, 2.14.0, 2.17.0).

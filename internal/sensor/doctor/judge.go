@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/weir-ips/weir/bpf"
 )
 
 // Capabilities that the sensor needs, by bit (kernel, include/uapi/linux/capability.h).
@@ -13,11 +15,11 @@ var capabilities = []struct {
 }{{39, "CAP_BPF"}, {12, "CAP_NET_ADMIN"}, {13, "CAP_NET_RAW"}, {38, "CAP_PERFMON"}}
 
 const (
-	inlineMTU    = 3498 // largest that run takes in gwlb and bridge mode: a frame that is inspected inline fits one buffer
-	tunnel       = 68   // bytes that the load balancer adds (AWS, Gateway Load Balancers, "MTU")
-	largestInner = 8500 // that it carries
-	mirrorMTU    = 1554 // 1500 bytes and 54 of VXLAN over IPv4
-	enaSingleMTU = 3498 // largest that ENA attaches XDP to without multi-buffer (kernel, drivers/net/ethernet/amazon/ena/ena_xdp.h)
+	inlineMTU    = bpf.SingleMTU // largest that run takes in gwlb and bridge mode where a frame that is inspected must fit one buffer
+	tunnel       = 68            // bytes that the load balancer adds (AWS, Gateway Load Balancers, "MTU")
+	largestInner = 8500          // that it carries
+	mirrorMTU    = 1554          // 1500 bytes and 54 of VXLAN over IPv4
+	enaSingleMTU = 3498          // largest that ENA attaches XDP to without multi-buffer (kernel, drivers/net/ethernet/amazon/ena/ena_xdp.h)
 	umem         = 16 << 20
 	capIPCLock   = 14
 )
