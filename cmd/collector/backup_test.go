@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,10 @@ func tool(t *testing.T, args ...string) (string, error) {
 func TestBackupIsRestored(t *testing.T) {
 	dir := t.TempDir()
 	conf := config(t, dir, "")
+	// The directory is a link, as it is under systemd with DynamicUser.
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "private/data"), 0o700), os.Symlink("private/data", filepath.Join(dir, "data"))); err != nil {
+		t.Fatal(err)
+	}
 	p := start(t, "--config", conf)
 	s := connect(t, "edge", p.bus, dir, "")
 	block := func(p *process, src string) {

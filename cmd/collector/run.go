@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 
 	"github.com/weir-ips/weir/internal/collector"
@@ -69,12 +70,20 @@ func consoleURL(cfg *collector.Config, addr string) string {
 	return scheme + "://" + addr + "/"
 }
 
-// configFlags adds --config and --data; the function they return reads the configuration.
+// installed is where the package puts the configuration.
+const installed = "/etc/weir/collector.yaml"
+
+// configFlags adds --config and --data; the function they return reads the configuration. Without either it is that of the package, where
+// there is one, so that a command on the collector's host finds the collector.
 func configFlags(fs *flag.FlagSet) func() (*collector.Config, error) {
-	path := fs.String("config", "", "`file` collector.yaml; without it everything has its default")
+	path := fs.String("config", "", "`file` collector.yaml; without it and --data "+installed+" where there is one, else everything has its default")
 	data := fs.String("data", "", "`directory` that everything is kept in (data)")
 	return func() (*collector.Config, error) {
-		cfg, err := collector.LoadConfig(*path)
+		file := *path
+		if _, err := os.Stat(installed); file == "" && *data == "" && err == nil {
+			file = installed
+		}
+		cfg, err := collector.LoadConfig(file)
 		if err == nil && *data != "" {
 			cfg.Data = *data
 		}

@@ -61,6 +61,10 @@ type archive struct {
 
 // writeBackup writes a backup of the data directory, and of log, to w.
 func writeBackup(ctx context.Context, w io.Writer, data string, log *vlog.Log, o BackupOptions) error {
+	data, err := filepath.EvalSymlinks(data) // systemd gives a service's user such a link, and a walk would end at it
+	if err != nil {
+		return err
+	}
 	z, err := zstd.NewWriter(w)
 	if err != nil {
 		return err
@@ -76,6 +80,9 @@ func writeBackup(ctx context.Context, w io.Writer, data string, log *vlog.Log, o
 	}
 	if err := filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error { return a.visit(ctx, path, d, err) }); err != nil {
 		return err
+	}
+	if a.m.Files[keyFile] == "" {
+		return fmt.Errorf("%s has no %s: it is no collector's directory", data, keyFile)
 	}
 	text, err := json.MarshalIndent(&a.m, "", "  ")
 	if err != nil {
