@@ -26,6 +26,7 @@ import (
 
 	"github.com/weir-ips/weir/internal/sensor/uplink"
 	"github.com/weir-ips/weir/pkg/verdict"
+	"github.com/weir-ips/weir/pkg/wire"
 )
 
 // A chaos run kills sensors and the collector, cuts and stalls their connections, and fills the collector's disk, at random, while
@@ -33,7 +34,8 @@ import (
 //
 //   - of what each run of a sensor has sent, the collector keeps a gapless beginning, at least as long as what was acknowledged, and
 //     nothing twice;
-//   - every sensor has the same verdicts as the collector, and none that has expired.
+//   - every stored alert is counted by one incident, once, and is in the export at least once;
+//   - every sensor has the same verdicts as the collector, by number and by hash, and none that has expired.
 //
 // WEIR_CHAOS_SECONDS makes it longer than CI's, WEIR_CHAOS_SEED repeats one.
 
@@ -69,7 +71,8 @@ func chaosSensor(spec string) {
 		}
 		if n%20 == 0 || err == nil {
 			waiting := u.Stats().SpoolEvents
-			json.NewEncoder(os.Stdout).Encode(chaosReport{o.Boot, int64(n), int64(n) - waiting, waiting, held.ids()})
+			ids, hash := held.set()
+			json.NewEncoder(os.Stdout).Encode(chaosReport{o.Boot, int64(n), int64(n) - waiting, waiting, ids, hash})
 		}
 	}
 }
@@ -81,6 +84,7 @@ type chaosReport struct {
 	Sent     int64 // of them, acknowledged: what waits goes up in order, that of earlier runs first
 	Waiting  int64
 	Verdicts []string
+	Hash     uint64 // of them and their numbers in the log
 }
 
 // chaosTable is an Applier that ends verdicts as the enforcer does.
@@ -113,16 +117,18 @@ func (c *chaosTable) Replace(_, _ uint64, vs []verdict.Verdict) error {
 	return nil
 }
 
-func (c *chaosTable) ids() []string {
+func (c *chaosTable) set() (ids []string, hash uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.table.Expire(time.Now())
-	ids := []string{}
+	ids = []string{}
+	var set wire.Set
 	for e := range c.table.All() {
 		ids = append(ids, e.ID)
+		set.Add(e.ID, e.Seq)
 	}
 	slices.Sort(ids)
-	return ids
+	return ids, set.Hash()
 }
 
 // relay carries a sensor's connections to the bus, unless it is cut (refuses and closes) or stalled (carries nothing).
@@ -307,8 +313,8 @@ func TestChaos(t *testing.T) {
 		t.Fatal(err)
 	}
 	disk := smallDisk(t, data)
-	bus := freeAddress(t)
-	p := start(t, "--config", writeConfig(t, dir, fmt.Sprintf("data: %s\napi: {listen: %q}\nbus: {listen: %q}\n", data, freeAddress(t), bus)))
+	bus, exported := freeAddress(t), filepath.Join(dir, "export.json")
+	p := start(t, "--config", writeConfig(t, dir, fmt.Sprintf("data: %s\napi: {listen: %q}\nbus: {listen: %q}\nexports: [{name: all, type: file, path: %s}]\n", data, freeAddress(t), bus, exported)))
 	boot := uint32(1)
 	var nodes []*chaosNode
 	for i := range chaosSensors {
@@ -375,13 +381,16 @@ func TestChaos(t *testing.T) {
 	})
 	var want []string
 	settle(t, "all have the collector's verdicts", func() bool {
-		want = p.active()
-		return !slices.ContainsFunc(nodes, func(n *chaosNode) bool { return !slices.Equal(n.report().Verdicts, want) })
+		var hash uint64
+		want, hash = p.active()
+		return !slices.ContainsFunc(nodes, func(n *chaosNode) bool { r := n.report(); return !slices.Equal(r.Verdicts, want) || r.Hash != hash })
 	})
 	if len(want) == 0 {
 		t.Error("no verdict was made: the test tried next to nothing")
 	}
 	total := chaosAlerts(t, p, nodes)
+	settle(t, "incidents have counted each alert once", func() bool { return p.counted() == total })
+	settle(t, "each alert is exported", func() bool { return exportedAlerts(t, exported) == total })
 	t.Logf("%d runs of sensors, %d alerts, %d verdicts asked for, %d in force", boot-1, total, made, len(want))
 }
 
@@ -414,22 +423,56 @@ func chaosAlerts(t *testing.T, p *process, nodes []*chaosNode) (total int) {
 	return len(stored)
 }
 
-// active are the ids of the verdicts in force.
-func (p *process) active() (ids []string) {
+// counted is how many alerts incidents have counted.
+func (p *process) counted() (n int) {
+	var list struct{ Incidents []struct{ Alerts int } }
+	p.call(http.MethodGet, "/api/v1/incidents?limit=200", nil, &list)
+	for _, in := range list.Incidents {
+		n += in.Alerts
+	}
+	return n
+}
+
+// exportedAlerts is how many different alerts are in an export.
+func exportedAlerts(t *testing.T, path string) int {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uint32]bool{}
+	for line := range strings.Lines(string(text)) {
+		var r struct {
+			Alert struct {
+				SID uint32 `json:"signature_id"`
+			}
+		}
+		if json.Unmarshal([]byte(line), &r) == nil { // a kill may have cut a line
+			seen[r.Alert.SID] = true
+		}
+	}
+	return len(seen)
+}
+
+// active are the ids of the verdicts in force, and the hash of them and their numbers.
+func (p *process) active() (ids []string, hash uint64) {
 	var list struct {
 		Verdicts []struct {
 			ID, State string
+			Seq       uint64
 			ExpiresAt time.Time `json:"expires_at"`
 		}
 	}
+	var set wire.Set
 	p.call(http.MethodGet, "/api/v1/verdicts", nil, &list)
 	for _, v := range list.Verdicts {
 		if v.State == "active" && time.Until(v.ExpiresAt) > 0 {
 			ids = append(ids, v.ID)
+			set.Add(v.ID, v.Seq)
 		}
 	}
 	slices.Sort(ids)
-	return ids
+	return ids, set.Hash()
 }
 
 // ballast is a disk that can be filled.

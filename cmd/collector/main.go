@@ -19,6 +19,7 @@ func commands() []subcommand.Command {
 		{Name: "rollback", Summary: "make the verdicts in force those of an earlier position", Run: rollbackCommand},
 		{Name: "rules", Summary: "rule bundles: upload, compare, try on one sensor, promote, roll back", Run: rulesCommand},
 		{Name: "feed", Summary: "let a feed's list pass that is held because it changed too much", Run: feedCommand},
+		{Name: "export", Summary: "send again what a destination refused", Run: exportCommand},
 		{Name: "version", Summary: "print the version", Run: versionCommand},
 	}
 }

@@ -179,3 +179,24 @@ func feedAccept(ctx context.Context, args []string, _, stderr io.Writer) int {
 	}
 	return 0
 }
+
+// exportCommand is `collector export retry NAME`.
+func exportCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return subcommand.Dispatch(ctx, "collector export", []subcommand.Command{{Name: "retry", Summary: "put what a destination refused back into its queue", Run: exportRetry}},
+		args, stdout, stderr)
+}
+
+func exportRetry(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	fs := subcommand.Flags("collector export retry NAME", stderr)
+	send := orderFlags(fs)
+	name, code, ok := parseID(fs, args, stderr)
+	if !ok {
+		return code
+	}
+	out, err := send(ctx, collector.Order{Retry: name})
+	if err != nil {
+		return fail(stderr, err)
+	}
+	fmt.Fprintf(stdout, "%d events are in the queue again\n", out.Retried)
+	return 0
+}

@@ -23,6 +23,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/internal/collector/export"
 	vlog "github.com/weir-ips/weir/internal/collector/log"
 	"github.com/weir-ips/weir/internal/collector/store"
 )
@@ -109,7 +110,7 @@ func (a *archive) visit(ctx context.Context, path string, d fs.DirEntry, err err
 	switch {
 	case d.IsDir() && (name == "bus" || a.o.WithoutAlerts && name == "alerts"):
 		return filepath.SkipDir
-	case !d.Type().IsRegular() || name == dumpFile || strings.HasSuffix(name, ".db-wal") || strings.HasSuffix(name, ".db-shm"):
+	case !d.Type().IsRegular() || name == dumpFile || name == export.SpoolFile || strings.HasSuffix(name, ".db-wal") || strings.HasSuffix(name, ".db-shm"):
 		return nil
 	case filepath.Ext(name) == ".db":
 		return a.addDatabase(ctx, name)

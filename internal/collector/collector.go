@@ -88,6 +88,7 @@ type collector struct {
 	api           *api.Server
 	feeds         []*feeds.Feed
 	exports       export.Set
+	spool         *export.Spool
 	crowdsec      net.Listener // nil: bouncers are not served
 	people        *identity.Book
 	incidents     *incident.Tracker
@@ -252,7 +253,7 @@ func (c *collector) openLog(ctx context.Context) error {
 	c.govern.trials = &trials{govern: c.govern, length: func() time.Duration { return c.engine.Config().Canary }, audit: c.note, log: c.o.Log.With("part", "canary")}
 	c.govern.renewals = &renewals{govern: c.govern, renewed: c.engine.Renewed, audit: c.note, log: c.o.Log.With("part", "policy")}
 	c.floods = &fleetflood.Service{Key: key, Log: c.o.Log.With("part", "floods")}
-	c.ingest = &bus.Ingest{JetStream: js, Store: c.store, Fresh: c.fresh, Log: c.o.Log.With("part", "ingest")}
+	c.ingest = &bus.Ingest{JetStream: js, Store: c.store, Fresh: c.fresh, Again: c.again, Settle: c.incidents.Flush, Log: c.o.Log.With("part", "ingest")}
 	return nil
 }
 
@@ -398,6 +399,9 @@ func (c *collector) close() error {
 	}
 	if c.desk != nil {
 		errs = append(errs, c.desk.Close())
+	}
+	if c.spool != nil {
+		errs = append(errs, c.spool.Close())
 	}
 	if c.crowdsec != nil {
 		c.crowdsec.Close()

@@ -32,6 +32,7 @@ type Order struct {
 	Unprotect *netip.Prefix   `json:"unprotect,omitempty"`
 	Rollback  *uint64         `json:"rollback,omitempty"` // position
 	Accept    string          `json:"accept,omitempty"`   // feed whose held list may pass
+	Retry     string          `json:"retry,omitempty"`    // export whose dead letters are to be sent again
 	List      bool            `json:"list,omitempty"`
 	Note      *ChangeNote     `json:"note,omitempty"`
 	Rules     *RulesOrder     `json:"rules,omitempty"`
@@ -48,6 +49,7 @@ type ChangeNote struct {
 type Outcome struct {
 	Error      string          `json:"error,omitempty"`
 	Lifted     int             `json:"lifted,omitempty"`
+	Retried    int             `json:"retried,omitempty"` // events
 	RolledBack log.RolledBack  `json:"rolled_back"`
 	Kill       wire.KillSwitch `json:"kill"`
 	NeverBlock []Protected     `json:"never_block"`
@@ -114,6 +116,8 @@ func (c *collector) obey(ctx context.Context, o *Order, out *Outcome) (err error
 		err = c.govern.note(ctx, o.By, o.Note.Action, o.Note.Object, o.Note.Detail)
 	case o.Rules != nil:
 		out.Rules, err = c.obeyRules(ctx, o.Rules, o.By)
+	case o.Retry != "":
+		out.Retried, err = c.retryExport(ctx, o.Retry, o.By)
 	case o.Accept != "":
 		err = c.acceptFeed(ctx, o.Accept, o.By)
 	default:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/weir-ips/weir/internal/collector/api"
 	"github.com/weir-ips/weir/internal/collector/export"
 	vlog "github.com/weir-ips/weir/internal/collector/log"
 	"github.com/weir-ips/weir/internal/collector/store"
@@ -31,7 +32,13 @@ func (c *Config) checkExports(doc *strictyaml.Document) (faults []error) {
 }
 
 func (c *collector) openExports(context.Context) (err error) {
-	if c.exports, err = export.Open(c.cfg.Exports, c.o.Version, c.o.Log.With("part", "exports")); err != nil {
+	if c.spool, err = export.OpenSpool(c.cfg.Data); err != nil {
+		return err
+	}
+	if err := c.spool.Forget(c.cfg.Exports); err != nil {
+		return err
+	}
+	if c.exports, err = export.Open(c.cfg.Exports, c.spool, c.o.Version, c.o.Log.With("part", "exports")); err != nil {
 		return err
 	}
 	if c.cfg.CrowdSec.Listen == "" {
@@ -56,9 +63,14 @@ func (c *collector) serveCrowdSec(ctx context.Context) error {
 }
 
 // fresh takes what was new to the store.
-func (c *collector) fresh(events []wire.Event) {
+func (c *collector) fresh(events []wire.Event, at []uint64) { c.make(events, at, false) }
+
+// again takes what the store had when this collector began to lead, and nobody may have made anything of.
+func (c *collector) again(events []wire.Event, at []uint64) { c.make(events, at, true) }
+
+func (c *collector) make(events []wire.Event, at []uint64, again bool) {
 	c.engine.Consider(events)
-	c.incidents.Consider(events)
+	c.incidents.ConsiderAt(events, at, again)
 	if len(c.exports) == 0 {
 		return
 	}
@@ -67,7 +79,7 @@ func (c *collector) fresh(events []wire.Event) {
 		a := store.FromEvent(&events[i])
 		out[i] = export.Event{Kind: export.KindAlert, Alert: &a}
 	}
-	c.exports.Offer(out)
+	c.exports.OfferAt(out, at, again)
 }
 
 func (c *collector) exportVerdicts(changes []vlog.Change) {
@@ -79,4 +91,19 @@ func (c *collector) exportVerdicts(changes []vlog.Change) {
 		out[i] = export.Event{Kind: export.KindVerdict, Verdict: &export.VerdictChange{Verdict: ch.Verdict, Op: string(ch.Op), By: ch.By, At: ch.At}}
 	}
 	c.exports.Offer(out)
+}
+
+// retryExport puts what a destination refused back into its queue.
+func (c *collector) retryExport(ctx context.Context, name, by string) (int, error) {
+	for _, x := range c.exports {
+		if x.Name != name {
+			continue
+		}
+		n, err := x.Retry(ctx)
+		if err != nil {
+			return n, err
+		}
+		return n, c.govern.note(ctx, by, "export.retry", name, map[string]any{"events": n})
+	}
+	return 0, fmt.Errorf("export %q: %w", name, api.ErrNotFound)
 }

@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector/export"
@@ -31,6 +32,9 @@ func (c *collector) exportIncidents(ctx context.Context) error {
 	}
 	known := map[string]told{}
 	_, rev, err := c.incidents.Changed(ctx, 0, 0)
+	if err == nil {
+		err = c.tellRecent(ctx, known)
+	}
 	tick := time.NewTicker(incidentLook)
 	defer tick.Stop()
 	for n := 1; err == nil; n++ {
@@ -52,6 +56,19 @@ func (c *collector) exportIncidents(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// tellRecent tells what an earlier run may have died before it told: destinations have seen some of it already.
+func (c *collector) tellRecent(ctx context.Context, known map[string]told) error {
+	const recent = 200
+	page, err := c.incidents.List(ctx, incident.Filter{}, "", recent)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	page.Incidents = slices.DeleteFunc(page.Incidents, func(in incident.Incident) bool { return now.Sub(in.Updated) > incidentAgain })
+	c.tellIncidents(known, page.Incidents, now)
+	return nil
 }
 
 func (c *collector) tellIncidents(known map[string]told, changed []incident.Incident, now time.Time) {

@@ -22,7 +22,7 @@ func (c *collector) register() {
 	}
 	for _, x := range c.exports {
 		c.metrics.MustRegister(&telemetry.Stats{
-			Prefix: "weir_collector_export", Const: prometheus.Labels{"export": x.Name}, Gauges: []string{"Waiting", "Failing"},
+			Prefix: "weir_collector_export", Const: prometheus.Labels{"export": x.Name}, Gauges: []string{"Waiting", "Failing", "Dead"},
 			Read: func() any { return x.Stats() },
 		})
 	}

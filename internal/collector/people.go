@@ -51,7 +51,7 @@ func (c *collector) settings() api.Settings {
 	}
 	for _, x := range c.exports {
 		n := x.Stats()
-		e := api.Export{Name: x.Name, Type: string(x.Type), State: "ok", Sent: n.Sent, Dropped: n.Dropped, Refused: n.Refused, Waiting: n.Waiting}
+		e := api.Export{Name: x.Name, Type: string(x.Type), State: "ok", Sent: n.Sent, Dropped: n.Dropped, Refused: n.Refused, Waiting: n.Waiting, Dead: n.Dead}
 		if n.Failing > 0 {
 			e.State = "failing"
 		}

@@ -36,7 +36,7 @@ func (c *collector) raise(ctx context.Context, e wire.Event) error {
 	if err != nil {
 		return err
 	}
-	c.fresh(fresh)
+	c.fresh(fresh, nil)
 	return nil
 }
 

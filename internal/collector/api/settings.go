@@ -38,6 +38,7 @@ type Export struct {
 	Dropped uint64 `json:"dropped"` // the queue was full
 	Refused uint64 `json:"refused"` // by the destination, or not taken in time
 	Waiting int    `json:"waiting"`
+	Dead    int    `json:"dead"`
 }
 
 func (s *Server) getSettings(w http.ResponseWriter, r *http.Request) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,15 +22,22 @@ type Store interface {
 	Insert(ctx context.Context, events []wire.Event) (fresh []wire.Event, err error)
 }
 
-// Ingest moves alerts from the stream into the store: a batch leaves the stream only when the store has it.
+// Ingest moves alerts from the stream into the store: a batch leaves the stream only when the store has it, and what was made of it has
+// been kept.
 type Ingest struct {
 	JetStream jetstream.JetStream
 	Store     Store
-	Fresh     func([]wire.Event) // called with what was new, after it was stored; must not block
-	Log       *slog.Logger       // nil: slog.DiscardHandler
+	Fresh     func([]wire.Event, []uint64) // called with what was new, after it was stored, and where in the stream each came: see place; must not block long
+	// Again is called after Fresh with what the store had already, of which an earlier run may have died before anything was made.
+	Again  func([]wire.Event, []uint64)
+	Settle func(context.Context) error // keeps what Fresh and Again have made of events; nil: nothing was
+	Log    *slog.Logger                // nil: slog.DiscardHandler
 
-	events, batches, duplicates, malformed, failures atomic.Uint64
-	quiet                                            telemetry.Throttle
+	horizon uint64 // end of the stream when Run began: what an earlier run may have taken
+	settled settling
+
+	events, batches, duplicates, malformed, failures, unsettled atomic.Uint64
+	quiet                                                       telemetry.Throttle
 }
 
 // IngestStats counts since the start.
@@ -39,13 +47,14 @@ type IngestStats struct {
 	Duplicates  uint64 // events the store had already
 	Malformed   uint64 // batches that did not decode or name another sensor than their subject
 	StoreErrors uint64
+	Unsettled   uint64 // times that what was made of alerts could not be kept
 }
 
 // Stats is a snapshot.
 func (in *Ingest) Stats() IngestStats {
 	return IngestStats{
 		Events: in.events.Load(), Batches: in.batches.Load(), Duplicates: in.duplicates.Load(),
-		Malformed: in.malformed.Load(), StoreErrors: in.failures.Load(),
+		Malformed: in.malformed.Load(), StoreErrors: in.failures.Load(), Unsettled: in.unsettled.Load(),
 	}
 }
 
@@ -68,6 +77,9 @@ func (in *Ingest) Run(ctx context.Context) error {
 		return fmt.Errorf("ingest: %w", err)
 	}
 	defer iter.Stop()
+	var settle sync.WaitGroup
+	defer settle.Wait()
+	settle.Go(func() { in.settle(ctx) })
 	in.pump(ctx, messages(ctx, iter, in.Log))
 	return nil
 }
@@ -76,11 +88,20 @@ func (in *Ingest) Run(ctx context.Context) error {
 // offered again only after its time to acknowledge.
 func (in *Ingest) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	const name = "store"
+	stream, err := in.JetStream.Stream(ctx, wire.StreamAlerts)
+	if err != nil {
+		return nil, err
+	}
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in.horizon = info.State.LastSeq
 	if err := in.JetStream.DeleteConsumer(ctx, wire.StreamAlerts, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return nil, err
 	}
 	return in.JetStream.CreateConsumer(ctx, wire.StreamAlerts, jetstream.ConsumerConfig{
-		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, MaxAckPending: 4 * ingestBatches, MaxDeliver: -1,
+		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, MaxAckPending: maxUnsettled, MaxDeliver: -1,
 	})
 }
 
@@ -141,6 +162,7 @@ func gather(first jetstream.Msg, more <-chan jetstream.Msg) []jetstream.Msg {
 
 func (in *Ingest) handle(ctx context.Context, msgs []jetstream.Msg) {
 	var events []wire.Event
+	at := map[string]uint64{}
 	good := msgs[:0]
 	for _, m := range msgs {
 		b, err := decode(m)
@@ -149,6 +171,7 @@ func (in *Ingest) handle(ctx context.Context, msgs []jetstream.Msg) {
 			continue
 		}
 		good = append(good, m)
+		place(at, m, b.Events)
 		events = append(events, b.Events...)
 	}
 	if len(good) == 0 {
@@ -162,12 +185,15 @@ func (in *Ingest) handle(ctx context.Context, msgs []jetstream.Msg) {
 	in.events.Add(uint64(len(fresh)))
 	in.duplicates.Add(uint64(len(events) - len(fresh)))
 	in.batches.Add(uint64(len(good)))
-	for _, m := range good {
-		_ = m.Ack() // unacknowledged, it comes again and is recognised as a duplicate
-	}
 	if len(fresh) > 0 && in.Fresh != nil {
-		in.Fresh(fresh)
+		in.Fresh(fresh, positions(at, fresh))
 	}
+	if len(fresh) < len(events) && in.Again != nil {
+		if old := in.before(at, events, fresh); len(old) > 0 {
+			in.Again(old, positions(at, old))
+		}
+	}
+	in.settled.add(good)
 }
 
 // decode also holds the batch against its subject, which permissions tie to the sender.

@@ -27,6 +27,7 @@ type Exporter struct {
 	Config
 	sink  Sink
 	queue *queue
+	spool *Spool
 	log   *slog.Logger
 	pause time.Duration // before the second try; doubles up to maxPause
 
@@ -39,10 +40,12 @@ type Stats struct {
 	Offered uint64 // events that the destination is to have
 	Sent    uint64
 	Dropped uint64 // events that a full queue could not take
-	Refused uint64 // events that the destination would not take, or not in time
+	Refused uint64 // events that the destination would not take, or not in time: the latest are kept as dead letters
+	Faults  uint64 // times that the queue on disk could not be read or written
 	Retries uint64 // tries after the first
 	Waiting int    // gauge
 	Failing int    // gauge: 1 while the destination takes nothing
+	Dead    int    // gauge: dead letters, events that can be sent again
 }
 
 const (
@@ -52,18 +55,22 @@ const (
 	lastGasp   = 5 * time.Second // to empty the queue when the collector stops
 )
 
-// New opens the destination that c, which Check has passed, describes.
-func New(c Config, version string, log *slog.Logger) (*Exporter, error) {
+// New opens the destination that c, which Check has passed, describes. What an earlier run left in the spool is sent first.
+func New(c Config, spool *Spool, version string, log *slog.Logger) (*Exporter, error) {
 	log = log.With("export", c.Name)
 	sink, err := open(&c, version, log)
 	if err != nil {
 		return nil, fmt.Errorf("export %s: %w", c.Name, err)
 	}
-	return newExporter(c, sink, log), nil
+	return newExporter(c, spool, sink, log)
 }
 
-func newExporter(c Config, sink Sink, log *slog.Logger) *Exporter {
-	return &Exporter{Config: c, sink: sink, queue: newQueue(c.Queue), log: log, pause: firstPause}
+func newExporter(c Config, spool *Spool, sink Sink, log *slog.Logger) (*Exporter, error) {
+	q, err := spool.queue(c.Name, c.Queue)
+	if err != nil {
+		return nil, fmt.Errorf("export %s: %w", c.Name, err)
+	}
+	return &Exporter{Config: c, sink: sink, queue: q, spool: spool, log: log, pause: firstPause}, nil
 }
 
 func open(c *Config, version string, log *slog.Logger) (Sink, error) {
@@ -94,7 +101,7 @@ func open(c *Config, version string, log *slog.Logger) (Sink, error) {
 func (x *Exporter) Stats() Stats {
 	s := Stats{
 		Offered: x.offered.Load(), Sent: x.sent.Load(), Dropped: x.dropped.Load(), Refused: x.refused.Load(),
-		Retries: x.retries.Load(), Waiting: x.queue.len(),
+		Retries: x.retries.Load(), Faults: x.queue.faults.Load(), Waiting: x.queue.len(), Dead: int(x.queue.dead.Load()),
 	}
 	if x.failing.Load() {
 		s.Failing = 1
@@ -102,20 +109,30 @@ func (x *Exporter) Stats() Stats {
 	return s
 }
 
-// Offer hands events over; it never waits.
-func (x *Exporter) Offer(events []Event) {
+// Offer puts events into the queue on disk, which they survive there: a destination has each of them at least once.
+func (x *Exporter) Offer(events []Event) { x.offer(events, nil, false) }
+
+// Retry puts what the destination refused back into the queue and returns how many events that were.
+func (x *Exporter) Retry(ctx context.Context) (int, error) { return x.queue.again(ctx) }
+
+// offer is Offer for events whose positions are known: of those that come again, what was queued before is left out.
+func (x *Exporter) offer(events []Event, at []uint64, again bool) {
+	var wanted []Event
+	var upto uint64
 	for i := range events {
-		if !x.wants(&events[i]) {
+		if !x.wants(&events[i]) || again && x.queue.had(at[i]) {
 			continue
 		}
-		x.offered.Add(1)
-		if !x.queue.put(events[i]) {
-			x.dropped.Add(1)
+		wanted = append(wanted, events[i])
+		if at != nil {
+			upto = max(upto, at[i])
 		}
 	}
+	x.offered.Add(uint64(len(wanted)))
+	x.dropped.Add(uint64(len(wanted) - x.queue.put(wanted, upto)))
 }
 
-// Run delivers until ctx ends, and then for a few seconds what still waits.
+// Run delivers until ctx ends, and then for a few seconds what still waits. The rest waits on disk for the next run.
 func (x *Exporter) Run(ctx context.Context) {
 	for x.wait(ctx) {
 		for batch := x.queue.take(x.Batch); len(batch) > 0 && ctx.Err() == nil; batch = x.next(batch) {
@@ -124,7 +141,7 @@ func (x *Exporter) Run(ctx context.Context) {
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastGasp)
 	defer cancel()
-	for batch := x.queue.take(x.Batch); len(batch) > 0; batch = x.queue.take(x.Batch) {
+	for batch := x.queue.take(x.Batch); len(batch) > 0 && end.Err() == nil; batch = x.queue.take(x.Batch) {
 		x.deliver(end, batch)
 	}
 	if err := x.sink.Close(); err != nil {
@@ -163,19 +180,21 @@ func (x *Exporter) wait(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// deliver sends batch, again and again until it arrives, is refused, or is too old. What ctx interrupts counts as dropped.
+// deliver sends batch, again and again until it arrives, is refused, or is too old, or ctx ends.
 func (x *Exporter) deliver(ctx context.Context, batch []Event) {
 	pause, began := x.pause, time.Now()
 	for {
 		err := x.try(ctx, batch)
 		switch {
 		case err == nil:
+			x.queue.done()
 			x.sent.Add(uint64(len(batch)))
 			if x.failing.Swap(false) {
 				x.log.Info("the destination takes events again")
 			}
 			return
 		case errors.Is(err, ErrRefused) || time.Since(began) > x.GiveUp:
+			x.queue.bury(batch, err)
 			x.refused.Add(uint64(len(batch)))
 			x.log.Error("events not exported", "events", len(batch), "error", err)
 			return
@@ -190,24 +209,10 @@ func (x *Exporter) deliver(ctx context.Context, batch []Event) {
 		}
 		select {
 		case <-ctx.Done():
-			x.keep(ctx, batch)
-			return
+			return // the batch stays in the queue
 		case <-time.After(wait):
 		}
 		pause = min(2*pause, maxPause)
-	}
-}
-
-// keep puts back what the end of ctx interrupted, for the last try, and counts what there is no more time for.
-func (x *Exporter) keep(ctx context.Context, batch []Event) {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		x.dropped.Add(uint64(len(batch)))
-		return
-	}
-	for _, e := range batch {
-		if !x.queue.put(e) {
-			x.dropped.Add(1)
-		}
 	}
 }
 
@@ -229,11 +234,11 @@ func (l *later) Unwrap() error { return l.err }
 // Set is all destinations.
 type Set []*Exporter
 
-// Open opens every destination of the list.
-func Open(list []Config, version string, log *slog.Logger) (Set, error) {
+// Open opens every destination of the list. Queues are in spool.
+func Open(list []Config, spool *Spool, version string, log *slog.Logger) (Set, error) {
 	var s Set
 	for _, c := range list {
-		x, err := New(c, version, log)
+		x, err := New(c, spool, version, log)
 		if err != nil {
 			return s, err
 		}
@@ -242,10 +247,14 @@ func Open(list []Config, version string, log *slog.Logger) (Set, error) {
 	return s, nil
 }
 
-// Offer hands events to every destination that wants them; it never waits.
-func (s Set) Offer(events []Event) {
+// Offer hands events to every destination that wants them.
+func (s Set) Offer(events []Event) { s.OfferAt(events, nil, false) }
+
+// OfferAt is Offer for events that come from a stream, at positions that grow. Those that come again, as an earlier run may have died before
+// it took them, are taken by destinations that have taken nothing at their position or after it.
+func (s Set) OfferAt(events []Event, at []uint64, again bool) {
 	for _, x := range s {
-		x.Offer(events)
+		x.offer(events, at, again)
 	}
 }
 

@@ -46,8 +46,26 @@ func (s *scripted) Close() error { s.closed = true; return nil }
 
 func running(t *testing.T, c Config, s Sink) (x *Exporter, stop func()) {
 	t.Helper()
+	return runningOn(t, spool(t, t.TempDir()), c, s)
+}
+
+func spool(t *testing.T, dir string) *Spool {
+	t.Helper()
+	s, err := OpenSpool(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func runningOn(t *testing.T, on *Spool, c Config, s Sink) (x *Exporter, stop func()) {
+	t.Helper()
 	c.Type, c.Path, c.Every = TypeFile, "/dev/null", time.Millisecond
-	x = newExporter(*checked(t, c), s, noLog)
+	x, err := newExporter(*checked(t, c), on, s, noLog)
+	if err != nil {
+		t.Fatal(err)
+	}
 	x.pause = time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -140,19 +158,108 @@ func TestExporterFilters(t *testing.T) {
 }
 
 func TestQueueIsBoundedInBytes(t *testing.T) {
-	q := newQueue(maxQueue)
+	q, err := spool(t, t.TempDir()).queue("x", maxQueue)
+	if err != nil {
+		t.Fatal(err)
+	}
 	e := alertEvent(t, 1, "203.0.113.9", "allowed")
-	e.Alert.EVE = make([]byte, 1<<20)
+	e.Alert.EVE = []byte(`"` + strings.Repeat("x", 4<<20) + `"`)
 	n := 0
-	for q.put(e) {
+	for q.put([]Event{e}, 0) == 1 {
 		n++
 	}
 	if n < 60 || n > 65 {
-		t.Errorf("%d events of 1 MB, want about 64", n)
+		t.Errorf("%d events of 4 MB, want about 64", n)
 	}
-	q.take(n)
-	if q.bytes != 0 || !q.put(e) {
+	for q.len() > 0 {
+		q.take(8)
+		q.done()
+	}
+	if q.bytes != 0 || q.put([]Event{e}, 0) != 1 {
 		t.Errorf("%d bytes left in an empty queue", q.bytes)
+	}
+}
+
+// What was offered is sent by the next run if this one is killed; what was sent is not sent again; what the destination refused is kept, and
+// can be sent again.
+func TestExportsSurviveADeath(t *testing.T) {
+	dir := t.TempDir()
+	down := &scripted{answers: []error{nil}, hold: make(chan struct{}, 1)}
+	first, err := OpenSpool(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, stop := runningOn(t, first, Config{Name: "a", Batch: 3}, down)
+	for n := range 10 {
+		x.Offer([]Event{alertEvent(t, n, "203.0.113.9", "allowed")})
+	}
+	down.hold <- struct{}{}
+	eventually(t, "three sent", func() bool { return x.Stats().Sent == 3 })
+	go stop()              // it hangs in the destination, as a killed one would
+	again := new(scripted) // meanwhile another process has the file
+	again.answers = []error{fmt.Errorf("no: %w", ErrRefused)}
+	second := spool(t, dir)
+	y, stopAgain := runningOn(t, second, Config{Name: "a", Batch: 3}, again)
+	eventually(t, "the rest sent, three of it refused", func() bool { st := y.Stats(); return st.Sent == 4 && st.Refused == 3 && st.Waiting == 0 })
+	if st := y.Stats(); st.Dead != 3 || st.Faults != 0 {
+		t.Errorf("%+v", st)
+	}
+	letters, err := second.DeadLetters(context.Background(), "a", 10)
+	if err != nil || len(letters) != 1 || len(letters[0].Events) != 3 || !strings.Contains(letters[0].Reason, "no: ") {
+		t.Errorf("dead letters %+v, %v", letters, err)
+	}
+	if n, err := y.queue.again(context.Background()); n != 3 || err != nil {
+		t.Errorf("%d dead letters again, %v", n, err)
+	}
+	eventually(t, "all of them sent", func() bool { return y.Stats().Sent == 7 })
+	if st := y.Stats(); st.Dead != 0 {
+		t.Errorf("%+v", st)
+	}
+	stopAgain()
+	seen := map[string]int{}
+	for _, e := range append(down.got, again.got...) {
+		seen[e.ID()]++
+	}
+	for n := range 10 {
+		if id := fmt.Sprintf("edge-1:boot:1:%d", n); seen[id] != 1 {
+			t.Errorf("%s was sent %d times", id, seen[id])
+		}
+	}
+	close(down.hold)
+}
+
+// What comes again from the bus after a crash is queued once.
+func TestExportsKnowWhatComesAgain(t *testing.T) {
+	dir := t.TempDir()
+	held := &scripted{hold: make(chan struct{})}
+	x, _ := runningOn(t, spool(t, dir), Config{Name: "a"}, held)
+	three := []Event{alertEvent(t, 1, "203.0.113.9", "allowed"), alertEvent(t, 2, "203.0.113.9", "allowed"), alertEvent(t, 3, "203.0.113.9", "allowed")}
+	x.offer(three[:2], []uint64{10, 11}, false)
+	y, _ := runningOn(t, spool(t, dir), Config{Name: "a"}, held)
+	y.offer(three, []uint64{10, 11, 12}, true)
+	if st := y.Stats(); st.Offered != 1 || st.Waiting != 3 {
+		t.Errorf("%+v", st)
+	}
+	close(held.hold)
+}
+
+// A name that is not configured any more leaves nothing behind.
+func TestSpoolForgets(t *testing.T) {
+	s := spool(t, t.TempDir())
+	for _, name := range []string{"old", "kept"} {
+		q, err := s.queue(name, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.put([]Event{alertEvent(t, 1, "203.0.113.9", "allowed")}, 5)
+	}
+	if err := s.Forget([]Config{{Name: "kept"}}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int{"old": 0, "kept": 1} {
+		if q, err := s.queue(name, 10); err != nil || q.len() != want || q.had(5) != (want == 1) {
+			t.Errorf("%s: %d wait, %v", name, q.len(), err)
+		}
 	}
 }
 

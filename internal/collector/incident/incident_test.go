@@ -456,3 +456,45 @@ func TestIncidentsPassToTheNextLeader(t *testing.T) {
 		t.Errorf("the first shows %d alerts, %v", d.Alerts, err)
 	}
 }
+
+// What an earlier run had counted and kept is not counted again when the bus delivers it again; what it had not kept is.
+func TestNothingIsCountedTwiceOrNotAtAllAfterADeath(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *Tracker {
+		tr, err := Open(Options{Dir: dir, Now: func() time.Time { return began }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tr
+	}
+	var events []wire.Event
+	var at []uint64
+	for i := range 30 {
+		events = append(events, shape{sid: 7 + uint32(i%3), src: fmt.Sprintf("203.0.113.%d", i%4), dst: "10.0.0.1", severity: 1, handshake: true, eve: `"signature":"X"`}.event(i))
+		at = append(at, uint64(i/10+1)<<16|uint64(i%10))
+	}
+	dead := open()
+	dead.ConsiderAt(events[:13], at[:13], false)
+	if err := dead.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	dead.ConsiderAt(events[13:25], at[13:25], false) // and dies
+	tr := open()
+	t.Cleanup(func() { tr.Close() })
+	tr.ConsiderAt(events[10:25], at[10:25], true) // the store has them
+	tr.ConsiderAt(events[25:], at[25:], false)
+	if err := tr.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	page, err := tr.List(t.Context(), Filter{}, "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counted uint64
+	for _, in := range page.Incidents {
+		counted += in.Alerts
+	}
+	if counted != 30 || tr.Stats().Recounted != 3 {
+		t.Errorf("%d alerts counted in %d incidents, %+v; want 30", counted, len(page.Incidents), tr.Stats())
+	}
+}

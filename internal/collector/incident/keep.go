@@ -48,6 +48,7 @@ type kept struct {
 	Handshake bool      `json:"handshake,omitempty"`
 	Weight    int       `json:"weight"`
 	Judged    bool      `json:"judged,omitempty"`
+	Upto      uint64    `json:"upto,omitempty"` // greatest position of an alert it counts
 }
 
 type keptKey struct {
@@ -57,7 +58,7 @@ type keptKey struct {
 }
 
 func (in *live) encode() ([]byte, error) {
-	k := kept{Detail: in.Detail, Began: in.began, Rivals: in.rivals, Handshake: in.handshake, Weight: in.weight, Judged: in.judged}
+	k := kept{Detail: in.Detail, Began: in.began, Rivals: in.rivals, Handshake: in.handshake, Weight: in.weight, Judged: in.judged, Upto: in.upto}
 	for _, x := range in.keys {
 		kk := keptKey{By: string(x.by), SID: x.sid}
 		if x.addr.IsValid() {
@@ -75,6 +76,7 @@ func revive(data []byte) (*live, error) {
 		return nil, err
 	}
 	in.Detail, in.began, in.rivals, in.handshake, in.weight, in.judged = k.Detail, k.Began, k.Rivals, k.Handshake, k.Weight, k.Judged
+	in.upto = k.Upto
 	in.sources.Parties, in.targets.Parties = &in.Sources, &in.Targets
 	for _, kk := range k.Keys {
 		if len(kk.By) != 1 {
@@ -109,8 +111,13 @@ type written struct {
 // flushStep is how many incidents are written at once: alerts wait while they are encoded.
 const flushStep = 500
 
+// Flush writes what has changed; what was considered before it is then counted once, whatever happens.
+func (t *Tracker) Flush(ctx context.Context) error { return t.flush(ctx) }
+
 // flush writes what has changed since the last time.
 func (t *Tracker) flush(ctx context.Context) error {
+	t.flushing.Lock()
+	defer t.flushing.Unlock()
 	for {
 		all, err := t.changed()
 		if err != nil || len(all) == 0 {

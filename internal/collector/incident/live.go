@@ -20,6 +20,7 @@ type live struct {
 	handshake        bool       // somebody completed one
 	weight           int        // of the severity, as alerts give it
 	judged           bool       // a person gave the severity
+	upto             uint64     // greatest position of an alert that it counts: see ConsiderAt
 	gone             []string   // ids of incidents that it took over, to be deleted
 	dirty            bool
 	rev              uint64
@@ -298,7 +299,7 @@ func (in *live) merge(o *live) {
 	for _, id := range o.Members {
 		in.member(id, false)
 	}
-	in.weight = max(in.weight, o.weight)
+	in.weight, in.upto = max(in.weight, o.weight), max(in.upto, o.upto)
 	in.say(o.First, "merged", "", "%s: %d alerts, set off by the same packets", o.Title, o.Alerts)
 }
 

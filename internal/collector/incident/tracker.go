@@ -55,6 +55,8 @@ type Tracker struct {
 	db    *store.Database
 	kinds *lru.Cache[kindKey, *kind]
 
+	flushing sync.Mutex // held while changes are written: who waits for it finds all before on disk
+
 	mu       sync.Mutex
 	active   map[string]*live
 	index    map[key]*live
@@ -66,7 +68,7 @@ type Tracker struct {
 }
 
 type counters struct {
-	considered, opened, joined, merged, crowded, unreadable, failures uint64
+	considered, opened, joined, recounted, merged, crowded, unreadable, failures uint64
 }
 
 // Stats counts since the start.
@@ -74,6 +76,7 @@ type Stats struct {
 	Considered uint64 // alerts
 	Opened     uint64 // incidents
 	Joined     uint64 // alerts that joined one
+	Recounted  uint64 // alerts that came again after a crash, and were counted already
 	Merged     uint64 // incidents that turned out to be part of a flood
 	Crowded    uint64 // incidents ended early: more were active than can be kept
 	Unreadable uint64 // EVE records
@@ -190,7 +193,11 @@ func (t *Tracker) Run(ctx context.Context) error {
 }
 
 // Consider puts alerts, which the store has just taken, into incidents. It does not wait for the disk.
-func (t *Tracker) Consider(events []wire.Event) {
+func (t *Tracker) Consider(events []wire.Event) { t.ConsiderAt(events, nil, false) }
+
+// ConsiderAt is Consider for alerts whose position in a stream is known (0: of one it is not). Those that come again, as an earlier run may
+// have died before it counted them, are counted by incidents that have not counted anything at their position or after it.
+func (t *Tracker) ConsiderAt(events []wire.Event, at []uint64, again bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.opt.Now().UTC()
@@ -200,8 +207,14 @@ func (t *Tracker) Consider(events []wire.Event) {
 		in := t.place(&a)
 		if in == nil {
 			in = t.begin(&a)
+		} else if again && at[i] <= in.upto {
+			t.stats.recounted++
+			continue
 		} else {
 			t.stats.joined++
+		}
+		if at != nil {
+			in.upto = max(in.upto, at[i])
 		}
 		in.add(&a, now)
 		t.learn(in, &a)
@@ -214,7 +227,7 @@ func (t *Tracker) Stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := &t.stats
-	return Stats{s.considered, s.opened, s.joined, s.merged, s.crowded, s.unreadable, s.failures, len(t.active)}
+	return Stats{s.considered, s.opened, s.joined, s.recounted, s.merged, s.crowded, s.unreadable, s.failures, len(t.active)}
 }
 
 func newID() string { return "i-" + strings.ToLower(rand.Text()[:12]) }
