@@ -40,6 +40,7 @@ type Engine struct {
 	due     []uint32 // candidates of the packet
 	marks   []uint32 // by Order: stamp of the last packet that the rule was a candidate of
 	stamp   uint32
+	plans   plans
 	chunk   chunk // raw stream bytes that are due with the packet
 	// inPayload are the rules about transactions whose pattern in the payload was found in the packet or its chunk.
 	inPayload []uint32
@@ -106,7 +107,7 @@ func (e *Engine) use(rs *Ruleset) {
 	e.epoch++
 	e.profile = nil // its rules have other numbers
 	e.marks = make([]uint32, len(rs.signatures))
-	e.stamp = 0
+	e.stamp, e.plans = 0, newPlans()
 	o := &rs.options
 	e.ctx.Hosts, e.ctx.Inline = e.shared.hosts, o.IPS
 	e.ctx.RecursionLimit, e.ctx.MatchLimit = orDefault(o.RecursionLimit, 3000), orDefault(o.MatchLimit, 3500)
@@ -145,7 +146,7 @@ func (e *Engine) Inspect(p *decode.Packet, f *flow.Flow, r flow.Result) Decision
 		}
 	}
 	e.byAddress(st)
-	e.byPacket(st)
+	pl := e.byPacket(st)
 	if f != nil && f.Parser != nil {
 		e.byTx(f)
 	}
@@ -153,7 +154,7 @@ func (e *Engine) Inspect(p *decode.Packet, f *flow.Flow, r flow.Result) Decision
 		e.byFrame(f)
 	}
 	if f != nil && f.TCP != nil {
-		e.restOfStream(f)
+		e.restOfStream(f, pl)
 	}
 	d := e.decide(st)
 	e.settle(&d, f, st)

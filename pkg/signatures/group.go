@@ -47,6 +47,8 @@ type groups struct {
 	appEvents  []uint32
 	protoOnly  []uint32
 	addresses  addressIndex
+	scopes     []addressScope                     // that plans depend on
+	ports      [2]portBits                        // sources and destinations that rules of packets and streams name
 	always     [numTransports][numSides]portLists // rules of packets without a fast pattern
 	packets    [numTransports][numSides]portSets  // fast patterns in packets
 	segments   [2]portSets                        // those of TCP packets whose payload is in the stream: of rules that ask for packets
@@ -191,6 +193,8 @@ func (b *builder) finish() {
 		g.segments[d] = b.segments[d].build(&b.scopes)
 		g.streams[d] = b.streams[d].build(&b.scopes)
 	}
+	g.scopes = b.scopes.used
+	g.namePorts()
 	shared := sharedSets{}
 	for p := range b.txs {
 		for d := range b.txs[p] {
@@ -199,4 +203,19 @@ func (b *builder) finish() {
 	}
 	b.finishFrames()
 	g.addresses = newAddressIndex(b.ip)
+}
+
+// namePorts collects the ports that have rules of their own.
+func (g *groups) namePorts() {
+	for t := range g.packets {
+		for side := range g.packets[t] {
+			g.ports[0].join(g.packets[t][side].narrow.named[0], g.always[t][side].narrow.named[0])
+			g.ports[1].join(g.packets[t][side].narrow.named[1], g.always[t][side].narrow.named[1])
+		}
+	}
+	for d := range g.streams {
+		for i := range g.ports {
+			g.ports[i].join(g.segments[d].narrow.named[i], g.streams[d].narrow.named[i], g.streamsAll[d].narrow.named[i])
+		}
+	}
 }

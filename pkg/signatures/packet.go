@@ -37,8 +37,8 @@ func (e *Engine) byAddress(st *flowState) {
 	}
 }
 
-// byPacket evaluates the rules about packets, their flow and the raw stream.
-func (e *Engine) byPacket(st *flowState) {
+// byPacket evaluates the rules about packets, their flow and the raw stream, by the plan that it returns.
+func (e *Engine) byPacket(st *flowState) *plan {
 	x := &e.ctx
 	p, f := x.Packet, x.Flow
 	e.begin()
@@ -53,48 +53,49 @@ func (e *Engine) byPacket(st *flowState) {
 		}
 		e.candidates(e.rules.protoOnly)
 	}
-	t, side := transportOf(p), noFlow
-	if f != nil {
-		side = int(x.Dir)
+	pl := e.plan(st)
+	e.candidates(pl.always)
+	if len(pl.opening) > 0 && p.Flags&decode.SYN != 0 {
+		e.candidates(pl.opening)
 	}
-	e.byPort(&e.rules.always[t][side], p)
 	payload := p.Payload
 	if f != nil && f.NoPayload {
 		payload = nil
 	}
-	sets := &e.rules.packets[t][side]
-	if t == overTCP && f != nil && x.Result.InStream { // most rules look for the same bytes in the stream
-		sets = &e.rules.segments[side]
+	sets := pl.packets
+	if f != nil && x.Result.InStream && p.Proto == decode.ProtoTCP { // most rules look for the same bytes in the stream
+		sets = pl.segments
 	}
-	e.scanPorts(sets, p, payload, 0)
+	e.scanAll(sets, payload, 0)
 	e.chunk = chunk{}
 	if f != nil && f.TCP != nil {
-		e.nextChunk(f)
+		e.nextChunk(f, pl)
 	}
 	e.evaluate(payload)
+	return pl
 }
 
 // restOfStream evaluates the rules about the stream on what lies behind a gap.
-func (e *Engine) restOfStream(f *flow.Flow) {
+func (e *Engine) restOfStream(f *flow.Flow, pl *plan) {
 	for e.chunk.data != nil {
 		f.TCP.Advance(e.ctx.Dir)
 		e.begin()
-		if e.nextChunk(f); e.chunk.data != nil {
+		if e.nextChunk(f, pl); e.chunk.data != nil {
 			e.evaluate(nil)
 		}
 	}
 }
 
 // nextChunk takes the next bytes of the raw stream of the packet's direction and looks for fast patterns in them.
-func (e *Engine) nextChunk(f *flow.Flow) {
+func (e *Engine) nextChunk(f *flow.Flow, pl *plan) {
 	d := e.ctx.Dir
 	data, base := f.TCP.Inspectable(d)
 	if e.chunk = (chunk{data, int(base)}); len(data) == 0 {
 		e.chunk.data = nil
 		return
 	}
-	e.byPort(&e.rules.streamsAll[d], e.ctx.Packet)
-	e.scanPorts(&e.rules.streams[d], e.ctx.Packet, data, int(base))
+	e.candidates(pl.streamed)
+	e.scanAll(pl.streams, data, int(base))
 }
 
 // events adds the rules about what is wrong with the packet or its session.
@@ -110,21 +111,6 @@ func (e *Engine) events(p *decode.Packet) {
 			e.candidates(e.rules.stream[ev])
 		}
 	}
-}
-
-func (e *Engine) byPort(l *portLists, p *decode.Packet) {
-	e.candidates(l.any)
-	e.candidates(l.narrow.get(p.SrcPort, false))
-	e.candidates(l.narrow.get(p.DstPort, true))
-}
-
-func (e *Engine) scanPorts(s *portSets, p *decode.Packet, data []byte, base int) {
-	if len(data) == 0 {
-		return
-	}
-	e.scanScopes(s.any, data, base)
-	e.scanScopes(s.narrow.get(p.SrcPort, false), data, base)
-	e.scanScopes(s.narrow.get(p.DstPort, true), data, base)
 }
 
 // evaluate matches the candidates against the packet, its payload and the stream's chunk.

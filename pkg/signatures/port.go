@@ -1,6 +1,11 @@
 package signatures
 
-import "github.com/weir-ips/weir/pkg/signatures/keyword"
+import (
+	"slices"
+
+	"github.com/weir-ips/weir/pkg/decode"
+	"github.com/weir-ips/weir/pkg/signatures/keyword"
+)
 
 // maxNarrow is how many ports a rule may name to be looked for at these ports alone.
 const maxNarrow = 16
@@ -39,9 +44,26 @@ type portKey struct {
 	dst  bool
 }
 
+// portBits has a bit for each port.
+type portBits [1 << 10]uint64
+
+func (b *portBits) has(port uint16) bool { return b[port>>6]&(1<<(port&63)) != 0 }
+
+// join adds those of others, of which any may be nil.
+func (b *portBits) join(others ...*portBits) {
+	for _, o := range others {
+		if o == nil {
+			continue
+		}
+		for i, w := range o {
+			b[i] |= w
+		}
+	}
+}
+
 // byPort maps ports to values. Most packets have a port that no rule names: a bitmap says so without a look-up.
 type byPort[T any] struct {
-	named [2]*[1 << 10]uint64 // a bit for each port, of sources and destinations
+	named [2]*portBits // of sources and destinations
 	m     map[portKey]T
 }
 
@@ -54,7 +76,7 @@ func (b *byPort[T]) set(k portKey, v T) {
 		side = 1
 	}
 	if b.named[side] == nil {
-		b.named[side] = new([1 << 10]uint64)
+		b.named[side] = new(portBits)
 	}
 	b.named[side][k.port>>6] |= 1 << (k.port & 63)
 	b.m[k] = v
@@ -65,7 +87,7 @@ func (b *byPort[T]) get(port uint16, dst bool) (v T) {
 	if dst {
 		side = 1
 	}
-	if n := b.named[side]; n == nil || n[port>>6]&(1<<(port&63)) == 0 {
+	if n := b.named[side]; n == nil || !n.has(port) {
 		return v
 	}
 	return b.m[portKey{port, dst}]
@@ -86,6 +108,11 @@ func (l *portLists) add(s *keyword.Signature) {
 		k := portKey{p, dst}
 		l.narrow.set(k, append(l.narrow.m[k], s.Order))
 	}
+}
+
+// of returns the rules for a packet's ports.
+func (l *portLists) of(p *decode.Packet) []uint32 {
+	return slices.Concat(l.any, l.narrow.get(p.SrcPort, false), l.narrow.get(p.DstPort, true))
 }
 
 // portSets are scan sets by port: a packet is scanned with those of any port, and those of its own ports.

@@ -28,10 +28,30 @@ type scopedSet struct {
 	*scanSet
 }
 
+// addressScope is a scope by address alone.
+type addressScope struct{ src, dst *keyword.AddrSet }
+
+// maxAddressScopes is how many of them are told apart: each has a bit.
+const maxAddressScopes = 64
+
+// room notes the addresses of a scope, if there is room.
+func (x *scopes) room(c scope) bool {
+	a := addressScope{c.src, c.dst}
+	if a == (addressScope{}) || slices.Contains(x.used, a) {
+		return true
+	}
+	if len(x.used) == maxAddressScopes {
+		return false
+	}
+	x.used = append(x.used, a)
+	return true
+}
+
 // scopes sorts rules by scope.
 type scopes struct {
 	known map[*keyword.AddrSet]*keyword.AddrSet // each set to the first with the same addresses
 	texts map[string]*keyword.AddrSet
+	used  []addressScope // by scan sets
 }
 
 func (x *scopes) of(s *keyword.Signature) scope {
@@ -88,6 +108,13 @@ func (x *scopes) build(sigs []*keyword.Signature) []scopedSet {
 			}
 		}
 	}
+	for c, g := range groups {
+		if !x.room(c) {
+			delete(groups, c)
+			c.src, c.dst = nil, nil
+			groups[c] = append(groups[c], g...)
+		}
+	}
 	var sets []scopedSet
 	for c, g := range groups {
 		sets = append(sets, newScopedSet(c, g))
@@ -118,16 +145,4 @@ func (x *scopedSet) first() uint32 {
 		}
 	}
 	return 0
-}
-
-// scanScopes scans data with the sets in whose scope the packet is.
-func (e *Engine) scanScopes(sets []scopedSet, data []byte, base int) {
-	for i := range sets {
-		s := &sets[i]
-		x := &e.ctx
-		if s.limit > 0 && len(data) > s.limit || s.apps != 0 && (x.Flow == nil || !s.apps.Has(x.Flow.App)) || !x.Between(s.src, s.dst) {
-			continue
-		}
-		e.scan(s.scanSet, data, base)
-	}
 }

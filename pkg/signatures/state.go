@@ -7,15 +7,18 @@ import (
 )
 
 // flowState is what the engine remembers of a flow, in Flow.Detect.
+//
+// What each packet needs comes first: it takes two lines of the cache.
 type flowState struct {
-	rules       keyword.FlowState // what rules have set
-	epoch       uint64            // ruleset that the fields below belong to
-	addresses   [2]bool           // rules about addresses have been evaluated, by direction
-	proto       [2]app.Proto      // protocol that rules about the protocol alone have been evaluated for, by direction
+	epoch       uint64       // ruleset that the fields below belong to, but not those of rules
+	addresses   [2]bool      // rules about addresses have been evaluated, by direction
+	proto       [2]app.Proto // protocol that rules about the protocol alone have been evaluated for, by direction
 	events      flow.AppEventSet
 	work        int  // what is left of the flow's budget, beyond what each packet may use
 	spent       bool // nothing is left: the flow is not inspected any more
 	established bool // the packet before belonged to an established flow
+	plans       [2]flowPlan
+	rules       keyword.FlowState // what rules have set
 	tag         flowTag
 }
 
@@ -44,7 +47,7 @@ func (e *Engine) state(f *flow.Flow) *flowState {
 		f.Detect = s
 	}
 	if s.epoch != e.epoch { // other rules: what was evaluated once may be due again
-		s.epoch, s.addresses, s.proto = e.epoch, [2]bool{}, [2]app.Proto{}
+		s.epoch, s.addresses, s.proto, s.plans = e.epoch, [2]bool{}, [2]app.Proto{}, [2]flowPlan{}
 	}
 	return s
 }

@@ -141,6 +141,9 @@ var flagsKeyword = Keyword{
 			mask &^= skip
 		}
 		c.props([]prop{ofPacket})
+		if (mode == '=' || mode == '+') && bits&mask&decode.SYN != 0 {
+			c.sig.Opens = true
+		}
 		c.test(func(x *Context) bool { return isTCP(x) && flagsHold(mode, x.Packet.Flags&mask, bits) })
 		return nil
 	},

@@ -128,6 +128,7 @@ type Signature struct {
 	Transactional   bool // =>
 	Dirs            Dirs // directions of the flow that the rule is about
 	Priority0       bool // priority was given by the keyword, not by classtype
+	Opens           bool // only a TCP packet with SYN matches
 	RealPacket      bool // something looks at headers: pseudo packets have none
 	NeedPacket      bool // something looks at the packet itself
 	NeedStream      bool // payload is looked for in the stream
