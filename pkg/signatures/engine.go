@@ -38,8 +38,7 @@ type Engine struct {
 	scratch prefilter.Scratch
 	found   []uint32 // patterns of the last scan
 	due     []uint32 // candidates of the packet
-	marks   []uint32 // by Order: stamp of the last packet that the rule was a candidate of
-	stamp   uint32
+	marks   []uint64 // a bit for each rule, by Order: it is due
 	plans   plans
 	chunk   chunk // raw stream bytes that are due with the packet
 	// inPayload are the rules about transactions whose pattern in the payload was found in the packet or its chunk.
@@ -106,8 +105,8 @@ func (e *Engine) use(rs *Ruleset) {
 	e.rules = rs
 	e.epoch++
 	e.profile = nil // its rules have other numbers
-	e.marks = make([]uint32, len(rs.signatures))
-	e.stamp, e.plans = 0, newPlans()
+	e.marks, e.due = make([]uint64, len(rs.signatures)/64+1), e.due[:0]
+	e.plans = newPlans()
 	o := &rs.options
 	e.ctx.Hosts, e.ctx.Inline = e.shared.hosts, o.IPS
 	e.ctx.RecursionLimit, e.ctx.MatchLimit = orDefault(o.RecursionLimit, 3000), orDefault(o.MatchLimit, 3500)
@@ -199,8 +198,8 @@ func (e *Engine) skip(f *flow.Flow, r flow.Result) {
 
 // candidate adds a rule to those that are due, once a packet.
 func (e *Engine) candidate(order uint32) {
-	if e.marks[order] != e.stamp {
-		e.marks[order] = e.stamp
+	if w, bit := &e.marks[order/64], uint64(1)<<(order%64); *w&bit == 0 {
+		*w |= bit
 		e.due = append(e.due, order)
 	}
 }
@@ -213,12 +212,10 @@ func (e *Engine) candidates(orders []uint32) {
 
 // begin starts a new set of candidates.
 func (e *Engine) begin() {
-	e.due = e.due[:0]
-	e.stamp++
-	if e.stamp == 0 {
-		clear(e.marks)
-		e.stamp = 1
+	for _, o := range e.due {
+		e.marks[o/64] = 0
 	}
+	e.due = e.due[:0]
 }
 
 // inOrder returns the rules that are due in the order of evaluation.

@@ -8,12 +8,18 @@ import (
 // plan says what is looked for in packets that have in common what is known before their payload: transport, direction, ports,
 // and the scopes they are in. Flows keep theirs, so that this is found out once.
 type plan struct {
-	always   []uint32     // rules of packets without a fast pattern
-	opening  []uint32     // those of them that ask for a packet with SYN
-	packets  []*scopedSet // fast patterns in packets
-	segments []*scopedSet // those of TCP packets whose payload is in the stream
-	streams  []*scopedSet // fast patterns in the stream
-	streamed []uint32     // rules of the stream without fast pattern
+	always   []uint32 // rules of packets without a fast pattern
+	opening  []uint32 // those of them that ask for a packet with SYN
+	packets  []look   // fast patterns in packets
+	segments []look   // those of TCP packets whose payload is in the stream
+	streams  []look   // fast patterns in the stream
+	streamed []uint32 // rules of the stream without fast pattern
+}
+
+// look is a scan set, and up to which size of payload there is something to find; 0 for any. Plans have copies, side by side.
+type look struct {
+	limit int
+	scanSet
 }
 
 // flowPlan is a plan of one direction of a flow, with what it was chosen by.
@@ -116,13 +122,13 @@ func (x *plans) keep(key planKey, made plan) (number uint32) {
 }
 
 // inScope returns the sets in whose scope the packet is.
-func (e *Engine) inScope(s *portSets) (in []*scopedSet) {
+func (e *Engine) inScope(s *portSets) (in []look) {
 	x := &e.ctx
 	p := x.Packet
 	for _, sets := range [...][]scopedSet{s.any, s.narrow.get(p.SrcPort, false), s.narrow.get(p.DstPort, true)} {
 		for i := range sets {
 			if s := &sets[i]; (s.apps == 0 || x.Flow != nil && s.apps.Has(x.Flow.App)) && x.Between(s.src, s.dst) {
-				in = append(in, s)
+				in = append(in, look{s.limit, *s.scanSet})
 			}
 		}
 	}
@@ -130,13 +136,13 @@ func (e *Engine) inScope(s *portSets) (in []*scopedSet) {
 }
 
 // scanAll scans data, whose first byte is at base of the stream, with those of sets that are for payloads of its size.
-func (e *Engine) scanAll(sets []*scopedSet, data []byte, base int) {
+func (e *Engine) scanAll(sets []look, data []byte, base int) {
 	if len(data) == 0 {
 		return
 	}
-	for _, s := range sets {
-		if s.limit == 0 || len(data) <= s.limit {
-			e.scan(s.scanSet, data, base)
+	for i := range sets {
+		if s := &sets[i]; s.limit == 0 || len(data) <= s.limit {
+			e.scan(&s.scanSet, data, base)
 		}
 	}
 }

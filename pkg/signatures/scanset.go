@@ -12,9 +12,28 @@ import (
 // scanSet finds the fast patterns of some rules, and with each the rules that it makes candidates.
 type scanSet struct {
 	matcher *prefilter.Matcher // patterns that can stand anywhere; nil when there is none
-	rules   [][]uint32         // by pattern
+	rules   lists              // by pattern
 	places  *prefilter.Places  // patterns that can stand at one place alone; nil when there is none
-	placed  [][]uint32
+	placed  lists
+}
+
+// lists are lists of rules, one behind the other: where each ends, and all of them.
+type lists struct{ ends, rules []uint32 }
+
+func newLists(all [][]uint32) (x lists) {
+	for _, rules := range all {
+		x.rules = append(x.rules, rules...)
+		x.ends = append(x.ends, uint32(len(x.rules)))
+	}
+	return x
+}
+
+func (x *lists) of(i uint32) []uint32 {
+	begin := uint32(0)
+	if i > 0 {
+		begin = x.ends[i-1]
+	}
+	return x.rules[begin:x.ends[i]]
 }
 
 // setBuilder collects patterns; equal ones are kept once.
@@ -71,7 +90,7 @@ func (b *setBuilder) build() *scanSet {
 		return nil
 	}
 
-	s := &scanSet{rules: b.rules, placed: b.placed}
+	s := &scanSet{rules: newLists(b.rules), placed: newLists(b.placed)}
 	if len(b.patterns) > 0 {
 		s.matcher = prefilter.Build(b.patterns)
 	}
@@ -89,13 +108,13 @@ func (e *Engine) scan(set *scanSet, data []byte, base int) {
 	if set.places != nil {
 		e.found = set.places.Find(data, base, e.found[:0])
 		for _, p := range e.found {
-			e.candidates(set.placed[p])
+			e.candidates(set.placed.of(p))
 		}
 	}
 	if set.matcher != nil {
 		e.found = set.matcher.Scan(data, &e.scratch, e.found[:0])
 		for _, p := range e.found {
-			e.candidates(set.rules[p])
+			e.candidates(set.rules.of(p))
 		}
 	}
 }

@@ -139,9 +139,9 @@ func newScopedSet(c scope, sigs []*keyword.Signature) scopedSet {
 
 // first is the first rule of a set.
 func (x *scopedSet) first() uint32 {
-	for _, rules := range [...][][]uint32{x.rules, x.placed} {
-		if len(rules) > 0 {
-			return rules[0][0]
+	for _, l := range [...]lists{x.rules, x.placed} {
+		if len(l.rules) > 0 {
+			return l.rules[0]
 		}
 	}
 	return 0

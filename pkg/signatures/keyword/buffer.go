@@ -62,9 +62,12 @@ func (s *Source) FinalStep() uint8 { return max(s.Final, s.Progress) }
 
 // Fetch returns the i-th instance of the group's buffer after its transforms. Results are kept until Forget.
 func (c *Context) Fetch(g *Group, s *Source, tx app.Tx, i int) (Bytes, bool) {
-	for k := range c.cache {
-		e := &c.cache[k]
-		if e.index == i && e.tx == tx && e.dir == s.Dir && e.key == g.Key {
+	tag := uint64(g.hash)<<32 | uint64(i)<<1 | uint64(s.Dir)
+	for k, t := range c.tags {
+		if t != tag {
+			continue
+		}
+		if e := &c.cache[k]; e.tx == tx && e.key == g.Key {
 			return e.bytes, e.ok
 		}
 	}
@@ -74,7 +77,8 @@ func (c *Context) Fetch(g *Group, s *Source, tx app.Tx, i int) (Bytes, bool) {
 			b.Data = t.apply(c, b.Data)
 		}
 	}
-	c.cache = append(c.cache, cached{key: g.Key, tx: tx, dir: s.Dir, index: i, bytes: b, ok: ok})
+	c.tags = append(c.tags, tag)
+	c.cache = append(c.cache, cached{key: g.Key, tx: tx, bytes: b, ok: ok})
 	return b, ok
 }
 

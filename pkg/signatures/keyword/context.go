@@ -41,6 +41,7 @@ type Context struct {
 	scratch    []byte // decoded base64
 	arena      []byte // derived buffers of this packet
 	cache      []cached
+	tags       []uint64 // of cache: hash of the key, instance and direction, to look for in little memory
 	current    *Signature
 	file       *app.File // the file under inspection
 
@@ -79,8 +80,6 @@ const (
 type cached struct {
 	key   string
 	tx    app.Tx
-	dir   app.Direction
-	index int
 	bytes Bytes
 	ok    bool
 }
@@ -113,7 +112,7 @@ func (c *Context) Addresses() (src, dst decode.Addr) {
 }
 
 // Forget drops the derived buffers; the transaction's own have changed.
-func (c *Context) Forget() { c.cache, c.arena = c.cache[:0], c.arena[:0] }
+func (c *Context) Forget() { c.cache, c.tags, c.arena = c.cache[:0], c.tags[:0], c.arena[:0] }
 
 // own returns a part of the arena of n bytes. Parts stay valid until Forget.
 func (c *Context) own(n int) []byte {

@@ -26,6 +26,7 @@ func (c *compiler) finish() error {
 		if len(g.Items) == 0 && g.Absent == mustExist {
 			continue
 		}
+		g.hash = hashOf(g.Key)
 		if g.Buffer.Packet != nil {
 			s.Packets = append(s.Packets, g)
 			s.NeedPacket = true
@@ -220,3 +221,12 @@ func boolInt(b bool) int {
 
 // Parsed reports whether the rule's application protocol is parsed at all: if not, it never matches.
 func (s *Signature) Parsed() bool { return s.AppName == "" || s.Apps != 0 }
+
+// hashOf is FNV-1a.
+func hashOf(s string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return h
+}

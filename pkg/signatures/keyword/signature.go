@@ -181,6 +181,7 @@ type Group struct {
 	Buffer     *Buffer
 	Transforms []transform
 	Key        string // buffer name and transforms: equal keys give equal bytes
+	hash       uint32 // of Key
 	Items      []item
 	Absent     absence
 }
