@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -43,6 +44,7 @@ type Detection struct {
 	Number    uint64      // of the frame that set it off, in its capture
 	Src       decode.Addr // zero when there are many
 	Dst       decode.Addr // zero when there are many; a network's first address for Carpet
+	Bits      uint8       // of that network's prefix; 0: 24, for IPv6 64
 	Port      uint16      // Amplification: the service's source port; else the destination port, 0 when there are many
 	Proto     uint8       // IANA protocol number
 	Name      string      // BruteForce: the service; WaterTorture: the zone
@@ -84,10 +86,25 @@ type Measure struct {
 func AttackID(d *Detection) string {
 	h := fnv.New64a()
 	var b [8]byte
-	for _, part := range [][]byte{{byte(d.Vector), byte(d.Port >> 8), byte(d.Port)}, d.Src[:], d.Dst[:], []byte(d.Name), binary.BigEndian.AppendUint64(b[:0], uint64(d.Since))} {
+	for _, part := range [][]byte{{byte(d.Vector), byte(d.Port >> 8), byte(d.Port), d.Bits}, d.Src[:], d.Dst[:], []byte(d.Name), binary.BigEndian.AppendUint64(b[:0], uint64(d.Since))} {
 		h.Write(part)
 	}
 	return fmt.Sprintf("%s-%016x", d.Vector, h.Sum64())
+}
+
+// Network is what a Carpet is directed at; of other vectors the one address.
+func (d *Detection) Network() netip.Prefix {
+	ip := d.Dst.IP()
+	bits := int(d.Bits)
+	switch {
+	case d.Vector != Carpet:
+		bits = ip.BitLen()
+	case bits == 0 && ip.Is4():
+		bits = 24
+	case bits == 0:
+		bits = 64
+	}
+	return netip.PrefixFrom(ip, bits)
 }
 
 // Explain says in one sentence why the event was raised.
@@ -98,7 +115,10 @@ func (d *Detection) Explain() string {
 	if d.Src != (decode.Addr{}) {
 		fmt.Fprintf(&where, " from %s", d.Src.IP())
 	}
-	if d.Dst != (decode.Addr{}) {
+	switch {
+	case d.Vector == Carpet:
+		fmt.Fprintf(&where, " to %s", d.Network())
+	case d.Dst != (decode.Addr{}):
 		fmt.Fprintf(&where, " to %s", d.Dst.IP())
 	}
 	if d.Port != 0 {

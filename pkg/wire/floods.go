@@ -52,16 +52,18 @@ type Tally struct {
 // TallyDest is the rate of one class to one address over the last second, what turned out to be no attack left out.
 type TallyDest struct {
 	Addr      netip.Addr `json:"a"`
-	Vector    string     `json:"v"` // what it would be an attack of: "syn-flood"
-	Rate      uint32     `json:"r"` // packets a second
-	Threshold uint32     `json:"t"` // what would be an attack on this sensor alone
+	Vector    string     `json:"v"`           // what it would be an attack of: "syn-flood"
+	Rate      uint32     `json:"r"`           // packets a second
+	Threshold uint32     `json:"t"`           // what would be an attack on this sensor alone
+	Hosts     uint16     `json:"h,omitempty"` // "carpet-bombing", Addr being a network's first address (/24, /64): how many of its addresses
 }
 
 // TallyAttack is an attack that the sensor has found itself.
 type TallyAttack struct {
 	ID        string     `json:"id"`
 	Vector    string     `json:"vector"`
-	Dst       netip.Addr `json:"dst"` // a network's first address for "carpet-bombing"
+	Dst       netip.Addr `json:"dst"`            // a network's first address for "carpet-bombing"
+	Bits      uint8      `json:"bits,omitempty"` // of that network's prefix; 0: 24, for IPv6 64
 	Port      uint16     `json:"port,omitempty"`
 	Rate      uint32     `json:"rate"`
 	Threshold uint32     `json:"threshold"`
@@ -111,7 +113,7 @@ func (t *Tally) check() error {
 		}
 	}
 	for i := range t.Attacks {
-		if a := &t.Attacks[i]; !a.Dst.IsValid() || a.Dst.Zone() != "" || len(a.Vector) > maxVector || a.ID == "" || len(a.ID) > maxAttackID {
+		if a := &t.Attacks[i]; !a.Dst.IsValid() || a.Dst.Zone() != "" || int(a.Bits) > a.Dst.BitLen() || len(a.Vector) > maxVector || a.ID == "" || len(a.ID) > maxAttackID {
 			return fmt.Errorf("%w: attack %d", ErrMalformed, i)
 		}
 	}
@@ -133,6 +135,7 @@ type Order struct {
 	ID        string     `json:"id"` // of the attack
 	Vector    string     `json:"vector"`
 	Dst       netip.Addr `json:"dst"`
+	Bits      uint8      `json:"bits,omitempty"` // as TallyAttack's
 	Port      uint16     `json:"port,omitempty"`
 	Rate      uint64     `json:"rate"`      // of all sensors together, packets a second
 	Threshold uint32     `json:"threshold"` // packets a second
@@ -177,7 +180,7 @@ func (a *Arming) check() error {
 	}
 	for i := range a.Orders {
 		o := &a.Orders[i]
-		if !o.Dst.IsValid() || o.Dst.Zone() != "" || len(o.Vector) > maxVector || o.ID == "" || len(o.ID) > maxAttackID || len(o.Why) > maxWhy || o.Threshold == 0 {
+		if !o.Dst.IsValid() || o.Dst.Zone() != "" || int(o.Bits) > o.Dst.BitLen() || len(o.Vector) > maxVector || o.ID == "" || len(o.ID) > maxAttackID || len(o.Why) > maxWhy || o.Threshold == 0 {
 			return fmt.Errorf("%w: order %d", ErrMalformed, i)
 		}
 	}

@@ -9,13 +9,14 @@ import (
 
 func sampleTally() *Tally {
 	return &Tally{Sensor: "edge-1", Group: "edge", Mode: "gwlb", Time: time.Unix(1_800_000_000, 0).UTC(),
-		Dests:   []TallyDest{{netip.MustParseAddr("10.1.2.3"), "syn-flood", 400, 1000}},
-		Attacks: []TallyAttack{{"syn-flood-1", "syn-flood", netip.MustParseAddr("fd00::1"), 80, 5000, 1000}}}
+		Dests:   []TallyDest{{Addr: netip.MustParseAddr("10.1.2.3"), Vector: "syn-flood", Rate: 400, Threshold: 1000}},
+		Attacks: []TallyAttack{{ID: "syn-flood-1", Vector: "syn-flood", Dst: netip.MustParseAddr("fd00::1"), Port: 80, Rate: 5000, Threshold: 1000}}}
 }
 
 func sampleArming() *Arming {
-	return &Arming{Revision: 7, Time: time.Unix(1_800_000_000, 0).UTC(), Orders: []Order{{"fleet-1", "syn-flood", netip.MustParseAddr("10.1.2.3"), 0, 1600, 1000,
-		"4 sensors together", time.Unix(1_800_000_010, 0).UTC()}}}
+	return &Arming{Revision: 7, Time: time.Unix(1_800_000_000, 0).UTC(), Orders: []Order{{ID: "fleet-1", Vector: "syn-flood", Dst: netip.MustParseAddr("10.1.2.3"),
+		Rate: 1600, Threshold: 1000, Why: "4 sensors together", Until: time.Unix(1_800_000_010, 0).UTC()}},
+		Plan: &SketchPlan{Epoch: 3, Seed: 4, Ask: []Inquiry{{Vector: "syn-flood", Cells: [SketchRows][]uint16{{1}, {2, 3}}}}}}
 }
 
 func TestTally(t *testing.T) {
@@ -33,6 +34,8 @@ func TestTally(t *testing.T) {
 		"many destinations":  func(t *Tally) { t.Dests = make([]TallyDest, MaxTallyDests+1) },
 		"many attacks":       func(t *Tally) { t.Attacks = make([]TallyAttack, MaxTallyAttacks+1) },
 		"no address":         func(t *Tally) { t.Dests[0].Addr = netip.Addr{} },
+		"a long prefix":      func(t *Tally) { t.Attacks[0].Bits = 129 },
+		"a large sketch":     func(t *Tally) { t.Sketch = make([]byte, MaxSketch+1) },
 		"an address's zone":  func(t *Tally) { t.Attacks[0].Dst = netip.MustParseAddr("fe80::1%eth0") },
 		"an attack's no id":  func(t *Tally) { t.Attacks[0].ID = "" },
 		"a long vector name": func(t *Tally) { t.Dests[0].Vector = string(make([]byte, 100)) },

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	sumEvery  = time.Second // sketches of one such period are added up: each sensor sends two
-	maxLayers = 128         // modes, groups and vectors that are added up; further ones are not
-	newSeed   = time.Hour   // until another seed is drawn, so that none can be found out
+	sumEvery  = wire.TallyEvery * 6 / 5 // sketches of one such period are added up: each sensor has sent one
+	maxLayers = 128                     // modes, groups and vectors that are added up; further ones are not
+	newSeed   = time.Hour               // until another seed is drawn, so that none can be found out
 )
 
 // layer is what adds up: packets of one vector at sensors of which each sees other packets.
@@ -123,23 +123,31 @@ func (k *sketches) turn(now time.Time) {
 	}
 }
 
-// fullest are the layers of either period, whichever counted more.
-func (k *sketches) fullest() map[layer]*layerSum {
-	out := map[layer]*layerSum{}
+// estimate is what comes to a place by either period.
+func (k *sketches) estimate(name layer, place [wire.SketchRows]uint16) (most uint64) {
 	for _, s := range []*sums{k.last, k.now} {
-		for name, sum := range s.layers {
-			if have := out[name]; have == nil || sum.total > have.total {
-				out[name] = sum
-			}
+		if sum := s.layers[name]; sum != nil {
+			most = max(most, sum.estimate(place))
 		}
 	}
-	return out
+	return most
 }
 
 // suspect is a cell that sensors are asked about, and what speaks for it.
 type suspect struct {
 	cell uint16
 	rate uint64
+}
+
+// heavy calls f for each cell that holds half an attack or more.
+func (s *layerSum) heavy(f func(row int, c suspect)) {
+	for row := range s.cells {
+		for i := range s.cells[row] {
+			if rate := s.above(row, uint16(i)); rate >= uint64(s.threshold)/2 && s.threshold > 0 {
+				f(row, suspect{uint16(i), rate})
+			}
+		}
+	}
 }
 
 // ask renews what sensors are asked: the heavy cells, and those of destinations that are listed by some and, with what others sketch,
@@ -152,22 +160,14 @@ func (k *sketches) ask(listed map[layer]map[[wire.SketchRows]uint16]sum) (change
 		}
 		suspects[vector][row] = append(suspects[vector][row], s)
 	}
-	layers := k.fullest()
-	for name, s := range layers {
-		for row := range s.cells {
-			for i := range s.cells[row] {
-				if rate := s.above(row, uint16(i)); rate >= uint64(s.threshold)/2 && s.threshold > 0 {
-					note(name.vector, row, suspect{uint16(i), rate})
-				}
-			}
+	for _, period := range []*sums{k.last, k.now} {
+		for name, s := range period.layers {
+			s.heavy(func(row int, c suspect) { note(name.vector, row, c) })
 		}
 	}
 	for name, places := range listed {
 		for place, has := range places {
-			rate := has.rate
-			if s := layers[name]; s != nil {
-				rate += s.estimate(place)
-			}
+			rate := has.rate + k.estimate(name, place)
 			if rate < uint64(has.threshold)/2 {
 				continue
 			}

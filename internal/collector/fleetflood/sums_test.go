@@ -109,7 +109,7 @@ func TestWhatNobodyListsIsFound(t *testing.T) {
 		}
 		return nil
 	}
-	if a := rounds(4, func(a *wire.Arming) bool { return len(a.Orders) > 0 }); a != nil {
+	if a := rounds(3, func(a *wire.Arming) bool { return len(a.Orders) > 0 }); a != nil {
 		t.Fatalf("without an attack %+v is armed", a.Orders)
 	}
 	if w.sketches.Malformed+w.sketches.Refused != 0 || w.sketches.plan.Epoch == 0 {
@@ -125,7 +125,7 @@ func TestWhatNobodyListsIsFound(t *testing.T) {
 		t.Fatalf("armed %+v", a)
 	}
 	t.Logf("armed after %v: %s", now.Sub(began), a.Orders[0].Why)
-	if rounds(4, func(a *wire.Arming) bool { return len(a.Orders) != 1 }) != nil {
+	if rounds(2, func(a *wire.Arming) bool { return len(a.Orders) != 1 }) != nil {
 		t.Error("the order was withdrawn while the attack went on")
 	}
 }

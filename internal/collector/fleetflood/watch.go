@@ -29,6 +29,12 @@ const (
 	maxTallies = 20_000           // sensors; further ones are not heard
 )
 
+// An attack on a network comes to so many of its addresses at least.
+const (
+	carpet      = "carpet-bombing"
+	carpetHosts = 32
+)
+
 // Watch holds the sensors' last tallies and the orders that follow from them. It is used by one goroutine at a time.
 type Watch struct {
 	tallies  map[string]heard
@@ -46,6 +52,7 @@ type heard struct {
 // target is what is armed.
 type target struct {
 	dst    netip.Addr
+	bits   uint8
 	vector string
 	port   uint16
 }
@@ -124,13 +131,16 @@ func (w *Watch) listed() map[layer]map[[wire.SketchRows]uint16]sum {
 	out := map[layer]map[[wire.SketchRows]uint16]sum{}
 	for _, t := range w.tallies {
 		for _, d := range t.Dests {
+			if d.Vector == carpet { // is not sketched
+				continue
+			}
 			k := layer{t.Mode, t.Group, d.Vector}
 			if out[k] == nil {
 				out[k] = map[[wire.SketchRows]uint16]sum{}
 			}
 			place := w.sketches.plan.Place(d.Addr)
 			s := out[k][place]
-			out[k][place] = sum{s.rate + uint64(d.Rate), max(s.threshold, d.Threshold), s.sensors + 1}
+			out[k][place] = sum{rate: s.rate + uint64(d.Rate), threshold: max(s.threshold, d.Threshold), sensors: s.sensors + 1}
 		}
 	}
 	return out
@@ -139,7 +149,7 @@ func (w *Watch) listed() map[layer]map[[wire.SketchRows]uint16]sum {
 // order makes orders of reasons, the greatest first, as far as there is room.
 func (w *Watch) order(reasons []wire.Order, now time.Time) (changed bool) {
 	for _, r := range reasons {
-		k := target{r.Dst, r.Vector, r.Port}
+		k := target{r.Dst, r.Bits, r.Vector, r.Port}
 		o := w.orders[k]
 		if o == nil {
 			if len(w.orders) >= wire.MaxOrders {
@@ -164,7 +174,7 @@ func (w *Watch) reasons() []wire.Order {
 		if w.orders[k] != nil {
 			least /= 2
 		}
-		if s.rate < uint64(least) || s.sensors < 2 {
+		if s.rate < uint64(least) || s.sensors < 2 || k.vector == carpet && s.hosts < carpetHosts {
 			continue
 		}
 		found[k] = wire.Order{ID: fmt.Sprintf("fleet-%s-%s", k.vector, k.dst), Vector: k.vector, Dst: k.dst, Rate: s.rate, Threshold: s.threshold,
@@ -172,11 +182,11 @@ func (w *Watch) reasons() []wire.Order {
 	}
 	for _, t := range w.tallies {
 		for _, a := range t.Attacks {
-			k := target{a.Dst, a.Vector, a.Port}
+			k := target{a.Dst, a.Bits, a.Vector, a.Port}
 			if have, ok := found[k]; ok && have.Rate >= uint64(a.Rate) || a.Threshold == 0 {
 				continue
 			}
-			found[k] = wire.Order{ID: a.ID, Vector: a.Vector, Dst: a.Dst, Port: a.Port, Rate: uint64(a.Rate), Threshold: a.Threshold,
+			found[k] = wire.Order{ID: a.ID, Vector: a.Vector, Dst: a.Dst, Bits: a.Bits, Port: a.Port, Rate: uint64(a.Rate), Threshold: a.Threshold,
 				Why: fmt.Sprintf("%d packets/s at sensor %s; the threshold is %d", a.Rate, t.Sensor, a.Threshold)}
 		}
 	}
@@ -193,6 +203,7 @@ type sum struct {
 	rate      uint64
 	threshold uint32 // the greatest of theirs
 	sensors   int
+	hosts     int // of a network; one may be counted at several sensors
 }
 
 // sums adds up by destination and vector; of layers that may see the same packets the greatest sum counts.
@@ -206,7 +217,7 @@ func (w *Watch) sums() map[target]sum {
 		for _, d := range t.Dests {
 			k := place{layer{t.Mode, t.Group, d.Vector}, d.Addr}
 			s := layers[k]
-			layers[k] = sum{s.rate + uint64(d.Rate), max(s.threshold, d.Threshold), s.sensors + 1}
+			layers[k] = sum{s.rate + uint64(d.Rate), max(s.threshold, d.Threshold), s.sensors + 1, s.hosts + int(d.Hosts)}
 		}
 	}
 	out := map[target]sum{}

@@ -119,3 +119,23 @@ func TestRevisionsGrow(t *testing.T) {
 		t.Errorf("%d after %d", b.Revision, a.Revision)
 	}
 }
+
+// TestANetworkOverAFleet has each sensor of a fleet see one address of a network under attack; a few busy ones are none.
+func TestANetworkOverAFleet(t *testing.T) {
+	network := netip.MustParseAddr("10.9.8.0")
+	for _, c := range []struct {
+		sensors, orders int
+		rate            uint32
+	}{{40, 1, 300}, {40, 0, 200}, {20, 0, 900}} {
+		w := NewWatch()
+		for i := range c.sensors {
+			w.Take(&wire.Tally{Sensor: fmt.Sprint("proxy-", i), Mode: "host", Dests: []wire.TallyDest{
+				{Addr: network, Vector: "carpet-bombing", Rate: c.rate, Threshold: 10_000, Hosts: 1},
+				{Addr: netip.AddrFrom4([4]byte{10, 9, 8, byte(i)}), Vector: "syn-flood", Rate: c.rate, Threshold: 1000}}}, start)
+		}
+		a, _ := w.Judge(start)
+		if len(a.Orders) != c.orders || c.orders > 0 && (a.Orders[0].Dst != network || a.Orders[0].Vector != "carpet-bombing") {
+			t.Errorf("%d sensors with %d packets/s: %+v", c.sensors, c.rate, a.Orders)
+		}
+	}
+}

@@ -27,7 +27,7 @@ func (d *Daemon) newFloods() *floods.Control {
 		c.Floors[threshold.FloodUDP] = f.UDP
 	}
 	return floods.New(floods.Options{
-		Kernel: d.enforcer, Floods: c, Limits: d.limits(), Learn: f.Learn, OneSide: d.cfg.Mode == config.Host, Enforce: d.cfg.Enforcing(),
+		Kernel: d.enforcer, Floods: c, Limits: d.limits(), Carpet: threshold.DefaultLimits().Carpet, Learn: f.Learn, OneSide: d.cfg.Mode == config.Host, Enforce: d.cfg.Enforcing(),
 		Dir: d.cfg.State, Publish: d.publishAttack, Log: d.log,
 	}, time.Now())
 }

@@ -12,12 +12,17 @@ import (
 type attackKey struct {
 	vector   threshold.Vector
 	src, dst decode.Addr
+	bits     uint8
 	port     uint16
 	name     string
 }
 
 func keyOf(d *threshold.Detection) attackKey {
-	return attackKey{d.Vector, d.Src, d.Dst, d.Port, d.Name}
+	k := attackKey{vector: d.Vector, src: d.Src, dst: d.Dst, port: d.Port, name: d.Name}
+	if d.Vector == threshold.Carpet {
+		k.bits = uint8(d.Network().Bits())
+	}
+	return k
 }
 
 // attack is one that is on.
@@ -48,13 +53,6 @@ func (c *Control) floodTells(e *threshold.FloodEvent) {
 	c.counted(&d)
 }
 
-// carpetTells takes what they say of a network.
-func (c *Control) carpetTells(e *threshold.FloodEvent, hosts uint64) {
-	d := detectionOf(e, threshold.Carpet)
-	d.Proto, d.Sources = decode.ProtoTCP, hosts
-	c.counted(&d)
-}
-
 func detectionOf(e *threshold.FloodEvent, v threshold.Vector) threshold.Detection {
 	return threshold.Detection{Vector: v, Phase: phases[e.Kind], Time: e.Time, Since: e.Since, Dst: e.Dst, Value: e.Rate,
 		Threshold: e.Threshold, Window: e.Window, Peak: e.Peak, Packets: e.Packets, Usual: e.Usual, Learned: e.Learned,
@@ -71,11 +69,11 @@ func (c *Control) refresh(now time.Time) {
 		if !a.counted {
 			continue
 		}
-		detector, class := c.detector, slices.Index(vectors[:], a.Vector)
 		if a.Vector == threshold.Carpet {
-			detector, class = c.carpets, int(threshold.FloodSYN)
+			c.carpets.refresh(a, now)
+			continue
 		}
-		if e, ok := detector.State(a.Dst, threshold.FloodClass(class), now.UnixNano()); ok {
+		if e, ok := c.detector.State(a.Dst, threshold.FloodClass(slices.Index(vectors[:], a.Vector)), now.UnixNano()); ok {
 			d := detectionOf(&e, a.Vector)
 			a.merge(&d)
 		}
@@ -255,18 +253,6 @@ func (c *Control) update(now time.Time) {
 
 // lookEvery is how often Look is called.
 const lookEvery = 100 * time.Millisecond
-
-// attackWithin reports whether an address of a network is attacked: that is then no attack on the network.
-func (c *Control) attackWithin(network decode.Addr) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, a := range c.attacks {
-		if a.Vector != threshold.Carpet && a.Dst != (decode.Addr{}) && threshold.Network(a.Dst) == network {
-			return true
-		}
-	}
-	return false
-}
 
 // Attacks lists what is on, oldest first.
 func (c *Control) Attacks() []threshold.Detection {

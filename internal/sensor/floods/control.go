@@ -42,6 +42,7 @@ type Options struct {
 	Kernel  Kernel
 	Floods  threshold.FloodConfig        // of what the kernel counts; Baselines is filled in
 	Limits  threshold.Limits             // of what inspection counts
+	Carpet  uint32                       // packets a second to many addresses of one network, of what the kernel counts; 0: not looked at
 	Learn   bool                         // baselines
 	OneSide bool                         // the sensor sees what arrives and not what is sent: answers look as if nobody had asked
 	Host    func() (HostCounters, error) // what the host counts, with OneSide; nil: ReadHost
@@ -56,7 +57,7 @@ type Control struct {
 	o         Options
 	baselines *threshold.Baselines // nil: not learned
 	detector  *threshold.Floods
-	carpets   *threshold.Floods // by network
+	carpets   carpets
 	counters  counters
 	saved     time.Time
 	saving    sync.Mutex
@@ -95,9 +96,7 @@ func New(o Options, now time.Time) *Control {
 	}
 	c.o.Floods.Baselines = c.baselines
 	c.detector = threshold.NewFloods(c.o.Floods)
-	var carpet threshold.FloodConfig
-	carpet.Floors[threshold.FloodSYN] = o.Limits.Carpet
-	c.carpets = threshold.NewFloods(carpet)
+	c.carpets = newCarpets(&o)
 	return c
 }
 

@@ -119,7 +119,7 @@ var victim = netip.MustParseAddr("10.1.2.3")
 
 func newScene(t *testing.T, change func(*Options)) *scene {
 	s := &scene{kernel: newKernel(), t: t, now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}
-	o := Options{Kernel: s.kernel, Limits: threshold.DefaultLimits(), Enforce: true, Log: slog.New(slog.DiscardHandler),
+	o := Options{Kernel: s.kernel, Limits: threshold.DefaultLimits(), Carpet: 10_000, Enforce: true, Log: slog.New(slog.DiscardHandler),
 		Publish: func(d *threshold.Detection) { s.told = append(s.told, *d) }}
 	o.Floods.Floors = [threshold.NumFloodClasses]uint32{threshold.FloodSYN: 1000, threshold.FloodICMP: 1000, threshold.FloodFragment: 1000}
 	if change != nil {

@@ -2,11 +2,8 @@ package floods
 
 import (
 	"net/netip"
-	"time"
 
 	"github.com/weir-ips/weir/bpf"
-	"github.com/weir-ips/weir/pkg/decode"
-	"github.com/weir-ips/weir/pkg/threshold"
 	"github.com/weir-ips/weir/pkg/verdict/enforce"
 )
 
@@ -46,40 +43,4 @@ func (c *counters) read(k Kernel) {
 		}
 	}
 	c.seen, c.next, c.primed = c.next, c.seen, true
-}
-
-// carpetHosts is how many addresses of one network must get packets at once to be a carpet.
-const carpetHosts = 32
-
-// lookAtNetworks adds destinations up by network: an attack may be spread so thin that no address alone shows it. What is answered
-// is known of SYNs and echo requests alone; UDP is counted by inspection, where both sides are seen.
-func (c *Control) lookAtNetworks(now time.Time) {
-	if c.o.Limits.Carpet == 0 {
-		return
-	}
-	type sum struct {
-		packets uint64
-		hosts   int
-	}
-	sums := map[decode.Addr]sum{}
-	for dst, g := range c.counters.grown {
-		n := g[bpf.ClassSYN] + g[bpf.ClassICMP] + g[bpf.ClassFragment]
-		if n == 0 {
-			continue
-		}
-		k := threshold.Network(decode.AddrFrom(dst))
-		s := sums[k]
-		sums[k] = sum{s.packets + n, s.hosts + 1}
-	}
-	for k, s := range sums {
-		if s.hosts < carpetHosts || c.attackWithin(k) {
-			continue
-		}
-		if e, starts := c.carpets.Add(k, threshold.FloodSYN, s.packets, now.UnixNano()); starts {
-			c.carpetTells(&e, uint64(s.hosts))
-		}
-	}
-	for _, e := range c.carpets.Tick(now.UnixNano()) {
-		c.carpetTells(&e, 0)
-	}
 }

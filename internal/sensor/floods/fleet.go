@@ -26,7 +26,7 @@ func (c *Control) Tally(t *wire.Tally, now time.Time) (due bool) {
 	defer c.mu.Unlock()
 	for _, a := range c.attacks {
 		if (a.counted || a.reported != 0) && len(seenClasses(a.Vector)) > 0 {
-			t.Attacks = append(t.Attacks, wire.TallyAttack{ID: a.ID, Vector: a.Vector.String(), Dst: a.Dst.IP(), Port: a.Port,
+			t.Attacks = append(t.Attacks, wire.TallyAttack{ID: a.ID, Vector: a.Vector.String(), Dst: a.Dst.IP(), Bits: a.Bits, Port: a.Port,
 				Rate: uint32(min(max(a.Value, uint64(a.ladder.arriving)), 1<<32-1)), Threshold: uint32(min(c.packetsOf(a), 1<<32-1))})
 		}
 	}
@@ -63,14 +63,16 @@ func (c *Control) Order(a *wire.Arming, now time.Time) {
 }
 
 func (c *Control) obey(v threshold.Vector, o *wire.Order, now time.Time) {
-	k := attackKey{vector: v, dst: decode.AddrFrom(o.Dst), port: o.Port}
+	d := threshold.Detection{ID: o.ID, Vector: v, Dst: decode.AddrFrom(o.Dst), Bits: o.Bits, Port: o.Port}
+	k := keyOf(&d)
 	a := c.attacks[k]
 	if a == nil {
 		if len(c.attacks) >= maxAttacks {
 			return
 		}
-		a = &attack{Detection: threshold.Detection{ID: o.ID, Vector: v, Dst: k.dst, Port: o.Port, Proto: protocolOf(v, &k.dst), Since: now.UnixNano(),
-			Time: now.UnixNano(), Window: int64(time.Second), Threshold: uint64(o.Threshold), Method: "told by the collector: " + o.Why}}
+		d.Proto, d.Since, d.Time, d.Window = protocolOf(v, &d.Dst), now.UnixNano(), now.UnixNano(), int64(time.Second)
+		d.Threshold, d.Method = uint64(o.Threshold), "told by the collector: "+o.Why
+		a = &attack{Detection: d}
 		c.attacks[k] = a
 		c.o.Log.Warn("armed by the collector", "id", o.ID, "vector", o.Vector, "dst", o.Dst, "why", o.Why)
 	}

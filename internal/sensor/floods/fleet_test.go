@@ -2,6 +2,7 @@ package floods
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func TestTheCollectorIsTold(t *testing.T) {
 	s := newScene(t, nil)
 	s.pass(2*time.Second, bpf.ClassSYN, 20, victim)
 	var quiet wire.Tally
-	if due := s.Tally(&quiet, s.now); !due || len(quiet.Attacks) != 0 || len(quiet.Dests) != 1 || quiet.Dests[0].Rate != 200 || quiet.Dests[0].Threshold != 1000 {
+	if due := s.Tally(&quiet, s.now); !due || len(quiet.Attacks) != 0 || len(quiet.Dests) != 2 || quiet.Dests[0].Hosts != 1 || quiet.Dests[1].Rate != 200 || quiet.Dests[1].Threshold != 1000 {
 		t.Errorf("%v %+v", due, quiet)
 	}
 	if s.Tally(new(wire.Tally), s.now) {
@@ -132,8 +133,8 @@ func TestWhatATallyHasNoRoomForIsSketched(t *testing.T) {
 	s.Order(&wire.Arming{Revision: 1, Plan: &plan}, s.now)
 	s.pass(wire.TallyEvery, bpf.ClassSYN, 1, quiet)
 	var tally wire.Tally
-	if s.Tally(&tally, s.now); len(tally.Dests) != wire.MaxTallyDests || tally.Dests[0].Addr != quiet || tally.Dests[0].Rate != 10 {
-		t.Fatalf("%d listed, the first %+v; want %s, which was asked for", len(tally.Dests), tally.Dests[0], quiet)
+	if s.Tally(&tally, s.now); len(tally.Dests) != wire.MaxTallyDests || !slices.Contains(tally.Dests, wire.TallyDest{Addr: quiet, Vector: "syn-flood", Rate: 10, Threshold: 1000}) {
+		t.Fatalf("%d listed; want %s, which was asked for", len(tally.Dests), quiet)
 	}
 	sketch, err := wire.DecodeSketch(tally.Sketch)
 	if err != nil || sketch.Epoch != 5 || len(sketch.Planes) != 1 {

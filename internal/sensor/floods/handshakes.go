@@ -47,6 +47,7 @@ func (c *Control) Handshake(client, server decode.Addr) {
 func (c *Control) spare(now time.Time) {
 	for server, n := range c.handshakes.take() {
 		c.detector.Spare(server, threshold.FloodSYN, n, now.UnixNano())
+		c.carpets.spare(server, n, now)
 	}
 	if !c.o.OneSide {
 		return
@@ -60,6 +61,7 @@ func (c *Control) spare(now time.Time) {
 	c.mu.Unlock()
 	if busiest, ok := c.counters.busiest(); ok && accepted > 0 {
 		c.detector.Spare(busiest, threshold.FloodSYN, accepted, now.UnixNano())
+		c.carpets.spare(busiest, accepted, now)
 	}
 }
 

@@ -17,7 +17,8 @@ const (
 	trialLooks   = 3                      // looks for which a fingerprint counts before it drops
 	printsOfOne  = 4                      // attack; a destination has room for more, so that two attacks do not compete
 	renewPrint   = time.Second
-	filteredMost = 256 // addresses of a network that get filters of their own
+	armedMost    = 8192 // addresses of a network that are limited
+	filteredMost = 256  // of them, that get filters of their own
 )
 
 // ladder is what is known of the steps against one attack.
@@ -55,20 +56,16 @@ func (c *Control) climb(a *attack, w *wanted, drops map[armKey]uint64, now time.
 		return
 	}
 	l := &a.ladder
-	dsts := c.targets(a)
-	var came uint64
-	for _, dst := range dsts {
-		for _, class := range seenClasses(a.Vector) {
-			came += c.counters.grown[dst][class]
-		}
-	}
+	all := c.targets(a)
+	dsts := all[:min(len(all), filteredMost)]
+	came := c.came(a, all)
 	answers := c.unasked(a, dsts, w, now)
 	if unrequested(a.Vector) { // what was asked for is not part of it
 		came = answers
 	}
-	filtered := answers + c.fingerprints(a, dsts, w, came, now)
+	filtered := answers + c.fingerprints(a, dsts, w, now)
 	l.average(float64(came), float64(came-min(came, filtered)))
-	c.hold(a, dsts, w, drops, now)
+	c.hold(a, all, w, drops, now)
 	a.Top = a.seen.top(a.Packets)
 }
 
@@ -76,11 +73,21 @@ func (c *Control) climb(a *attack, w *wanted, drops map[armKey]uint64, now time.
 func (c *Control) targets(a *attack) []netip.Addr {
 	var out []netip.Addr
 	for dst := range c.directed(&a.Detection) {
-		if out = append(out, dst); len(out) >= filteredMost {
+		if out = append(out, dst); len(out) >= armedMost {
 			break
 		}
 	}
 	return out
+}
+
+// came is how many packets that may belong to an attack came to some addresses since the last look.
+func (c *Control) came(a *attack, dsts []netip.Addr) (n uint64) {
+	for _, dst := range dsts {
+		for _, class := range seenClasses(a.Vector) {
+			n += c.counters.grown[dst][class]
+		}
+	}
+	return n
 }
 
 // average takes one look's packets into the averages.
@@ -129,7 +136,8 @@ func (c *Control) unasked(a *attack, dsts []netip.Addr, w *wanted, now time.Time
 
 // fingerprints looks for what the attack's packets have in common, tries what it finds, and drops what looks alike; it returns how
 // many packets did since the last look.
-func (c *Control) fingerprints(a *attack, dsts []netip.Addr, w *wanted, came uint64, now time.Time) (dropped uint64) {
+func (c *Control) fingerprints(a *attack, dsts []netip.Addr, w *wanted, now time.Time) (dropped uint64) {
+	came := c.came(a, dsts)
 	for _, dst := range dsts {
 		w.step(dst, bpf.StepSight)
 	}

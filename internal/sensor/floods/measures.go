@@ -176,11 +176,7 @@ func (c *Control) directed(d *threshold.Detection) iter.Seq[netip.Addr] {
 			yield(d.Dst.IP())
 			return
 		}
-		bits := 24
-		if !d.Dst.Is4() {
-			bits = 64
-		}
-		network := netip.PrefixFrom(d.Dst.IP(), bits)
+		network := d.Network()
 		for a := range c.counters.seen {
 			if network.Contains(a) && !yield(a) {
 				return

@@ -5,7 +5,6 @@ import (
 
 	"github.com/weir-ips/weir/bpf"
 	"github.com/weir-ips/weir/pkg/decode"
-	"github.com/weir-ips/weir/pkg/threshold"
 )
 
 const (
@@ -99,7 +98,7 @@ func (c *Control) learn(now time.Time) {
 // attacked reports whether an address or its network is under attack.
 func (c *Control) attacked(dst decode.Addr) bool {
 	for _, a := range c.attacks {
-		if a.Dst == dst || a.Vector == threshold.Carpet && a.Dst == threshold.Network(dst) {
+		if a.Network().Contains(dst.IP()) {
 			return true
 		}
 	}

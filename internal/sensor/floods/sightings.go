@@ -42,7 +42,7 @@ func (c *Control) sighted(s *bpf.Sighting, now time.Time) {
 	dst := decode.Addr(s.Dst)
 	attacked := false
 	for _, a := range c.attacks {
-		if (a.Dst == dst || a.Vector == threshold.Carpet && a.Dst == threshold.Network(dst)) && slices.Contains(seenClasses(a.Vector), s.Class) {
+		if a.Network().Contains(dst.IP()) && slices.Contains(seenClasses(a.Vector), s.Class) {
 			a.see(s, now)
 			attacked = true
 		}

@@ -3,6 +3,7 @@ package floods
 import (
 	"cmp"
 	"container/heap"
+	"net/netip"
 	"time"
 
 	"github.com/weir-ips/weir/pkg/decode"
@@ -11,8 +12,10 @@ import (
 )
 
 const (
-	leastTold = 4                      // the least rate to an address that the collector is told of, packets a second
-	askedMost = wire.MaxTallyDests / 2 // destinations that are listed because the collector asks for them
+	leastTold    = 4 // the least rate to an address that the collector is told of, packets a second
+	networksTold = 128
+	leastNetwork = 100                    // packets a second to a network that the collector is told of
+	askedMost    = wire.MaxTallyDests / 2 // destinations that are listed because the collector asks for them
 )
 
 // told picks what a tally tells of destinations. It is kept for its room.
@@ -47,6 +50,9 @@ func louder(x, y *wire.TallyDest) int {
 // fill puts the busiest destinations into a tally, those first that the plan asks for, and all others into its sketch.
 func (l *told) fill(c *Control, t *wire.Tally, plan *wire.SketchPlan, now time.Time) {
 	l.collect(c, now)
+	if c.o.Carpet > 0 {
+		l.networks(c, t)
+	}
 	all := len(l.all)
 	l.chosen.told, l.chosen.at = l, l.chosen.at[:0]
 	named := make([]bool, len(l.all)) // by the plan
@@ -91,6 +97,27 @@ func (l *told) collect(c *Control, now time.Time) {
 				l.all = append(l.all, wire.TallyDest{Addr: dst, Vector: vectors[class].String(), Rate: uint32(min(rate, 1<<32-1)), Threshold: uint32(min(least, 1<<32-1))})
 				l.class = append(l.class, class)
 			}
+		}
+	}
+}
+
+// networks lists what comes to networks: each sensor of a fleet may see a few addresses of one. What is attacked by itself is left out.
+func (l *told) networks(c *Control, t *wire.Tally) {
+	type sum struct{ rate, hosts uint32 }
+	sums := map[netip.Prefix]sum{}
+	for i := range l.all {
+		d := &l.all[i]
+		if d.Rate >= d.Threshold || l.class[i] == threshold.FloodUDP && !c.carpets.udp {
+			continue
+		}
+		network := levels[0].network(d.Addr)
+		s := sums[network]
+		sums[network] = sum{s.rate + d.Rate, s.hosts + 1}
+	}
+	for network, s := range sums {
+		if s.rate >= leastNetwork && len(t.Dests) < networksTold {
+			t.Dests = append(t.Dests, wire.TallyDest{Addr: network.Addr(), Vector: threshold.Carpet.String(), Rate: s.rate,
+				Threshold: c.o.Carpet, Hosts: uint16(min(s.hosts, 1<<16-1))})
 		}
 	}
 }
