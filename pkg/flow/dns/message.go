@@ -30,7 +30,9 @@ func (m *Message) parse(msg []byte) error {
 		return errHeader
 	}
 	m.ID, m.Flags = binary.BigEndian.Uint16(msg), binary.BigEndian.Uint16(msg[2:])
-	r := reader{msg: msg, off: headerLen, m: m}
+	kept := make([]byte, len(msg), 3*len(msg)) // the message, then its names, which pointers make longer
+	copy(kept, msg)
+	r := reader{msg: kept[:len(msg):len(msg)], names: kept[len(msg):], off: headerLen, m: m}
 	for n := binary.BigEndian.Uint16(msg[4:]); n > 0; n-- {
 		name, ok := r.name()
 		typ, ok1 := r.uint16()
@@ -56,9 +58,10 @@ func (m *Message) parse(msg []byte) error {
 
 // reader walks through a message.
 type reader struct {
-	msg []byte
-	off int
-	m   *Message // takes events
+	msg   []byte // the Message's own: records point into it
+	off   int
+	names []byte   // read so far
+	m     *Message // takes events
 }
 
 func (r *reader) event(name string) {
@@ -90,19 +93,21 @@ func (r *reader) uint32() (uint32, bool) {
 
 // records reads n resource records; what was read before a fault is kept.
 func (r *reader) records(n uint16) (list []Record, ok bool) {
+	const least = 11 // bytes of a record with an empty name
+	if most := (len(r.msg) - r.off) / least; n > 0 && most > 0 {
+		list = make([]Record, 0, min(int(n), most))
+	}
 	for ; n > 0; n-- {
-		rec, ok := r.record()
-		if !ok {
-			return list, false
+		list = append(list, Record{})
+		if !r.record(&list[len(list)-1]) {
+			return list[:len(list)-1], false
 		}
-		list = append(list, rec)
 	}
 	return list, true
 }
 
 // record reads one resource record (RFC 1035 §3.2.1).
-func (r *reader) record() (Record, bool) {
-	var rec Record
+func (r *reader) record(rec *Record) bool {
 	var ok [5]bool
 	var size uint16
 	rec.Name, ok[0] = r.name()
@@ -111,15 +116,15 @@ func (r *reader) record() (Record, bool) {
 	rec.TTL, ok[3] = r.uint32()
 	size, ok[4] = r.uint16()
 	if ok != [5]bool{true, true, true, true, true} || r.off+int(size) > len(r.msg) {
-		return rec, false
+		return false
 	}
-	rec.Data = append([]byte{}, r.msg[r.off:r.off+int(size)]...)
 	end := r.off + int(size)
-	if size > 0 && !r.data(&rec, end) {
-		return rec, false
+	rec.Data = r.msg[r.off:end:end]
+	if size > 0 && !r.data(rec, end) {
+		return false
 	}
 	r.off = end
-	return rec, true
+	return true
 }
 
 // Types of records whose data is read.
@@ -138,7 +143,8 @@ const (
 
 // data fills the typed field of a record whose data ends at end.
 func (r *reader) data(rec *Record, end int) bool {
-	d := reader{msg: r.msg[:end], off: r.off, m: r.m}
+	d := reader{msg: r.msg[:end], off: r.off, names: r.names, m: r.m}
+	defer func() { r.names = d.names }()
 	ok := true
 	switch rec.Type {
 	case typeA, typeAAAA:

@@ -15,7 +15,8 @@ const (
 // name reads a possibly compressed domain name (RFC 1035 §4.1.4) at the reader's place.
 func (r *reader) name() (Name, bool) {
 	var n Name
-	n.Bytes = []byte{}
+	start := len(r.names)
+	n.Bytes = r.names[start:start:start]
 	off, jumped, labels := r.off, false, 0
 	for pointers := 0; ; {
 		if n.Truncated && jumped {
@@ -54,6 +55,7 @@ func (r *reader) name() (Name, bool) {
 			}
 			labels++
 			r.label(&n, r.msg[off+1:off+1+c], labels)
+			n.Bytes = r.names[start:len(r.names):len(r.names)]
 			off += 1 + c
 		}
 	}
@@ -70,13 +72,13 @@ func (r *reader) label(n *Name, label []byte, count int) {
 		return
 	}
 	if len(n.Bytes) > 0 {
-		n.Bytes = append(n.Bytes, '.')
+		r.names = append(r.names, '.')
 	}
-	if room := min(MaxName-len(n.Bytes), maxNames-r.m.names); len(label) > room {
+	if room := min(MaxName-len(n.Bytes)-min(1, len(n.Bytes)), maxNames-r.m.names); len(label) > room {
 		label = label[:max(0, room)]
 		r.event("dns.name_too_long")
 		n.Truncated = true
 	}
-	n.Bytes = append(n.Bytes, label...)
+	r.names = append(r.names, label...)
 	r.m.names += len(label)
 }
