@@ -38,13 +38,40 @@ func (s State) String() string {
 
 // Flow is one conversation. Addresses are in the initiator's orientation: app.ToServer is Src → Dst.
 // A Flow is reused after Handler.End has returned.
+//
+// What each packet needs stands first, in as few cache lines as it takes; what a flow's records alone need comes last.
 type Flow struct {
+	entry  entry
+	Last   int64      // Unix ns of the newest packet
+	TCP    *Session   // nil unless TCP and tracked
+	Parser app.Parser // nil until the protocol is known and has a parser
+	Src    decode.Addr
+
+	LastDir        [2]int64 // Unix ns of the last packet of each direction
+	Packets        [2]uint64
+	Bytes          [2]uint64 // bytes of the frames, link layer included
+	MinTTL, MaxTTL [2]uint8
+	Proto          uint8
+	State          State
+	Verdict        FlowVerdict  // what rules or policy decided for the rest of the flow
+	NoPayload      bool         // payload is not inspected any more (encrypted, depth reached)
+	App            app.Proto    // agreed protocol
+	AppDir         [2]app.Proto // as detected from each side (EVE's app_proto_ts, app_proto_tc)
+	AppFailed      [2]bool      // the parser refused this direction
+	AppEvents      AppEventSet  // what went wrong in detection and parsing
+	Unrecorded     bool         // the event writer's: the record of a file waits for a packet of the side that sent it, or for rules
+
+	Frames *app.Frames // what the parser marks; nil when nobody asks for it
+	Detect any         // the detection engine's state: flowbits, flowints, per-rule progress
+	Logged any         // the event writer's state
+	watch  watcher
+
+	Dst              decode.Addr
+	SrcPort, DstPort uint16 // ICMP: 0
 	ID               uint64 // EVE's flow_id
 	Tenant           uint64 // GWLB endpoint, VNI, or 0
 	Parent           uint64 // ID of the flow of the packet that carried this one in a tunnel, or 0
-	Src, Dst         decode.Addr
-	SrcPort, DstPort uint16 // ICMP: 0
-	Proto            uint8
+	Start            int64  // Unix ns of the first packet
 	IPVersion        uint8
 	VLAN             [3]uint16
 	VLANs            uint8
@@ -53,42 +80,20 @@ type Flow struct {
 	ICMPID           uint16
 	SPI              uint32          // ESP (RFC 4303)
 	Link             decode.LinkType // of the first packet
+	Reason           string          // why it ended, as in EVE: "timeout", "shutdown", "forced", "tcp_reuse"
 
-	Start, Last    int64    // Unix ns
-	LastDir        [2]int64 // Unix ns of the last packet of each direction
-	Packets        [2]uint64
-	Bytes          [2]uint64 // bytes of the frames, link layer included
-	MinTTL, MaxTTL [2]uint8
-	State          State
-	Reason         string // why it ended, as in EVE: "timeout", "shutdown", "forced", "tcp_reuse"
+	AppOrig   app.Proto // before a protocol change (STARTTLS, upgrade)
+	AppExpect app.Proto // announced by another flow (FTP data) (EVE's app_proto_expected)
+	Txs       uint64    // transactions seen (EVE's tx_cnt); counts what Free dropped
 
-	TCP *Session // nil unless TCP and tracked
+	DropBy   string // why Verdict is FlowDrop: "" for rules, else EVE's drop.reason of later packets
+	Reject   bool   // Verdict FlowDrop came with a reject
+	Alerted  bool
+	Swapped  bool      // the initiator turned out to be the server; directions were exchanged
+	Policies []Applied // exception policies applied, for EVE's flow.exception_policy
+	probed   [2]uint64 // protocols that have said no, by direction, as bits of their place in Config.Protocols
 
-	App       app.Proto    // agreed protocol
-	AppDir    [2]app.Proto // as detected from each side (EVE's app_proto_ts, app_proto_tc)
-	AppOrig   app.Proto    // before a protocol change (STARTTLS, upgrade)
-	AppExpect app.Proto    // announced by another flow (FTP data) (EVE's app_proto_expected)
-	AppEvents AppEventSet  // what went wrong in detection and parsing
-	Parser    app.Parser   // nil until the protocol is known and has a parser
-	AppFailed [2]bool      // the parser refused this direction
-	Frames    *app.Frames  // what the parser marks; nil when nobody asks for it
-	Txs       uint64       // transactions seen (EVE's tx_cnt); counts what Free dropped
-
-	Verdict FlowVerdict // what rules or policy decided for the rest of the flow
-	DropBy  string      // why Verdict is FlowDrop: "" for rules, else EVE's drop.reason of later packets
-	Reject  bool        // Verdict FlowDrop came with a reject
-	Alerted bool
-	Swapped bool // the initiator turned out to be the server; directions were exchanged
-	Detect  any  // the detection engine's state: flowbits, flowints, per-rule progress
-	Logged  any  // the event writer's state
-	// Unrecorded is the event writer's note that the record of a file waits for a packet of the side that sent it, or for rules.
-	Unrecorded bool
-	Policies   []Applied // exception policies applied, for EVE's flow.exception_policy
-
-	NoPayload bool // payload is not inspected any more (encrypted, depth reached)
-	watch     watcher
-	probed    [2]uint64 // protocols that have said no, by direction, as bits of their place in Config.Protocols
-	entry     entry
+	_ [24]byte // fills the last cache line
 }
 
 // FlowVerdict is a decision about the rest of a flow.

@@ -9,6 +9,8 @@ import (
 
 const flowSize = uint64(unsafe.Sizeof(Flow{}))
 
+var _ [0]struct{} = [flowSize % 64]struct{}{} // flows begin at a cache line
+
 // keyOf returns the key of the flow that a packet belongs to; false when it belongs to none.
 func (t *Tracker) keyOf(p *decode.Packet) (k key, ok bool) {
 	if p.IPVersion == 0 || p.Fragment || p.Invalid {

@@ -33,14 +33,14 @@ func (s TCPState) String() string {
 // Session is a TCP connection.
 type Session struct {
 	State     TCPState
-	Flags     [2]uint8  // all flags seen, by direction (EVE's tcp.tcp_flags_ts, tcp_flags_tc)
-	Midstream bool      // the handshake was not seen
-	Async     bool      // one side is not seen
+	Flags     [2]uint8 // all flags seen, by direction (EVE's tcp.tcp_flags_ts, tcp_flags_tc)
+	Midstream bool     // the handshake was not seen
+	Async     bool     // one side is not seen
+	flags     sessionFlags
 	Urgent    [2]uint32 // urgent bytes taken out of the stream, by direction
+	cfg       *Config
 
 	stream [2]stream
-	flags  sessionFlags
-	cfg    *Config
 	syns   []queuedSyn    // different SYNs of one handshake
 	acks   []queuedSynAck // different SYN/ACKs of one handshake
 	next   *Session       // in the pool

@@ -62,6 +62,7 @@ type bucket struct {
 	tag  [slots]uint16
 	flow [slots]uint32 // number of the flow; 0 is free
 	next uint32        // number of an overflow bucket; 0 is none
+	_    [12]byte      // fills the cache line
 }
 
 const chunkBits = 8
@@ -185,8 +186,8 @@ func (t *table) remove(f *Flow) {
 // entry is a flow's place in table and wheel.
 type entry struct {
 	key        key
-	hash       uint64
 	self       uint32 // number; 0 when not in use
-	next, prev uint32 // in the wheel's slot
 	slot       uint32 // 1-based; 0 when in none
+	next, prev uint32 // in the wheel's slot
+	hash       uint64
 }
