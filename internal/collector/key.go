@@ -14,6 +14,7 @@ import (
 
 	"github.com/weir-ips/weir/internal/collector/bus"
 	"github.com/weir-ips/weir/internal/collector/enrol"
+	"github.com/weir-ips/weir/internal/servicefile"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -45,7 +46,7 @@ func makeKey(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("collector's key: %w", err)
 	}
-	if err := bus.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(key.Seed())+"\n")); err != nil {
+	if err := servicefile.Write(path, []byte(base64.StdEncoding.EncodeToString(key.Seed())+"\n")); err != nil {
 		return nil, fmt.Errorf("collector's key: %w", err)
 	}
 	return key, nil

@@ -15,9 +15,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/weir-ips/weir/internal/collector/bus"
 	"github.com/weir-ips/weir/internal/collector/enrol"
 	"github.com/weir-ips/weir/internal/collector/rollout"
+	"github.com/weir-ips/weir/internal/servicefile"
 )
 
 // Collectors on one cluster share what people have set: the leader puts these files into a replicated bucket when they change, and
@@ -154,7 +154,7 @@ func (r *replica) get(ctx context.Context, name string) error {
 	if err != nil || bytes.Equal(text, have) {
 		return err
 	}
-	if err := bus.WriteFile(path, text); err != nil {
+	if err := servicefile.Write(path, text); err != nil {
 		return err
 	}
 	return r.reload()

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector/api"
-	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/internal/servicefile"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -109,7 +109,7 @@ func (s *settings) change(edit func(*settingsData) error) error {
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	if err := bus.WriteFile(s.path, append(text, '\n')); err != nil {
+	if err := servicefile.Write(s.path, append(text, '\n')); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
 	s.settingsData = next

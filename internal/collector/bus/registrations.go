@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
+	"github.com/weir-ips/weir/internal/servicefile"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -159,7 +160,7 @@ func (r *Registrations) save() error {
 	if err != nil {
 		return fmt.Errorf("write sensor registrations: %w", err)
 	}
-	if err := WriteFile(r.path, append(data, '\n')); err != nil {
+	if err := servicefile.Write(r.path, append(data, '\n')); err != nil {
 		return fmt.Errorf("write sensor registrations: %w", err)
 	}
 	return nil

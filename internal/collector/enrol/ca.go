@@ -25,7 +25,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/internal/servicefile"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -112,10 +112,10 @@ func makeCA(certificate, key string) error {
 	if err != nil {
 		return err
 	}
-	if err := bus.WriteFile(key, []byte(encode("PRIVATE KEY", pkcs8))); err != nil {
+	if err := servicefile.Write(key, []byte(encode("PRIVATE KEY", pkcs8))); err != nil {
 		return err
 	}
-	return bus.WriteFile(certificate, []byte(encode("CERTIFICATE", der)))
+	return servicefile.Write(certificate, []byte(encode("CERTIFICATE", der)))
 }
 
 func encode(kind string, der []byte) string {

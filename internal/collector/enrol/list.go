@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/internal/servicefile"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -290,7 +290,7 @@ func (l *List) change(edit func(*contents) error) error {
 		return fmt.Errorf("lock enrolment: %w", err)
 	}
 	defer lock.Close() // also unlocks
-	if err := bus.GiveToService(lock); err != nil {
+	if err := servicefile.Give(lock); err != nil {
 		return fmt.Errorf("lock enrolment: %w", err)
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
@@ -306,7 +306,7 @@ func (l *List) change(edit func(*contents) error) error {
 	if err != nil {
 		return fmt.Errorf("write enrolment: %w", err)
 	}
-	if err := bus.WriteFile(l.path, append(data, '\n')); err != nil {
+	if err := servicefile.Write(l.path, append(data, '\n')); err != nil {
 		return fmt.Errorf("write enrolment: %w", err)
 	}
 	return l.load()

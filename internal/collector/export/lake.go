@@ -17,7 +17,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
-	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/internal/servicefile"
 )
 
 // lake writes Parquet objects as Amazon Security Lake wants them of a custom source, one OCSF class a source:
@@ -126,7 +126,7 @@ func (s *lake) put(ctx context.Context, name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 		return err
 	}
-	return bus.WriteFile(file, data)
+	return servicefile.Write(file, data)
 }
 
 // Close implements Sink.

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/internal/servicefile"
 	"github.com/weir-ips/weir/pkg/verdict"
 	"github.com/weir-ips/weir/pkg/wire"
 )
@@ -245,7 +245,7 @@ func (f *Feed) keep(list []netip.Prefix) error {
 	for _, p := range list {
 		b.WriteString(p.String() + "\n")
 	}
-	if err := bus.WriteFile(f.path(".list"), []byte(b.String())); err != nil {
+	if err := servicefile.Write(f.path(".list"), []byte(b.String())); err != nil {
 		return fmt.Errorf("keep a copy: %w", err)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weir-ips/weir/internal/collector/bus"
+	"github.com/weir-ips/weir/internal/servicefile"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -124,7 +125,7 @@ func (b *Book) change(edit func(*kept) error) error {
 	}
 	text, err := json.MarshalIndent(&next, "", " ")
 	if err == nil {
-		err = bus.WriteFile(filepath.Join(b.o.Dir, File), append(text, '\n'))
+		err = servicefile.Write(filepath.Join(b.o.Dir, File), append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("rules: %w", err)
@@ -173,7 +174,7 @@ func (b *Book) Add(text, by string) (Bundle, error) {
 	if err := b.o.Follows(); err != nil {
 		return Bundle{}, err
 	}
-	if err := bus.WriteFile(b.textPath(added.Version), []byte(text)); err != nil {
+	if err := servicefile.Write(b.textPath(added.Version), []byte(text)); err != nil {
 		return Bundle{}, fmt.Errorf("rules: %w", err)
 	}
 	var gone []string

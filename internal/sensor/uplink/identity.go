@@ -11,13 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/weir-ips/weir/internal/servicefile"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -157,27 +156,10 @@ func obtain(ctx context.Context, nc *nats.Conn, subject string, c *wire.Credenti
 func writeCredentials(path string, c *wire.Credentials) error {
 	data, err := c.Encode()
 	if err == nil {
-		err = replaceFile(path, data)
+		err = servicefile.Write(path, data)
 	}
 	if err != nil {
 		return fmt.Errorf("write credentials: %w", err)
 	}
 	return nil
-}
-
-// replaceFile replaces the file whole or not at all, readable by its owner alone.
-func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails once renamed
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

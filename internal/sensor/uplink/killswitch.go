@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/weir-ips/weir/internal/servicefile"
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
@@ -62,7 +63,7 @@ func (k *killSwitch) offer(s *wire.KillSwitch) {
 	}
 	text, err := json.Marshal(s)
 	if err == nil {
-		err = replaceFile(k.path, text)
+		err = servicefile.Write(k.path, text)
 	}
 	if err != nil {
 		k.log.Error("kill switch not kept over a restart", "error", err)

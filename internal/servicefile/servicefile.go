@@ -1,4 +1,5 @@
-package bus
+// Package servicefile writes files that a service keeps, so that it can read them whoever has written them.
+package servicefile
 
 import (
 	"errors"
@@ -8,23 +9,23 @@ import (
 	"syscall"
 )
 
-// WriteFile replaces the file at path whole or not at all, readable by its owner alone.
-func WriteFile(path string, data []byte) error {
+// Write replaces the file at path whole or not at all, readable by its owner alone.
+func Write(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // fails once renamed
 	_, err = f.Write(data)
-	if err = errors.Join(err, GiveToService(f), f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, Give(f), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
 }
 
-// GiveToService makes a file that root's command line has made belong to the owner of its folder: the service, which runs as
+// Give makes a file that root's command line has made belong to the owner of its folder: the service, which runs as
 // somebody else, is to read it.
-func GiveToService(f *os.File) error {
+func Give(f *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
