@@ -33,11 +33,11 @@ func TestConsole(t *testing.T) {
 		name string
 		run  func(t *testing.T, b *browser)
 	}{
+		{"Lab", testLab},
 		{"AnalystSeesBlocksAndUndoes", testAnalystSeesBlocksAndUndoes},
 		{"IncidentsKillSwitchAndSettings", testIncidentsKillSwitchAndSettings},
 		{"SignInAndRoles", testSignInAndRoles},
 		{"Approvals", testApprovals},
-		{"Captures", testCaptures},
 		{"Triage", testTriage},
 		{"PolicyRefusesInTheDialog", testPolicyRefusesInTheDialog},
 		{"HostileTextIsInert", testHostileTextIsInert},
@@ -376,7 +376,7 @@ func overview(t *testing.T, b *browser) {
 
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if done() {
 			return
 		}

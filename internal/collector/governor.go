@@ -35,6 +35,7 @@ type governor struct {
 	trials   *trials   // nil: what automation wants is carried out by all at once
 	renewals *renewals // nil: nothing is prolonged
 	decides  func() policy.Config
+	tally    tally
 }
 
 // Decide puts an automatic verdict into force, unless a person has decided about the source already. What is for many sensors is tried
@@ -145,16 +146,24 @@ const (
 
 // List returns what is in force and what ended lately, newest first.
 func (g *governor) List(context.Context) ([]api.VerdictStatus, error) {
-	view := g.view()
+	view, live, ended := g.view(), g.log.List(), g.log.Ended()
+	known := make(map[string]bool, len(live)+len(ended))
+	for i := range live {
+		known[live[i].ID] = true
+	}
+	for i := range ended {
+		known[ended[i].ID] = true
+	}
+	g.tally.note(view.hits, func(id string) bool { return known[id] })
 	var out []api.VerdictStatus
-	for _, v := range g.log.List() {
+	for _, v := range live {
 		s := view.status(v, stateActive)
 		if g.trials.tries(v.ID) {
 			s.State = stateCanary
 		}
 		out = append(out, s)
 	}
-	for _, e := range g.log.Ended() {
+	for _, e := range ended {
 		state := stateRevoked
 		if e.Expired() {
 			state = stateExpired

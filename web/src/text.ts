@@ -98,8 +98,8 @@ export const text = {
 
   incident: {
     label: "Incident", gone: "This incident is no longer kept.",
-    lead: (alerts: string, t: string, from: string, to: string, since: string, on: number) => `${alerts} ${alerts === "1" ? "alert" : "alerts"} over ${t} since ${since}, from ${from} ${from === "1" ? "source" : "sources"} to ${to} ${to === "1" ? "target" : "targets"}, seen by ${on} ${on === 1 ? "sensor" : "sensors"}.`,
-    stopped: (n: string, active: string) => `${n} packets were stopped; ${active} ${active === "1" ? "verdict is" : "verdicts are"} in force.`,
+    lead: (alerts: string, t: string, from: string, to: string, since: string, on: number) => `${alerts} ${alerts === "1" ? "alert" : "alerts"} over ${t} since ${since}, from ${from === "0" ? "forged or very many sources" : from + (from === "1" ? " source" : " sources")} to ${to} ${to === "1" ? "target" : "targets"}, seen by ${on} ${on === 1 ? "sensor" : "sensors"}.`,
+    stopped: (n: string, active: string) => `${n} ${n === "1" ? "packet was" : "packets were"} stopped; ${active} ${active === "1" ? "verdict is" : "verdicts are"} in force.`,
     wouldHave: (n: string) => `Nothing was stopped; ${n} packets would have been.`,
     nothingStopped: "Nothing has been stopped.",
     over: (t: string) => `last seen ${t} ago`,
@@ -150,10 +150,10 @@ export const text = {
   },
 
   rollouts: {
-    title: "On their way", why: "One sensor tries the rules for ten minutes and is watched: it goes back by itself when it loses packets, is not well, or alerts far more than usual",
+    title: "On their way", why: "One sensor tries the rules and is watched for a while: it goes back by itself when it loses packets, is not well, or alerts far more than usual",
     states: { loading: "loading", watching: "watched", passed: "passed", failed: "failed", promoted: "everywhere", "rolled-back": "rolled back" } as Record<string, string>,
-    on: (canary: string, scope: string) => `tried on ${canary}, for ${scope === "all" ? "all sensors" : scope}`, counts: (n: number[]) => `${n[0]} rules added, ${n[1]} removed, ${n[2]} changed`,
-    promote: "Promote to all", rollback: "Roll back", promoted: "The rules go to all sensors", rolledBack: "The rules before run again", staged: "One sensor tries the rules", stage: "Try on one sensor", canary: "Which sensor tries them", any: "any sensor",
+    on: (canary: string, scope: string) => `tried on ${canary}, for ${scope === "all" ? "all sensors" : scope}`, counts: (n: number[]) => `${n[0]} ${n[0] === 1 ? "rule" : "rules"} added, ${n[1]} removed, ${n[2]} changed`,
+    promote: "Promote to all", rollback: "Roll back", promoted: "The rules go to all sensors", rolledBack: "The rules before run again", staged: "One sensor tries the rules", stage: "Try on one sensor", canary: "Which sensor tries them", watch: "Watch for", watchWhy: "Minutes: long enough for the traffic that the rules are about to come by", any: "any sensor",
   },
 
   settings: {
@@ -480,8 +480,8 @@ export const text = {
     previewAlerts: (n: number, t: string) => `${n === 1 ? "alert" : "alerts"} from it in the last ${t}`,
     previewAddresses: (n: number) => n === 1 ? "address" : "addresses",
     previewSensors: (n: number) => n === 1 ? "sensor would act" : "sensors would act", previewTargets: "Talked to",
-    traffic: (flows: string, packets: string, peers: string, t: string, more: boolean) => `Of its traffic in the last ${t} sensors remember ${more ? "at least " : ""}${flows} flows and ${packets} packets with ${peers} peers.`,
-    established: (n: string, long: string) => `${n} living connections would be cut, ${long} of them older than five minutes.`,
+    traffic: (flows: string, packets: string, peers: string, t: string, more: boolean) => `Of its traffic in the last ${t} sensors remember ${more ? "at least " : ""}${flows} ${flows === "1" ? "flow" : "flows"} and ${packets} ${packets === "1" ? "packet" : "packets"} with ${peers} ${peers === "1" ? "peer" : "peers"}.`,
+    established: (n: string, long: string) => `${n} living ${n === "1" ? "connection" : "connections"} would be cut, ${long} of them older than five minutes.`,
     trafficWhy: "What the sensors in the scope answered when they were asked just now",
     covered: (n: number) => n === 1 ? "One verdict covers this already" : `${n} verdicts cover this already`,
     cancel: "Cancel",
@@ -529,7 +529,7 @@ export const text = {
     spool: "Alerts on their way", spooled: (n: string, b: string, sent: string, shed: string) => `${n} waiting (${b}), ${sent} sent, ${shed} given up`, spoolWhy: "What a sensor keeps while the collector is away; what does not fit is given up, the least severe first",
     started: (t: string) => `running for ${t}`, clock: "Clock", clockWhy: "The sensor’s clock less the collector’s", maps: "Kernel’s tables", mapsWhy: "Entries in use of those there is room for",
     refusalsWhy: "Verdicts that the sensor would not carry out: addresses it must never block",
-    seen: (t: string) => `heard ${t} ago`, verdicts: "verdicts", rules: "rules", version: "version",
+    seen: (t: string) => `heard ${t} ago`, verdicts: "verdicts", rules: "rules", version: "Version",
   },
 
   keys: {

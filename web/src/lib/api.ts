@@ -110,9 +110,9 @@ export const getRules = (): Promise<RuleSet> => get("/rules");
 export const putRules = async (rules: string, version: string): Promise<RuleSet> => (await request("PUT", "/rules", { rules }, undefined, { "If-Match": `"${version}"` })).json();
 export const listRollouts = async (): Promise<Rollout[]> => (await get("/rules/rollouts")).rollouts;
 /** Keeps the text as a bundle and gives it to one sensor, of all. */
-export async function stageRules(rules: string, canary: string): Promise<Rollout> {
+export async function stageRules(rules: string, canary: string, watch_seconds: number): Promise<Rollout> {
   const { version } = await (await request("POST", "/rules/bundles", { rules })).json();
-  return (await request("POST", "/rules/rollouts", { version, scope: "all", canary, watch_seconds: 0, auto: false })).json();
+  return (await request("POST", "/rules/rollouts", { version, scope: "all", canary, watch_seconds, auto: false })).json();
 }
 export const promoteRollout = async (id: string): Promise<Rollout> => (await request("POST", `/rules/rollouts/${encodeURIComponent(id)}/promote`, {})).json();
 export const rollbackRollout = async (id: string): Promise<Rollout> => (await request("POST", `/rules/rollouts/${encodeURIComponent(id)}/rollback`, {})).json();

@@ -84,7 +84,7 @@ function More({ s, shed }: { s: Sensor; shed: number }) {
   const rows: [string, string, string?][] = [
     [t.state, s.reason ? `${t.states[s.state]}: ${plain(s.reason)}` : t.stateWhy[s.state] ?? plain(s.state)],
     [t.policy, `${plain(s.policy)} · ${t.policyWhy[s.policy] ?? ""}`], [t.group, plain(s.group) || "–"],
-    [t.columns.rules, `${count(s.rules)} · ${plain(s.ruleset)}${s.bundle ? ` · ${t.bundle} ${plain(s.bundle.slice(0, 12))}` : ""}`], ...(s.bundle_error ? [[t.bundleError, plain(s.bundle_error)] as [string, string]] : []),
+    [t.columns.rules, `${count(s.rules)} · ${plain(s.ruleset.slice(0, 12))}${s.bundle ? ` · ${t.bundle} ${plain(s.bundle.slice(0, 12))}` : ""}`], ...(s.bundle_error ? [[t.bundleError, plain(s.bundle_error)] as [string, string]] : []),
     [t.applied, t.appliedWhy(String(s.applied_seq), String(s.epoch)) + (s.lag ? ` · ${t.behind(count(s.lag))}` : "")],
     [t.spool, t.spooled(count(s.spool.events), bytes(s.spool.bytes), count(s.spool.sent), count(shed)), t.spoolWhy],
     ...losses(s).map(([k, n]) => [plain(k.replace(/^weir_(sensor_)?/, "").replaceAll("_", " ")), count(n)] as [string, string]),

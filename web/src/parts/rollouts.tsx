@@ -32,13 +32,14 @@ export function Rollouts({ after }: { after: () => void }) {
   );
 }
 
-/** Gives the text to one sensor, which is watched for ten minutes. */
+/** Gives the text to one sensor, which is watched for some time. */
 export function TryFirst({ rules, done }: { rules: string; done: () => void }) {
-  const [canary, setCanary] = useState("");
-  const go = () => trying(async () => { await stageRules(rules, canary); toast({ text: t.staged }); done(); });
+  const [canary, setCanary] = useState(""), [minutes, setMinutes] = useState("10");
+  const go = () => trying(async () => { await stageRules(rules, canary, Math.max(1, Math.round(60 * Number(minutes)))); toast({ text: t.staged }); done(); });
   return (
     <>
       <select class="inline" aria-label={t.canary} value={canary} onChange={(e) => setCanary(e.currentTarget.value)}><option value="">{t.any}</option>{(sensors.value ?? []).map((s) => <option key={s.id} value={s.id}>{plain(s.id)}</option>)}</select>
+      <label class="inline-select" title={t.watchWhy}><span class="quiet">{t.watch}</span><input class="inline" type="number" min="0.02" max="1440" step="any" aria-label={t.watch} value={minutes} onInput={(e) => setMinutes(e.currentTarget.value)} /><span class="quiet">{text.units.min}</span></label>
       <Act needs="rule-admin" title={t.why} on={() => void go()}>{t.stage}</Act>
     </>
   );
