@@ -38,6 +38,7 @@ func TestConsole(t *testing.T) {
 		{"IncidentsKillSwitchAndSettings", testIncidentsKillSwitchAndSettings},
 		{"SignInAndRoles", testSignInAndRoles},
 		{"Approvals", testApprovals},
+		{"FeedsAndExports", testFeedsAndExports},
 		{"Triage", testTriage},
 		{"PolicyRefusesInTheDialog", testPolicyRefusesInTheDialog},
 		{"HostileTextIsInert", testHostileTextIsInert},
@@ -125,7 +126,7 @@ func (b *browser) listen(ev any) {
 type action = chromedp.Action[chromedp.Void]
 
 // patience is how long anything on the page may take on a busy machine.
-const patience = 20 * time.Second
+const patience = 40 * time.Second
 
 func (b *browser) do(t *testing.T, what string, actions ...action) {
 	t.Helper()

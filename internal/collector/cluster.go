@@ -193,7 +193,7 @@ func (c *collector) leadOrFollow(ctx context.Context) error {
 func (c *collector) leading() []func(context.Context) error {
 	parts := []func(context.Context) error{
 		func(ctx context.Context) error { return c.floods.Run(ctx, c.conn) },
-		c.engine.Run, c.govern.trials.run, c.govern.renewals.run, c.watchStorms, c.rules.Watch, c.takeAlerts, c.certify, c.runFeeds,
+		c.engine.Run, c.govern.trials.run, c.govern.renewals.run, c.watchStorms, c.rules.Watch, c.takeAlerts, c.certify, c.feeds.run,
 		func(ctx context.Context) error {
 			return c.rules.serve(ctx, c.conn, c.key, c.o.Log.With("part", "rules"))
 		},

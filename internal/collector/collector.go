@@ -28,7 +28,6 @@ import (
 	"github.com/weir-ips/weir/internal/collector/bus"
 	"github.com/weir-ips/weir/internal/collector/enrol"
 	"github.com/weir-ips/weir/internal/collector/export"
-	"github.com/weir-ips/weir/internal/collector/feeds"
 	"github.com/weir-ips/weir/internal/collector/fleetflood"
 	"github.com/weir-ips/weir/internal/collector/identity"
 	"github.com/weir-ips/weir/internal/collector/incident"
@@ -86,8 +85,8 @@ type collector struct {
 	floods        *fleetflood.Service
 	ingest        *bus.Ingest
 	api           *api.Server
-	feeds         []*feeds.Feed
-	exports       export.Set
+	feeds         *lists
+	exports       *outlets
 	spool         *export.Spool
 	crowdsec      net.Listener // nil: bouncers are not served
 	people        *identity.Book
@@ -241,6 +240,11 @@ func (c *collector) openLog(ctx context.Context) error {
 		surveyor: asks, log: c.log, sensors: c.sensors, alerts: c.store, audit: c.audit, settings: settings, follows: c.follows,
 		guard: policy.Guard{NeverBlock: c.cfg.neverBlock(), Added: settings.prefixes, Allowances: c.allowances},
 	}
+	c.exports.govern = c.govern
+	c.exports.follow()
+	if err := c.exports.tidy(); err != nil {
+		return err
+	}
 	if err := c.openFeeds(); err != nil {
 		return err
 	}
@@ -293,8 +297,8 @@ func (c *collector) openAPI(context.Context) error {
 	options := api.Options{
 		Alerts: c.store, Audit: c.audit, Verdicts: second, Approvals: second, Rules: c.rules, Rollouts: c.rules,
 		Sensors:   &fleet{sensors: c.sensors, log: c.log, kill: c.govern.settings.killSwitch},
-		Incidents: c.shownIncidents(), Steering: &steering{c.govern, c.cfg.neverBlock(), second}, Feeds: lists{c},
-		Enrolment: &access{c.cfg, c.enrolment, c.registrations}, Policies: &policies{c.cfg.Policy, c.engine, c.govern},
+		Incidents: c.shownIncidents(), Steering: &steering{c.govern, c.cfg.neverBlock(), second}, Feeds: c.feeds,
+		Enrolment: &access{c.cfg, c.enrolment, c.registrations}, Policies: &policies{c.cfg.Policy, c.engine, c.govern}, Exports: c.exports,
 		Settings: c.settings, Identity: c.people,
 		Console: c.o.Console, Metrics: c.metrics, Ready: c.ready, Log: c.o.Log.With("part", "api"),
 		User: c.cfg.API.User, TLS: secure, Insecure: c.cfg.API.InsecureHTTP, Open: loopback(c.listener.Addr()) && c.cfg.API.TLS.ClientCA == "",
@@ -351,7 +355,7 @@ func (c *collector) run(ctx context.Context) error {
 	defer cancel(nil)
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context) error{
-		c.leadOrFollow, c.watchRegistrations, c.serveControl, c.exports.Run, c.serveCrowdSec,
+		c.leadOrFollow, c.watchRegistrations, c.serveControl, c.exports.run, c.serveCrowdSec,
 		func(ctx context.Context) error { return c.api.Serve(ctx, c.listener) },
 	} {
 		parts.Go(func() {

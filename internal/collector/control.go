@@ -119,7 +119,7 @@ func (c *collector) obey(ctx context.Context, o *Order, out *Outcome) (err error
 	case o.Retry != "":
 		out.Retried, err = c.retryExport(ctx, o.Retry, o.By)
 	case o.Accept != "":
-		err = c.acceptFeed(ctx, o.Accept, o.By)
+		err = c.feeds.Accept(ctx, o.Accept, o.By)
 	default:
 		err = errors.New("an order without anything to do")
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/weir-ips/weir/internal/collector/api"
 	"github.com/weir-ips/weir/internal/collector/export"
 	vlog "github.com/weir-ips/weir/internal/collector/log"
 	"github.com/weir-ips/weir/internal/collector/store"
@@ -31,15 +30,16 @@ func (c *Config) checkExports(doc *strictyaml.Document) (faults []error) {
 	return faults
 }
 
+// openExports opens what collector.yaml names; those that people have added are opened when the settings are.
 func (c *collector) openExports(context.Context) (err error) {
 	if c.spool, err = export.OpenSpool(c.cfg.Data); err != nil {
 		return err
 	}
-	if err := c.spool.Forget(c.cfg.Exports); err != nil {
-		return err
-	}
-	if c.exports, err = export.Open(c.cfg.Exports, c.spool, c.o.Version, c.o.Log.With("part", "exports")); err != nil {
-		return err
+	c.exports = &outlets{version: c.o.Version, log: c.o.Log.With("part", "exports"), metrics: c.metrics, works: newWorks(), spool: c.spool}
+	for _, cfg := range c.cfg.Exports {
+		if err := c.exports.open(addedExport{Config: cfg}); err != nil {
+			return err
+		}
 	}
 	if c.cfg.CrowdSec.Listen == "" {
 		return nil
@@ -71,7 +71,7 @@ func (c *collector) again(events []wire.Event, at []uint64) { c.make(events, at,
 func (c *collector) make(events []wire.Event, at []uint64, again bool) {
 	c.engine.Consider(events)
 	c.incidents.ConsiderAt(events, at, again)
-	if len(c.exports) == 0 {
+	if c.exports.none() {
 		return
 	}
 	out := make([]export.Event, len(events))
@@ -79,31 +79,29 @@ func (c *collector) make(events []wire.Event, at []uint64, again bool) {
 		a := store.FromEvent(&events[i])
 		out[i] = export.Event{Kind: export.KindAlert, Alert: &a}
 	}
-	c.exports.OfferAt(out, at, again)
+	c.exports.offer(out, at, again)
 }
 
 func (c *collector) exportVerdicts(changes []vlog.Change) {
-	if len(c.exports) == 0 {
+	if c.exports.none() {
 		return
 	}
 	out := make([]export.Event, len(changes))
 	for i, ch := range changes {
 		out[i] = export.Event{Kind: export.KindVerdict, Verdict: &export.VerdictChange{Verdict: ch.Verdict, Op: string(ch.Op), By: ch.By, At: ch.At}}
 	}
-	c.exports.Offer(out)
+	c.exports.offer(out, nil, false)
 }
 
 // retryExport puts what a destination refused back into its queue.
 func (c *collector) retryExport(ctx context.Context, name, by string) (int, error) {
-	for _, x := range c.exports {
-		if x.Name != name {
-			continue
-		}
-		n, err := x.Retry(ctx)
-		if err != nil {
-			return n, err
-		}
-		return n, c.govern.note(ctx, by, "export.retry", name, map[string]any{"events": n})
+	x, err := c.exports.find(name)
+	if err != nil {
+		return 0, err
 	}
-	return 0, fmt.Errorf("export %q: %w", name, api.ErrNotFound)
+	n, err := x.Retry(ctx)
+	if err != nil {
+		return n, err
+	}
+	return n, c.govern.note(ctx, by, "export.retry", name, map[string]any{"events": n})
 }

@@ -26,10 +26,6 @@ type told struct {
 
 // exportIncidents works until ctx ends.
 func (c *collector) exportIncidents(ctx context.Context) error {
-	if len(c.exports) == 0 {
-		<-ctx.Done()
-		return nil
-	}
 	known := map[string]told{}
 	_, rev, err := c.incidents.Changed(ctx, 0, 0)
 	if err == nil {
@@ -86,7 +82,7 @@ func (c *collector) tellIncidents(known map[string]told, changed []incident.Inci
 		}
 		out = append(out, incidentEvent(in))
 	}
-	c.exports.Offer(out)
+	c.exports.offer(out, nil, false)
 }
 
 // tellEnded finds those that were resolved without a further alert.
@@ -101,7 +97,7 @@ func (c *collector) tellEnded(ctx context.Context, known map[string]told) {
 			out = append(out, incidentEvent(&d.Incident))
 		}
 	}
-	c.exports.Offer(out)
+	c.exports.offer(out, nil, false)
 }
 
 func incidentEvent(in *incident.Incident) export.Event {

@@ -20,12 +20,6 @@ func (c *collector) register() {
 	} {
 		c.metrics.MustRegister(s)
 	}
-	for _, x := range c.exports {
-		c.metrics.MustRegister(&telemetry.Stats{
-			Prefix: "weir_collector_export", Const: prometheus.Labels{"export": x.Name}, Gauges: []string{"Waiting", "Failing", "Dead"},
-			Read: func() any { return x.Stats() },
-		})
-	}
 	c.metrics.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "weir_collector_leads", Help: "1 if this collector makes the verdicts, 0 while another does."},
 			func() float64 {

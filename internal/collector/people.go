@@ -49,14 +49,7 @@ func (c *collector) settings() api.Settings {
 		IncidentQuiet: int64(c.cfg.Incidents.Quiet / time.Second), IncidentClose: int64(c.cfg.Incidents.AutoClose / time.Second),
 		Sensors: len(c.sensors.All()), Alerts: c.store.Stats().Stored, Epoch: epoch, Seq: seq,
 	}
-	for _, x := range c.exports {
-		n := x.Stats()
-		e := api.Export{Name: x.Name, Type: string(x.Type), State: "ok", Sent: n.Sent, Dropped: n.Dropped, Refused: n.Refused, Waiting: n.Waiting, Dead: n.Dead}
-		if n.Failing > 0 {
-			e.State = "failing"
-		}
-		s.Exports = append(s.Exports, e)
-	}
+	s.Exports = c.exports.List()
 	if c.ca != nil {
 		sum := sha256.Sum256(c.ca.Certificate.Raw)
 		s.CA = hex.EncodeToString(sum[:])

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -30,6 +31,10 @@ type settingsData struct {
 	NeverBlock []Protected     `json:"never_block"`
 	Policy     *api.Policy     `json:"policy,omitempty"`  // in the place of collector.yaml's
 	Waiting    []api.Approval  `json:"waiting,omitempty"` // for a second person
+
+	Feeds   []addedFeed      `json:"feeds,omitempty"`
+	Paused  map[string]pause `json:"paused_feeds,omitempty"` // by name
+	Exports []addedExport    `json:"exports,omitempty"`
 }
 
 // Protected is a prefix that a person has put on the never-block list while the collector runs.
@@ -91,6 +96,24 @@ func (s *settings) waiting() []api.Approval {
 	return slices.Clone(s.Waiting)
 }
 
+func (s *settings) addedFeeds() []addedFeed {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.Feeds)
+}
+
+func (s *settings) pausedFeeds() map[string]pause {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return maps.Clone(s.Paused)
+}
+
+func (s *settings) addedExports() []addedExport {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.Exports)
+}
+
 func (s *settings) policy() *api.Policy {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -101,7 +124,8 @@ func (s *settings) policy() *api.Policy {
 func (s *settings) change(edit func(*settingsData) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := settingsData{Kill: s.Kill, KillReason: s.KillReason, NeverBlock: slices.Clone(s.NeverBlock), Policy: s.Policy, Waiting: slices.Clone(s.Waiting)}
+	next := settingsData{Kill: s.Kill, KillReason: s.KillReason, NeverBlock: slices.Clone(s.NeverBlock), Policy: s.Policy, Waiting: slices.Clone(s.Waiting),
+		Feeds: slices.Clone(s.Feeds), Paused: maps.Clone(s.Paused), Exports: slices.Clone(s.Exports)}
 	if err := edit(&next); err != nil {
 		return err
 	}

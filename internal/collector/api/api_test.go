@@ -111,12 +111,13 @@ func start(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.Close() })
+	exports := &outlets{list: []Export{{Name: "lake", Type: "file", State: "ok"}}}
 	f := &fixture{store: s, audit: a, verdicts: &registry{}, house: newHouse(), people: openBook(t), tracker: openTracker(t)}
 	f.api, err = New(Options{
 		Alerts: s, Audit: a, Verdicts: f.verdicts, Sensors: fleet{{ID: "edge-1", State: "ok"}}, Rules: &book{set: RuleSet{Version: "0"}}, Rollouts: openRollouts(t),
-		Incidents: f.tracker, Steering: f.house, Approvals: f.house, Feeds: f.house, Enrolment: f.house, Policies: f.house, Identity: f.people, Open: true,
+		Incidents: f.tracker, Steering: f.house, Approvals: f.house, Feeds: f.house, Enrolment: f.house, Policies: f.house, Exports: exports, Identity: f.people, Open: true,
 		Settings: func() Settings {
-			return Settings{Version: "test", Seq: 7, Exports: []Export{{Name: "lake", Type: "file", State: "ok"}}}
+			return Settings{Version: "test", Seq: 7, Exports: slices.Clone(exports.list)}
 		},
 		Metrics: prometheus.NewRegistry(), User: "ana", Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Console: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "console") }),

@@ -17,7 +17,8 @@ const (
 	coarseSteps = 288 // a day
 	maxSeries   = 6000
 	sampleEvery = 5 * time.Second // as often as sensors report
-	hitsEvery   = 2               // samples between two looks at all verdicts
+	hitsEvery   = 2               // samples between two looks at very many verdicts
+	manyHits    = 5000            // that many are
 )
 
 // seriesKey names one counter: packets, bytes and drops of a sensor, packets dropped for a reason, packets a verdict stopped.
@@ -97,12 +98,13 @@ func newHistory(now time.Time) *history {
 func (s *Server) keepHistory(ctx context.Context) {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
-	for n := 0; ; n++ {
+	for n, many := 0, false; ; n++ {
 		if all, err := s.opt.Sensors.List(ctx); err == nil {
 			s.history.report(all)
 		}
-		if n%hitsEvery == 0 {
+		if !many || n%hitsEvery == 0 {
 			if all, err := s.opt.Verdicts.List(ctx); err == nil {
+				many = len(all) > manyHits
 				s.history.look(all, time.Now())
 			}
 		}

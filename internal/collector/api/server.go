@@ -34,6 +34,7 @@ type Options struct {
 	Feeds     Feeds
 	Enrolment Enrolment
 	Policies  Policies
+	Exports   Exports
 	Settings  func() Settings
 	Identity  *identity.Book
 
@@ -61,7 +62,7 @@ type Server struct {
 
 // New makes a server; Serve runs it.
 func New(opt Options) (*Server, error) {
-	for _, service := range []any{opt.Alerts, opt.Audit, opt.Verdicts, opt.Sensors, opt.Rules, opt.Rollouts, opt.Incidents, opt.Steering, opt.Approvals, opt.Feeds, opt.Enrolment, opt.Policies} {
+	for _, service := range []any{opt.Alerts, opt.Audit, opt.Verdicts, opt.Sensors, opt.Rules, opt.Rollouts, opt.Incidents, opt.Steering, opt.Approvals, opt.Feeds, opt.Enrolment, opt.Policies, opt.Exports} {
 		if service == nil {
 			return nil, errors.New("api: a service is missing")
 		}
@@ -100,6 +101,7 @@ const (
 	shutdownGrace  = 5 * time.Second
 	maxHeaderBytes = 16 << 10
 	maxBody        = 64 << 10
+	maxListBody    = 1 << 20
 	maxRulesBody   = 64 << 20
 )
 

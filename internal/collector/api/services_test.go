@@ -81,6 +81,59 @@ func (h *house) Accept(_ context.Context, name, _ string) error {
 	return nil
 }
 
+func (h *house) find(name string) error {
+	if name != h.feed.Name {
+		return ErrNotFound
+	}
+	return nil
+}
+
+func (h *house) Add(_ context.Context, q NewFeed, by string) error {
+	h.feed = Feed{Name: q.Name, URL: q.URL, Format: q.Format, Action: "observe", Scope: "all", State: "waiting", AddedBy: by, Own: q.List != ""}
+	return nil
+}
+
+func (h *house) Pause(_ context.Context, name, reason, by string) error {
+	h.feed.State, h.feed.PausedBy, h.feed.PausedWhy, h.feed.PausedAt = FeedPaused, by, reason, time.Now().UTC()
+	return h.find(name)
+}
+
+func (h *house) Resume(_ context.Context, name, _ string) error {
+	h.feed.State, h.feed.PausedBy, h.feed.PausedWhy, h.feed.PausedAt = "waiting", "", "", time.Time{}
+	return h.find(name)
+}
+
+func (h *house) Remove(_ context.Context, name, _ string) error {
+	if h.feed.AddedBy == "" {
+		return &Refused{"it is configured in collector.yaml"}
+	}
+	return h.find(name)
+}
+
+// outlets are the exports in memory.
+type outlets struct{ list []Export }
+
+func (o *outlets) Add(_ context.Context, q NewExport, by string) error {
+	o.list = append(o.list, Export{Name: q.Name, Type: q.Type, State: "ok", Target: q.URL, Events: q.Events, AddedBy: by})
+	return nil
+}
+
+func (o *outlets) Remove(_ context.Context, name, _ string) error {
+	n := len(o.list)
+	o.list = slices.DeleteFunc(o.list, func(e Export) bool { return e.Name == name })
+	if len(o.list) == n {
+		return ErrNotFound
+	}
+	return nil
+}
+
+func (o *outlets) Test(_ context.Context, name, _ string) (time.Duration, error) {
+	if !slices.ContainsFunc(o.list, func(e Export) bool { return e.Name == name }) {
+		return 0, ErrNotFound
+	}
+	return 12 * time.Millisecond, nil
+}
+
 // Waiting is one order of somebody else, and one of the person that tests are, once they are in h.waiting.
 func (h *house) Waiting() []Approval { return h.waiting }
 

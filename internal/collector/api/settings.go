@@ -39,6 +39,11 @@ type Export struct {
 	Refused uint64 `json:"refused"` // by the destination, or not taken in time
 	Waiting int    `json:"waiting"`
 	Dead    int    `json:"dead"`
+
+	Target   string   `json:"target"` // where to, without what may be secret
+	Events   []string `json:"events"`
+	Severity uint8    `json:"severity"`           // only what is at most this; 0: all
+	AddedBy  string   `json:"added_by,omitempty"` // empty: configured in collector.yaml
 }
 
 func (s *Server) getSettings(w http.ResponseWriter, r *http.Request) error {
@@ -47,5 +52,8 @@ func (s *Server) getSettings(w http.ResponseWriter, r *http.Request) error {
 	}
 	all := s.opt.Settings()
 	all.Exports = orEmpty(all.Exports)
+	for i := range all.Exports {
+		all.Exports[i].Events = orEmpty(all.Exports[i].Events)
+	}
 	return writeJSON(w, http.StatusOK, all)
 }

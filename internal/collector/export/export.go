@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
+	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/weir-ips/weir/internal/collector/store"
+	"github.com/weir-ips/weir/pkg/wire"
 )
 
 // Sink delivers to one destination. One goroutine uses it.
@@ -110,13 +114,14 @@ func (x *Exporter) Stats() Stats {
 }
 
 // Offer puts events into the queue on disk, which they survive there: a destination has each of them at least once.
-func (x *Exporter) Offer(events []Event) { x.offer(events, nil, false) }
+func (x *Exporter) Offer(events []Event) { x.OfferAt(events, nil, false) }
 
 // Retry puts what the destination refused back into the queue and returns how many events that were.
 func (x *Exporter) Retry(ctx context.Context) (int, error) { return x.queue.again(ctx) }
 
-// offer is Offer for events whose positions are known: of those that come again, what was queued before is left out.
-func (x *Exporter) offer(events []Event, at []uint64, again bool) {
+// OfferAt is Offer for events that come from a stream, at positions that grow. Those that come again, as an earlier run may have died before
+// it took them, are taken if nothing at their position or after it was.
+func (x *Exporter) OfferAt(events []Event, at []uint64, again bool) {
 	var wanted []Event
 	var upto uint64
 	for i := range events {
@@ -231,39 +236,27 @@ type later struct {
 func (l *later) Error() string { return fmt.Sprintf("%v (asks for a pause of %s)", l.err, l.after) }
 func (l *later) Unwrap() error { return l.err }
 
-// Set is all destinations.
-type Set []*Exporter
-
-// Open opens every destination of the list. Queues are in spool.
-func Open(list []Config, spool *Spool, version string, log *slog.Logger) (Set, error) {
-	var s Set
-	for _, c := range list {
-		x, err := New(c, spool, version, log)
-		if err != nil {
-			return s, err
-		}
-		s = append(s, x)
+// Try opens a destination of its own by c, which Check has passed, and hands it one event that says it is a test.
+func Try(ctx context.Context, c Config, version string, log *slog.Logger) error {
+	sink, err := open(&c, version, log)
+	if err != nil {
+		return fmt.Errorf("export %s: %w", c.Name, err)
 	}
-	return s, nil
+	defer sink.Close()
+	return sink.Send(ctx, []Event{testEvent(c.Events)})
 }
 
-// Offer hands events to every destination that wants them.
-func (s Set) Offer(events []Event) { s.OfferAt(events, nil, false) }
-
-// OfferAt is Offer for events that come from a stream, at positions that grow. Those that come again, as an earlier run may have died before
-// it took them, are taken by destinations that have taken nothing at their position or after it.
-func (s Set) OfferAt(events []Event, at []uint64, again bool) {
-	for _, x := range s {
-		x.offer(events, at, again)
+// testEvent is of a kind that the destination takes.
+func testEvent(kinds []Kind) Event {
+	now, nobody := time.Now().UTC(), netip.MustParseAddr("192.0.2.1") // RFC 5737: for documentation
+	if !slices.Contains(kinds, KindAlert) {
+		return Event{Kind: KindIncident, Incident: &Incident{ID: "i-test", State: "closed", Title: testTitle, Severity: 3, Alerts: 1, First: now, Last: now, Sources: []netip.Addr{nobody}, Targets: []netip.Addr{nobody}}}
 	}
+	e := wire.Event{ID: "collector:test:0", Sensor: "collector", Time: now, SID: 1, Severity: 3, Proto: 6, Src: netip.AddrPortFrom(nobody, 1), Dst: netip.AddrPortFrom(nobody, 1)}
+	e.EVE = fmt.Appendf(nil, `{"timestamp":%q,"event_type":"alert","src_ip":%q,"src_port":1,"dest_ip":%q,"dest_port":1,"proto":"TCP","alert":{"action":"allowed","gid":1,"signature_id":1,"rev":1,"signature":%q,"category":"","severity":3}}`,
+		now.Format("2006-01-02T15:04:05.000000-0700"), nobody, nobody, testTitle)
+	a := store.FromEvent(&e)
+	return Event{Kind: KindAlert, Alert: &a}
 }
 
-// Run works until ctx ends.
-func (s Set) Run(ctx context.Context) error {
-	var all sync.WaitGroup
-	for _, x := range s {
-		all.Go(func() { x.Run(ctx) })
-	}
-	all.Wait()
-	return nil
-}
+const testTitle = "Weir: a test of this export, nothing has happened"

@@ -234,9 +234,9 @@ func TestExportsKnowWhatComesAgain(t *testing.T) {
 	held := &scripted{hold: make(chan struct{})}
 	x, _ := runningOn(t, spool(t, dir), Config{Name: "a"}, held)
 	three := []Event{alertEvent(t, 1, "203.0.113.9", "allowed"), alertEvent(t, 2, "203.0.113.9", "allowed"), alertEvent(t, 3, "203.0.113.9", "allowed")}
-	x.offer(three[:2], []uint64{10, 11}, false)
+	x.OfferAt(three[:2], []uint64{10, 11}, false)
 	y, _ := runningOn(t, spool(t, dir), Config{Name: "a"}, held)
-	y.offer(three, []uint64{10, 11, 12}, true)
+	y.OfferAt(three, []uint64{10, 11, 12}, true)
 	if st := y.Stats(); st.Offered != 1 || st.Waiting != 3 {
 		t.Errorf("%+v", st)
 	}
@@ -278,7 +278,7 @@ func TestCheckNamesTheKey(t *testing.T) {
 		{"format", func(c *Config) { c.Format = "xml" }},
 		{"batch", func(c *Config) { c.Batch, c.Queue = 10, 5 }},
 		{"queue", func(c *Config) { c.Queue = -1 }},
-		{"secret.env", func(c *Config) { c.Secret = Secret{"a", "b"} }},
+		{"secret.env", func(c *Config) { c.Secret = Secret{File: "a", Env: "b"} }},
 		{"tls", func(c *Config) { c.TLS.Key = "k" }},
 		{"url", func(c *Config) { c.Type, c.URL = TypeHTTP, "siem:8080" }},
 		{"secret", func(c *Config) { c.Type, c.URL = TypeWebhook, "https://hooks.example/" }},

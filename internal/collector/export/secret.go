@@ -12,10 +12,11 @@ import (
 type Secret struct {
 	File string `yaml:"file"`
 	Env  string `yaml:"env"`
+	Text string `yaml:"-"` // itself, where it was given while the collector runs
 }
 
 // Set reports whether there is one.
-func (s *Secret) Set() bool { return s.File != "" || s.Env != "" }
+func (s *Secret) Set() bool { return s.File != "" || s.Env != "" || s.Text != "" }
 
 // Check says what is wrong: the key and the reason.
 func (s *Secret) Check() (key, reason string) {
@@ -37,6 +38,8 @@ func (s *Secret) Value() (string, error) {
 		text = string(b)
 	case s.Env != "":
 		text = os.Getenv(s.Env)
+	case s.Text != "":
+		text = s.Text
 	default:
 		return "", nil
 	}

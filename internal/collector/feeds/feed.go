@@ -30,6 +30,7 @@ type Config struct {
 	Scope   string        `yaml:"scope"`   // all, a sensor, or a group
 	Entries int           `yaml:"entries"` // a longer list is refused
 	Change  float64       `yaml:"change"`  // share of the list that may change at once, 0-1
+	List    string        `yaml:"-"`       // the list itself, in the place of URL
 }
 
 // Defaults and bounds.
@@ -61,7 +62,7 @@ func (c *Config) Check() (key, reason string) {
 	switch {
 	case wire.CheckName(c.Name) != nil:
 		return "name", wire.CheckName(c.Name).Error()
-	case c.URL == "":
+	case c.URL == "" && c.List == "":
 		return "url", "name where the list is: https://… or a file"
 	case !c.Format.Known():
 		return "format", fmt.Sprintf("%q is not one of text, csv, json, stix", c.Format)
@@ -106,8 +107,10 @@ type Feed struct {
 	Report    func(name, what string, detail map[string]any)       // to the audit log
 	Log       *slog.Logger
 
-	mu   sync.Mutex
-	etag string
+	mu     sync.Mutex
+	etag   string
+	client *http.Client
+	left   int // out of the list in force
 
 	state struct {
 		sync.Mutex
@@ -120,6 +123,7 @@ type Status struct {
 	State   string // StateWaiting, StateOK, StateHeld, StateFailed
 	Error   string
 	Entries int       // in force
+	LeftOut int       // of the list: private, reserved and protected addresses, and what others cover
 	Tried   time.Time // last attempt
 	Renewed time.Time // last good one
 }
@@ -150,7 +154,7 @@ func (f *Feed) note(entries int, err error) {
 	s := &f.state.Status
 	s.Tried, s.State, s.Error = time.Now().UTC(), StateOK, ""
 	if entries >= 0 {
-		s.Entries = entries
+		s.Entries, s.LeftOut = entries, f.left
 	}
 	switch {
 	case err == nil:
@@ -184,9 +188,34 @@ func (f *Feed) path(kind string) string { return filepath.Join(f.Dir, f.Name+kin
 func (f *Feed) Refresh(ctx context.Context, accept bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	entries, err := f.refresh(ctx, accept)
 	f.note(entries, err)
 	return err
+}
+
+// Withdraw takes all of the list out of force, until the next Refresh.
+func (f *Feed) Withdraw(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.Apply(ctx, &f.Config, nil)
+	if err == nil {
+		f.etag = ""
+		f.state.Lock()
+		f.state.Status = Status{Tried: f.state.Tried, Renewed: f.state.Renewed}
+		f.state.Unlock()
+	}
+	return err
+}
+
+// Forget removes the copy of the list applied last.
+func (f *Feed) Forget() error {
+	if err := os.Remove(f.path(".list")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("feed %s: %w", f.Name, err)
+	}
+	return nil
 }
 
 // refresh returns how many entries are in force, -1 if the attempt changed nothing.
@@ -220,6 +249,7 @@ func (f *Feed) refresh(ctx context.Context, accept bool) (entries int, err error
 	}
 	f.Log.Info("feed", "feed", f.Name, "entries", len(next), "ignored", list.Ignored, "bogons", gone.Bogon, "protected", gone.Protected,
 		"too_wide", gone.Wide, "covered", gone.Covered)
+	f.left = len(list.Prefixes) - len(next)
 	f.etag = etag // of what is in force: a list that was refused is fetched again
 	return len(next), f.keep(next)
 }
@@ -254,6 +284,9 @@ func (f *Feed) keep(list []netip.Prefix) error {
 var errUnchanged = errors.New("unchanged since the last time")
 
 func (f *Feed) fetch(ctx context.Context) (data []byte, etag string, err error) {
+	if f.List != "" {
+		return []byte(f.List), "", nil
+	}
 	if !strings.Contains(f.URL, "://") {
 		file, err := os.Open(f.URL)
 		if err != nil {
@@ -272,7 +305,10 @@ func (f *Feed) fetch(ctx context.Context) (data []byte, etag string, err error) 
 	if f.etag != "" {
 		req.Header.Set("If-None-Match", f.etag)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	if f.client == nil {
+		f.client = outward()
+	}
+	resp, err := f.client.Do(req)
 	if err != nil {
 		return nil, "", err
 	}

@@ -189,3 +189,19 @@ func TestFeed(t *testing.T) {
 }
 
 var errAny = errors.New("any")
+
+func TestListsDoNotComeFromTheHostsOwnServices(t *testing.T) {
+	inside := serve(t)
+	inside.addresses(1)
+	redirect := httptest.NewServer(http.RedirectHandler("http://169.254.169.254/latest/meta-data/", http.StatusFound))
+	t.Cleanup(redirect.Close)
+	for url, fine := range map[string]bool{inside.URL: true, "http://169.254.169.254/": false, "http://[fe80::1]/": false, "http://[fd00:ec2::254]/": false, redirect.URL: false} {
+		resp, err := outward().Get(url)
+		if err == nil {
+			resp.Body.Close()
+		}
+		if (err == nil) != fine || !fine && !strings.Contains(err.Error(), "link-local") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}

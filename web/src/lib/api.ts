@@ -1,7 +1,7 @@
 // Requests to the collector.
 
 import { text } from "../text";
-import type { Approval, APIToken, EnrolmentToken, Feed, Incident, IncidentDetail, KillSwitch, Policy, Protected, Role, Rollout, RuleSet, SavedSearch, SensorCredential, Session, Settings, User } from "./types";
+import type { Approval, APIToken, EnrolmentToken, Export, Feed, Incident, IncidentDetail, KillSwitch, NewExport, NewFeed, Policy, Protected, Role, Rollout, RuleSet, SavedSearch, SensorCredential, Session, Settings, User } from "./types";
 import type { Alert, AuditEntry, Change, FieldError, Group, Page, Preview, Sensor, State, Suppression, Timeline, Traffic, Verdict, VerdictRequest } from "./types";
 
 const root = "/api/v1";
@@ -86,6 +86,13 @@ export const addNeverBlock = async (prefix: string, reason: string): Promise<{ l
 export const removeNeverBlock = async (prefix: string): Promise<void> => { await request("DELETE", "/never-block" + queryOf({ prefix })); };
 export const listFeeds = async (): Promise<Feed[]> => (await get("/feeds")).feeds;
 export const acceptFeed = async (name: string): Promise<Feed> => (await request("POST", `/feeds/${encodeURIComponent(name)}/accept`, {})).json();
+export const addFeed = async (f: NewFeed): Promise<Feed> => (await request("POST", "/feeds", f)).json();
+export const pauseFeed = async (name: string, reason: string): Promise<Feed> => (await request("POST", `/feeds/${encodeURIComponent(name)}/pause`, { reason })).json();
+export const resumeFeed = async (name: string): Promise<Feed> => (await request("POST", `/feeds/${encodeURIComponent(name)}/resume`, {})).json();
+export const removeFeed = async (name: string): Promise<void> => { await request("DELETE", "/feeds/" + encodeURIComponent(name)); };
+export const addExport = async (e: NewExport): Promise<Export> => (await request("POST", "/exports", e)).json();
+export const removeExport = async (name: string): Promise<void> => { await request("DELETE", "/exports/" + encodeURIComponent(name)); };
+export const testExport = async (name: string): Promise<{ took_ms: number }> => (await request("POST", `/exports/${encodeURIComponent(name)}/test`, {})).json();
 export const getPolicy = (): Promise<Policy> => get("/policy");
 export const putPolicy = async (p: Pick<Policy, "block" | "limits">): Promise<Policy> => (await request("PUT", "/policy", p)).json();
 export const listUsers = async (): Promise<User[]> => (await get("/users")).users;

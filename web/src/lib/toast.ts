@@ -6,7 +6,7 @@ export interface Toast { id: number; text: string; bad?: boolean; about?: string
 export const toasts = signal<Toast[]>([]);
 let last = 0;
 
-export function toast(t: Omit<Toast, "id">, seconds = 12) {
+export function toast(t: Omit<Toast, "id">, seconds = t.undo || t.bad ? 12 : 6) {
   const id = ++last;
   toasts.value = [...toasts.value.slice(-2), { ...t, id }];
   setTimeout(() => dismiss(id), seconds * 1000);

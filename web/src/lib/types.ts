@@ -196,8 +196,10 @@ export interface Protected { prefix: string; source: string; reason: string; by:
 
 export interface Feed {
   name: string; url: string; format: string; action: string; scope: string; every_seconds: number; state: string; entries: number;
-  error?: string; tried_at?: string; renewed_at?: string;
+  error?: string; tried_at?: string; renewed_at?: string; added_by?: string; own: boolean; left_out: number; paused_by?: string; paused_at?: string; paused_why?: string;
 }
+export interface NewFeed { name: string; url?: string; list?: string; action: string; every_seconds?: number; scope?: string }
+export interface NewExport { name: string; type: string; url: string; secret?: string; events?: string[]; severity?: number }
 
 export interface PolicyRule {
   severity?: number; signatures?: number[]; categories?: string[]; require?: string; action?: string; rate?: number; ttl_seconds?: number;
@@ -214,7 +216,7 @@ export interface APIToken { id: string; name: string; owner: string; roles: Role
 export interface EnrolmentToken { id: string; group: string; uses: number; created_at: string; expires_at: string }
 export interface SensorCredential { sensor: string; kind: string; group?: string; serials?: string[]; key?: string; since: string; renewed_at?: string; expires_at?: string }
 export interface SavedSearch { id: string; owner: string; name: string; query: string; place?: string; shared: boolean }
-export interface Export { name: string; type: string; state: string; sent: number; dropped: number; refused: number; waiting: number }
+export interface Export { name: string; type: string; state: string; sent: number; dropped: number; refused: number; waiting: number; dead: number; target: string; events: string[]; severity: number; added_by?: string }
 
 export interface Settings {
   version: string; started_at: string; data: string; console: string; console_tls: boolean; bus: string; bus_tls: boolean; ca?: string;

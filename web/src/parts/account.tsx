@@ -39,7 +39,7 @@ export function Account() {
 export function OpenBanner() {
   const s = session.value;
   if (!s?.open || !s.warning) return null;
-  return <div class="banner warn" role="status"><Warn /><p>{s.warning}</p></div>;
+  return <div class="banner warn" role="status"><Warn /><p>{s.warning.split("`").map((x, i) => (i % 2 ? <code key={i} class="mono">{x}</code> : x))}</p></div>;
 }
 
 function PasswordDialog({ close }: { close: () => void }) {

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
-import { acceptFeed, addNeverBlock, listFeeds, listNeverBlock, removeNeverBlock } from "../lib/api";
-import { count, exactly, plain, span, when } from "../lib/format";
+import { addNeverBlock, listNeverBlock, removeNeverBlock } from "../lib/api";
+import { exactly, plain } from "../lib/format";
 import { toast } from "../lib/toast";
 import { trying } from "../lib/trying";
 import type { Protected } from "../lib/types";
@@ -10,7 +10,7 @@ import { Field } from "./dialog";
 import { Plus } from "./icons";
 import { Box } from "./incident";
 import { FormDialog, useSubmit } from "./modal";
-import { Bad, State, useRead } from "./settings";
+import { Bad, useRead } from "./settings";
 
 const t = text.settings;
 
@@ -51,29 +51,5 @@ function Add({ close, done }: { close: () => void; done: () => Promise<void> }) 
       <Field name="prefix" label={l.prefix} hint={text.dialog.srcHint} error={form.of("prefix")}><input id="f-prefix" class="mono" required autofocus spellcheck={false} value={prefix} onInput={(e) => setPrefix(e.currentTarget.value)} /></Field>
       <Field name="protect-reason" label={text.dialog.reason} hint={text.dialog.reasonHint} error={form.of("reason")}><input id="f-protect-reason" required maxLength={500} value={reason} onInput={(e) => setReason(e.currentTarget.value)} /></Field>
     </FormDialog>
-  );
-}
-
-/** Lists that come from elsewhere, and how they fare. */
-export function Feeds() {
-  const { value, problem, refresh } = useRead(listFeeds, 5000);
-  const f = t.feeds;
-  return (
-    <Box title={t.parts.feeds} n={value?.length}>
-      <Bad text={problem} />
-      {value?.length === 0 && <div class="empty"><h3>{f.emptyTitle}</h3><p>{f.empty}</p><pre>{f.example}</pre></div>}
-      <ul class="cards">
-        {value?.map((x) => (
-          <li key={x.name} class="card" data-feed={x.name}>
-            <div class="line"><State of={x.state === "ok" ? "ok" : x.state === "waiting" ? "quiet" : x.state === "held" ? "warn" : "bad"} why={f.stateWhy[x.state]}>{f.states[x.state] ?? plain(x.state)}</State><b>{plain(x.name)}</b><span class={"action a-" + x.action}>{text.verdicts.actions[x.action] ?? plain(x.action)}</span>
-              <span class="left" title={f.entriesWhy}>{f.entries(count(x.entries))}</span>
-              {x.state === "held" && <Act needs="approver" class="button small" title={f.acceptWhy} on={() => void trying(async () => { await acceptFeed(x.name); toast({ text: f.accepted(x.name) }); await refresh(); })}>{f.accept}</Act>}</div>
-            <p class="why mono quiet">{plain(x.url)}</p>
-            <div class="line small"><span class="quiet">{f.every(span(x.every_seconds))}</span><span class="quiet">{f.on(x.scope || "all")}</span><span class="quiet">{x.renewed_at ? f.renewed(when(x.renewed_at)) : f.never}</span></div>
-            {x.error && <p class="caution">{plain(x.error)}</p>}
-          </li>
-        ))}
-      </ul>
-    </Box>
   );
 }

@@ -6,11 +6,13 @@ import { bytes, count, exactly, plain, span } from "../lib/format";
 import { explain } from "../lib/live";
 import { go, place } from "../lib/place";
 import { refusal } from "../lib/session";
-import type { Export, Role, Settings as All } from "../lib/types";
+import type { Role, Settings as All } from "../lib/types";
 import { text } from "../text";
 import { Box } from "./incident";
 import { Warn } from "./icons";
-import { Feeds, NeverBlock } from "./lists";
+import { Exports } from "./exports";
+import { Feeds } from "./feeds";
+import { NeverBlock } from "./lists";
 import { Enrolment, Tokens, Users } from "./people";
 import { PolicyPart } from "./policy";
 
@@ -64,22 +66,6 @@ function General() {
         [g.alerts, count(s.alerts), g.alertsWhy], [g.log, `#${s.seq} · ${g.epoch} ${s.epoch}`, g.logWhy],
       ]} />}
       <p class="quiet rank-none">{g.file}</p>
-    </Box>
-  );
-}
-
-function Exports() {
-  const { value, problem } = useRead<All>(getSettings, 5000);
-  const e = t.exports;
-  return (
-    <Box title={t.parts.exports} n={value?.exports.length}>
-      <Bad text={problem} />
-      {value?.exports.length === 0 && <div class="empty"><h3>{e.emptyTitle}</h3><p>{e.empty}</p><pre>{e.example}</pre></div>}
-      {value && value.exports.length > 0 && (
-        <div class="sideways"><table class="plain-table"><thead><tr><th>{e.name}</th><th>{e.type}</th><th>{e.state}</th><th class="n" title={e.sentWhy}>{e.sent}</th><th class="n" title={e.waitingWhy}>{e.waiting}</th><th class="n" title={e.lostWhy}>{e.lost}</th></tr></thead>
-          <tbody>{value.exports.map((x: Export) => <tr key={x.name} data-export={x.name}><td><b>{plain(x.name)}</b></td><td>{plain(x.type)}</td><td><State of={x.state === "ok" ? "ok" : "bad"}>{e.states[x.state]}</State></td><td class="n">{count(x.sent)}</td><td class="n">{count(x.waiting)}</td><td class="n">{x.dropped + x.refused ? <b class="lagging">{count(x.dropped + x.refused)}</b> : 0}</td></tr>)}</tbody>
-        </table></div>
-      )}
     </Box>
   );
 }

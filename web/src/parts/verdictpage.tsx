@@ -91,7 +91,7 @@ function Row({ v }: { v: Verdict }) {
 /** A line of the last hour's hits, asked for again when the total has changed. */
 function Hits({ v }: { v: Verdict }) {
   const [line, setLine] = useState<number[]>([]);
-  const due = v.hits.packets > 0 ? Math.floor(now.value / 10_000) : 0;
+  const due = v.hits.packets > 0 ? Math.floor(now.value / (active.value.length > 50 ? 15_000 : 5_000)) : 0;
   useEffect(() => {
     if (!v.hits.packets) return;
     let gone = false;
