@@ -1,11 +1,11 @@
 package keyword
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/weir-ips/weir/pkg/signatures/prefilter"
 	"github.com/weir-ips/weir/pkg/signatures/syntax"
 )
 
@@ -22,6 +22,7 @@ type Content struct {
 	Offset, Depth, Distance, Within number
 	Starts, Ends                    bool
 
+	pair  prefilter.Pair
 	retry bool // a later item depends on where this one matched: try every occurrence
 }
 
@@ -68,40 +69,25 @@ func (c *Content) span(in *Inspection, prev int) (from, to int, ok bool) {
 
 // find returns the start of the first occurrence of the pattern in buf, -1 when there is none.
 func (c *Content) find(buf []byte) int {
-	if !c.NoCase {
-		return bytes.Index(buf, c.Pattern)
-	}
-	return indexFold(buf, c.Pattern)
-}
-
-// indexFold finds lower-case pattern in buf without regard to ASCII case.
-func indexFold(buf, pattern []byte) int {
-	if len(pattern) == 0 {
+	n := len(c.Pattern)
+	if n == 0 {
 		return 0
 	}
-	last := len(buf) - len(pattern)
-	lo, up := pattern[0], upper(pattern[0])
-	for i := 0; i <= last; {
-		j := bytes.IndexByte(buf[i:last+1], lo)
-		if up != lo {
-			limit := last + 1
-			if j >= 0 {
-				limit = i + j
-			}
-			if k := bytes.IndexByte(buf[i:limit], up); k >= 0 {
-				j = k
-			}
+	last := len(buf) - n
+	for at := 0; at <= last; at++ {
+		if at = c.pair.Next(buf, at, last); at > last {
+			break
 		}
-		if j < 0 {
-			return -1
+		if b := buf[at : at+n]; c.NoCase && equalFold(b, c.Pattern) || !c.NoCase && string(b) == string(c.Pattern) {
+			return at
 		}
-		i += j
-		if equalFold(buf[i:i+len(pattern)], pattern) {
-			return i
-		}
-		i++
 	}
 	return -1
+}
+
+// prepare makes find work.
+func (c *Content) prepare() {
+	c.pair = prefilter.NewPair(prefilter.Pattern{Bytes: c.Pattern, NoCase: c.NoCase})
 }
 
 // equalFold compares b with p, which is lower case and of the same length.

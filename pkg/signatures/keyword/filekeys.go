@@ -52,7 +52,7 @@ func fileText(name, doc string, holds func(f *app.File, pattern []byte) bool) Ke
 }
 
 var (
-	filename = fileText("filename", "text in the file's name (older form of file.name)", func(f *app.File, p []byte) bool { return indexFold(f.Name, p) >= 0 })
+	filename = fileText("filename", "text in the file's name (older form of file.name)", func(f *app.File, p []byte) bool { return bytes.Contains(toLower(f.Name), p) })
 
 	fileext = fileText("fileext", "extension of the file's name", func(f *app.File, p []byte) bool {
 		n := len(f.Name) - len(p)

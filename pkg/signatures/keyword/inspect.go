@@ -166,6 +166,7 @@ func link(items []item) {
 		switch t := items[i].(type) {
 		case *Content:
 			t.retry = follow
+			t.prepare()
 		case *Pcre:
 			t.retry = follow
 		}

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"math/bits"
 	"slices"
+	"sync"
 )
 
 // sampled are words of four bytes, taken from traffic at random. TestRarityTable writes them from captures.
@@ -24,13 +25,25 @@ type bucket struct {
 	cost    int
 }
 
+// withByte returns the words that have a byte in a place.
+var withByte = sync.OnceValue(func() *[4][256]sampleSet {
+	all := new([4][256]sampleSet)
+	for i := range len(sampled) {
+		all[i%4][sampled[i]][i/4/64] |= 1 << (i / 4 % 64)
+	}
+	return all
+})
+
 // passing returns the words that fit an entry in each of the four places.
 func passing(e *shortEntry) (places [4]sampleSet) {
-	for i := range samples {
-		for k := range 4 {
-			if differ := sampled[4*i+k] ^ byte(e.value>>(8*k)); differ&byte(e.mask>>(8*k)) == 0 {
-				places[k][i/64] |= 1 << (i % 64)
+	words := withByte()
+	for k := range places {
+		value, mask := byte(e.value>>(8*k)), byte(e.mask>>(8*k))
+		for either, more := ^mask, true; more; either = (either - 1) &^ mask { // each of the bytes that fit
+			for i, w := range words[k][value|either] {
+				places[k][i] |= w
 			}
+			more = either != 0
 		}
 	}
 	return places
@@ -95,3 +108,12 @@ func spread(entries []shortEntry, n int) [][]shortEntry {
 	}
 	return all
 }
+
+// frequency is how often each byte is in the sample.
+var frequency = sync.OnceValue(func() *[256]int {
+	all := new([256]int)
+	for i := range len(sampled) {
+		all[sampled[i]]++
+	}
+	return all
+})
