@@ -108,42 +108,42 @@ type Dirs uint8
 // Has reports whether d is in the set; the zero set holds both.
 func (s Dirs) Has(d app.Direction) bool { return s == 0 || s&(1<<d) != 0 }
 
-// Signature is one compiled rule. It is immutable and shared by all workers.
+// Signature is one compiled rule. It is immutable and shared by all workers. What most evaluations need comes first: it takes
+// few lines of the cache.
 type Signature struct {
-	Meta
-	Order   uint32 // position in the order of evaluation; set when the ruleset is built
-	Action  Action
-	NoAlert bool // matches, sets state and applies its action, but writes no record
-	Type    Type
+	Type          Type
+	Dirs          Dirs // directions of the flow that the rule is about
+	Action        Action
+	NoAlert       bool   // matches, sets state and applies its action, but writes no record
+	Order         uint32 // position in the order of evaluation; set when the ruleset is built
+	Apps          AppSet // application protocols of the header, 0 for none
+	L4            L4Set
+	Opens         bool // only a TCP packet with SYN matches
+	RealPacket    bool // something looks at headers: pseudo packets have none
+	NeedPacket    bool // something looks at the packet itself
+	NeedStream    bool // payload is looked for in the stream
+	PacketOnly    bool // payload is never looked for in the stream
+	StreamOnly    bool // payload is never looked for in packets
+	BothWays      bool // <>
+	Transactional bool // =>
+	Src, Dst      *AddrSet
+	SrcPorts      *PortSet
+	DstPorts      *PortSet
+	tests         []test
+	Payload       []item
+	Packets       []*Group // buffers of the packet: headers
+	Groups        []*Group // buffers of transactions, earliest first
+	effects       []effect
+	AppEvents     []string // events of transactions
+	Fast          Fast
+	PayloadFast   Fast // of a rule about transactions: what must be in the payload before that is looked at
+	MaxPayload    int  // bytes that dsize allows at most; 0 when it sets no bound
+	DecodeEvents  []decode.Event
+	DecodeAny     bool // decode-event:any, or a broken protocol
 	// AlertPass makes a pass rule write a record too (keyword alert).
-	AlertPass bool
-
-	L4              L4Set
-	Apps            AppSet // application protocols of the header, 0 for none
-	AppName         string // application protocol as written, "" for none
-	Src, Dst        *AddrSet
-	SrcPorts        *PortSet
-	DstPorts        *PortSet
-	BothWays        bool // <>
-	Transactional   bool // =>
-	Dirs            Dirs // directions of the flow that the rule is about
+	AlertPass       bool
 	Priority0       bool // priority was given by the keyword, not by classtype
-	Opens           bool // only a TCP packet with SYN matches
-	RealPacket      bool // something looks at headers: pseudo packets have none
-	NeedPacket      bool // something looks at the packet itself
-	NeedStream      bool // payload is looked for in the stream
-	PacketOnly      bool // payload is never looked for in the stream
-	StreamOnly      bool // payload is never looked for in packets
-	Payload         []item
-	Packets         []*Group // buffers of the packet: headers
-	Groups          []*Group // buffers of transactions, earliest first
-	Fast            Fast
-	PayloadFast     Fast // of a rule about transactions: what must be in the payload before that is looked at
-	MaxPayload      int  // bytes that dsize allows at most; 0 when it sets no bound
-	DecodeEvents    []decode.Event
-	DecodeAny       bool // decode-event:any, or a broken protocol
 	StreamEvents    []flow.StreamEvent
-	AppEvents       []string // events of transactions
 	ProtoEvents     []flow.AppEvent
 	Threshold       *threshold.Spec
 	Tags            []*Tag
@@ -153,13 +153,13 @@ type Signature struct {
 	CapturesVars    bool
 	BypassesFlow    bool
 	StoresFile      bool
-	Hashes          uint64 // bit n is set when hashes of n bytes are asked for: 16 MD5, 20 SHA-1, 32 SHA-256
-	Hook            string // rule hook of the header ("request_started"), "" for none
 	EachUpdate      bool   // the hook is a body: the rule matches each time that more of it has come
 	TestsFiles      bool   // a group looks at files: the rule may match once for each file of a transaction
-	tests           []test
-	effects         []effect
-	established     bool // flow:established was asked for
+	established     bool   // flow:established was asked for
+	Hashes          uint64 // bit n is set when hashes of n bytes are asked for: 16 MD5, 20 SHA-1, 32 SHA-256
+	AppName         string // application protocol as written, "" for none
+	Hook            string // rule hook of the header ("request_started"), "" for none
+	Meta
 }
 
 // BitUse says what a rule does with a kind of state.

@@ -19,7 +19,7 @@ const (
 // Limits of the plan, measured: up to how many patterns altogether in byte tables it pays to spare the one pass for long
 // patterns, and the two for paired ones; and from how many long patterns on a pass of their own pays.
 const (
-	sparesOne = 96
+	sparesOne = 144
 	sparesTwo = 256
 	longPays  = 10000
 )

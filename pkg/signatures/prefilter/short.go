@@ -36,7 +36,7 @@ const ones32 = 0x01010101
 
 // Tables are shared by up to shortShare patterns, until there are shortSets of them.
 const (
-	shortShare = 128
+	shortShare = 192
 	shortSets  = 4
 )
 
