@@ -40,13 +40,10 @@ func (t *Tuple) hash(seed, ports uint64) uint64 {
 	return finish(mix(x, y))
 }
 
-// Shard is the capture ring, of n, that the conversation's packets go to. Fragments go by addresses alone.
-func (t *Tuple) Shard(seed uint64, fragment bool, n int) int {
-	h := t.Hash(seed)
-	if fragment {
-		h = t.hash(seed, 0)
-	}
-	return int((h >> 32) * uint64(n) >> 32)
+// Shard is the capture ring, of n, that the conversation's packets go to: by tenant and addresses alone, so that fragments, which have no
+// ports, and connections that the conversation announces go with it.
+func (t *Tuple) Shard(seed uint64, n int) int {
+	return int((t.hash(seed, 0) >> 32) * uint64(n) >> 32)
 }
 
 // HashAddr is an address's keyed hash, which places it among dests and good.

@@ -322,27 +322,25 @@ func TestShards(t *testing.T) {
 		return -1
 	}
 	used := map[int]bool{}
-	for port := range 32 {
-		sport := 1000 + port
-		key, _ := NewTuple(0, addr(good4).As16(), addr(server4).As16(), uint16(sport), 53, protoUDP)
-		want := key.Shard(r.t.Control.Seed, false, 4)
+	for i := range 32 {
+		client := fmt.Sprintf("203.0.113.%d", 10+i)
+		key, _ := NewTuple(0, addr(client).As16(), addr(server4).As16(), 0, 0, protoUDP)
+		want := key.Shard(r.t.Control.Seed, 4)
 		used[want] = true
-		if got := where(eth(ethIP4, ip4(good4, server4, protoUDP, udp(sport, 53, nil)))); got != want {
-			t.Errorf("request in ring %d, want %d", got, want)
-		}
-		if got := where(eth(ethIP4, ip4(server4, good4, protoUDP, udp(53, sport, nil)))); got != want {
-			t.Errorf("answer in ring %d, want %d", got, want)
+		for what, frame := range map[string][]byte{
+			"request":        ip4(client, server4, protoUDP, udp(1000+i, 53, nil)),
+			"answer":         ip4(server4, client, protoUDP, udp(53, 1000+i, nil)),
+			"other ports":    ip4(client, server4, protoTCP, tcp(i+1, 21, "S")),
+			"first fragment": ip4frag(client, server4, protoUDP, 0x2000, udp(9, 53, nil)),
+			"later fragment": ip4frag(client, server4, protoUDP, 1480/8, []byte("rest")),
+		} {
+			if got := where(eth(ethIP4, frame)); got != want {
+				t.Errorf("%s: %s in ring %d, want %d", client, what, got, want)
+			}
 		}
 	}
 	if len(used) != 4 {
-		t.Errorf("32 flows use rings %v", used)
-	}
-	key, _ := NewTuple(0, addr(good4).As16(), addr(server4).As16(), 0, 0, protoUDP)
-	want := key.Shard(r.t.Control.Seed, true, 4)
-	first := eth(ethIP4, ip4frag(good4, server4, protoUDP, 0x2000, udp(9, 53, nil)))
-	later := eth(ethIP4, ip4frag(good4, server4, protoUDP, 1480/8, []byte("rest")))
-	if a, b := where(first), where(later); a != want || b != want {
-		t.Errorf("fragments in rings %d and %d, want %d", a, b, want)
+		t.Errorf("32 pairs of addresses use rings %v", used)
 	}
 }
 

@@ -57,17 +57,15 @@ INLINE void hash_tuple(const struct env *e)
 				    (__u64)p->sport << 32 | (__u64)p->dport << 16 | p->proto);
 }
 
-/* Chooses the ring: all fragments of a datagram must meet, so theirs leaves out the ports. */
+/*
+ * Chooses the ring, by addresses alone: a datagram's later fragments have no ports, and must meet with the conversation that
+ * they belong to, as must the connections that it announces.
+ */
 INLINE __u32 shard(const struct env *e)
 {
 	struct pkt *p = e->p;
-	__u64 h = p->hash;
 
-	if (p->frag) {
-		if (p->swapped)
-			h = hash_ends(control.seed, p->tenant, p->dst, p->src, 0);
-		else
-			h = hash_ends(control.seed, p->tenant, p->src, p->dst, 0);
-	}
-	return h >> 32;
+	if (p->swapped)
+		return hash_ends(control.seed, p->tenant, p->dst, p->src, 0) >> 32;
+	return hash_ends(control.seed, p->tenant, p->src, p->dst, 0) >> 32;
 }

@@ -19,7 +19,7 @@ const innerAt = 14 + 68 // of the inner IP header in a load balancer's frame
 
 // conversations are frames of many conversations, in turn, each frame with its number in its conversation's direction: first those
 // that come by the one queue, then those that come by the other. What one direction of a conversation is in one half, the other is
-// in the other. A packet within has up to most bytes.
+// in the other, and each has a client of its own. A packet within has up to most bytes.
 func (r *rig) conversations(conversations, each, most int) (halves [2][][]byte) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	g := lab.Geneve{SrcMAC: [6]byte(r.near.MAC), DstMAC: [6]byte(r.far.MAC), Src: balancer, Dst: target, Endpoint: 7, Cookie: 9}
@@ -27,12 +27,13 @@ func (r *rig) conversations(conversations, each, most int) (halves [2][][]byte) 
 		for c := range conversations {
 			for half := range 2 {
 				p := udpPacket(rng, 60+rng.IntN(most-60), uint32(n))
-				port := p[20:22]
+				client, port := p[12:16], p[20:22]
 				if half == c%2 {
 					copy(p[12:], []byte{10, 77, 1, 10, 198, 51, 100, 10})
 					copy(p[20:], []byte{0, 53})
-					port = p[22:24]
+					client, port = p[16:20], p[22:24]
 				}
+				client[3] = byte(c) // the worker is chosen by addresses
 				binary.BigEndian.PutUint16(port, uint16(20000+c))
 				g.SrcPort, g.ID = uint16(1024+half), uint16(len(halves[half]))
 				b := make([]byte, most+100)

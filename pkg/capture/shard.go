@@ -7,10 +7,11 @@ import (
 	"github.com/weir-ips/weir/pkg/decode"
 )
 
-// sharder chooses the worker of a frame by the conversation that it belongs to: tenant (endpoint), addresses, ports and protocol,
-// alike for both directions. It looks into GENEVE and VXLAN, whose outer ports differ between the directions; what other tunnels
-// carry goes by their ends. As in the program's choice among capture rings (bpf/src/hash.h) fragments go by addresses alone, so that
-// all of a datagram meet. It reads no more than that: a whole decoding would cost several times as much.
+// sharder chooses the worker of a frame by the conversation that it belongs to: tenant (endpoint) and addresses, alike for both
+// directions. Ports do not count, as in the program's choice among capture rings (bpf/src/hash.h): the later fragments of a datagram
+// have none, and would be inspected apart from their conversation; and a connection that another announces (FTP) goes with it. It
+// looks into GENEVE and VXLAN, whose outer ends are others; what other tunnels carry goes by their ends. It reads no more than that: a
+// whole decoding would cost several times as much.
 type sharder struct {
 	seed    uint64
 	workers int
@@ -22,17 +23,16 @@ func (s *sharder) worker(frame []byte) int {
 	if !ok {
 		return 0
 	}
-	t, _ := bpf.NewTuple(c.tenant, c.src, c.dst, c.sport, c.dport, c.proto)
-	return t.Shard(s.seed, c.fragment, s.workers)
+	t, _ := bpf.NewTuple(c.tenant, c.src, c.dst, 0, 0, c.proto)
+	return t.Shard(s.seed, s.workers)
 }
 
-// ends are what a conversation is known by.
+// ends are what a conversation is known by, and what leads on to the packet inside.
 type ends struct {
-	tenant       uint64
-	src, dst     decode.Addr
-	sport, dport uint16 // 0 unless TCP, UDP or SCTP
-	proto        uint8
-	fragment     bool
+	tenant   uint64
+	src, dst decode.Addr
+	proto    uint8
+	fragment bool
 }
 
 const (
@@ -120,20 +120,17 @@ func (c *ends) extensions(b []byte) []byte {
 	return nil
 }
 
-// transport reads the ports, and goes on into what a tunnel or an ICMP error carries.
+// transport goes on into what a tunnel or an ICMP error carries.
 func (c ends) transport(b []byte) ends {
 	switch c.proto {
 	case decode.ProtoICMP, decode.ProtoICMPv6:
 		return c.quoted(b)
-	case decode.ProtoTCP, decode.ProtoUDP, decode.ProtoSCTP:
+	case decode.ProtoUDP:
 		if len(b) < 8 {
 			return c
 		}
-		c.sport, c.dport = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-	}
-	if c.proto == decode.ProtoUDP {
 		if n := int(binary.BigEndian.Uint16(b[4:])); n >= 8 { // of a frame in several buffers here is what the first holds
-			if inner, ok := c.tunnelled(b[8:min(n, len(b))]); ok {
+			if inner, ok := c.tunnelled(binary.BigEndian.Uint16(b[2:]), b[8:min(n, len(b))]); ok {
 				return inner
 			}
 		}
@@ -151,26 +148,25 @@ func (c ends) quoted(b []byte) ends {
 	if len(b) < 8 || !decode.IsICMPError(version, b[0]) {
 		return c
 	}
-	q, ok := network(b[8:], kind, c.tenant)
-	if !ok || q.sport|q.dport == 0 {
-		return c
+	if q, ok := network(b[8:], kind, c.tenant); ok {
+		return q
 	}
-	return q
+	return c
 }
 
-// tunnelled reads what a UDP datagram carries.
-func (c ends) tunnelled(b []byte) (inner ends, ok bool) {
+// tunnelled reads what a UDP datagram to a port carries.
+func (c ends) tunnelled(port uint16, b []byte) (inner ends, ok bool) {
 	if len(b) < 8 {
 		return c, false
 	}
 	tenant := uint64(binary.BigEndian.Uint32(b[4:]) >> 8)
 	switch {
-	case c.dport == portVXLAN && b[0]&0x08 != 0:
+	case port == portVXLAN && b[0]&0x08 != 0:
 		if c.tenant != 0 {
 			tenant = c.tenant
 		}
 		return ethernet(b[8:], tenant)
-	case c.dport == portGENEVE && b[0]>>6 == 0:
+	case port == portGENEVE && b[0]>>6 == 0:
 		n := 8 + int(b[0]&0x3f)*4
 		if n > len(b) {
 			return c, false

@@ -91,21 +91,23 @@ func unreachable(c conversation) []byte {
 	return e
 }
 
-// TestShardOfFragments sends all fragments of a datagram to one worker, whatever ports the first has.
+// TestShardOfFragments sends all fragments of a datagram to the worker of its conversation, and what that announces, too.
 func TestShardOfFragments(t *testing.T) {
 	s := sharder{99, 7}
-	c := conversation{endpoint: 7, src: [4]byte{10, 1, 1, 1}, dst: [4]byte{10, 2, 2, 2}, sport: 1000, dport: 53, proto: 17}
-	first, later := c.ip(), c.ip()
-	first[6], later[7] = 0x20, 3
-	w := s.worker(c.tunnelled(first, 1))
-	if got := s.worker(c.tunnelled(later, 2)); got != w {
-		t.Errorf("worker %d, a later fragment %d", w, got)
-	}
-	c.sport = 2000
-	first = c.ip()
-	first[6] = 0x20
-	if got := s.worker(c.tunnelled(first, 1)); got != w {
-		t.Errorf("worker %d, the first fragment of another datagram %d", w, got)
+	for i := range 50 {
+		c := conversation{endpoint: 7, src: [4]byte{10, 1, 1, byte(i)}, dst: [4]byte{10, 2, 2, 2}, sport: 1000, dport: 53, proto: []byte{6, 17}[i%2]}
+		w := s.worker(c.tunnelled(c.ip(), 1))
+		first, later := c.ip(), c.ip()
+		first[6], later[7] = 0x20, 3
+		announced := c.back()
+		announced.sport, announced.dport = 20, 40001
+		for what, frame := range map[string][]byte{
+			"first fragment": c.tunnelled(first, 1), "later fragment": c.tunnelled(later, 2), "data connection": c.tunnelled(announced.ip(), 3),
+		} {
+			if got := s.worker(frame); got != w {
+				t.Errorf("conversation %d: worker %d, its %s %d", i, w, what, got)
+			}
+		}
 	}
 }
 
@@ -138,7 +140,7 @@ func FuzzShard(f *testing.F) {
 			return
 		}
 		tuple, _ := bpf.NewTuple(p.Tenant, p.Src, p.Dst, p.SrcPort, p.DstPort, p.Proto)
-		if want := tuple.Shard(1, false, 64); got != want {
+		if want := tuple.Shard(1, 64); got != want {
 			t.Errorf("worker %d, by the decoder's reading %d: %v:%d %v:%d of %d", got, want, p.Src.IP(), p.SrcPort, p.Dst.IP(), p.DstPort, p.Tenant)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
 
 	"github.com/weir-ips/weir/internal/lab"
 )
@@ -56,7 +59,8 @@ const secrets = 8 // requests for what must not be answered
 func answered(t *testing.T, topology *lab.Topology) {
 	t.Helper()
 	const clients, requests = 24, 10
-	server, err := lab.StartHTTPServer(topology.Server.Namespace, netip.AddrPortFrom(topology.Server.Addr, 80))
+	addrs := moreAddresses(t, topology.Server, clients)
+	server, err := lab.StartHTTPServer(topology.Server.Namespace, netip.AddrPortFrom(netip.IPv4Unspecified(), 80))
 	check(t, err)
 	defer server.Close()
 	var wg sync.WaitGroup
@@ -65,7 +69,7 @@ func answered(t *testing.T, topology *lab.Topology) {
 			client := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DialContext: topology.Client.Dial}}
 			defer client.CloseIdleConnections()
 			for n := range requests {
-				if _, err := get(&client, fmt.Sprintf("http://%s/fine/%d/%d", server.Addr, i, n)); err != nil {
+				if _, err := get(&client, fmt.Sprintf("http://%s/fine/%d/%d", addrs[i], i, n)); err != nil {
 					t.Errorf("client %d, request %d: %v", i, n, err)
 					return
 				}
@@ -74,7 +78,7 @@ func answered(t *testing.T, topology *lab.Topology) {
 				return
 			}
 			client.Timeout = 1500 * time.Millisecond
-			if body, err := get(&client, fmt.Sprintf("http://%s/secret/%d", server.Addr, i)); err == nil {
+			if body, err := get(&client, fmt.Sprintf("http://%s/secret/%d", addrs[i], i)); err == nil {
 				t.Errorf("client %d was told the secret: %q", i, body)
 			}
 		})
@@ -86,6 +90,27 @@ func answered(t *testing.T, topology *lab.Topology) {
 	if n := server.Saw("/secret/"); n < secrets {
 		t.Errorf("%d of %d requests for the secret reached the server", n, secrets)
 	}
+}
+
+// moreAddresses gives a host n addresses more, so that its conversations have several workers.
+func moreAddresses(t *testing.T, h *lab.Host, n int) (addrs []netip.Addr) {
+	t.Helper()
+	check(t, h.Run(func() error {
+		link, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			four := h.Addr.As4()
+			four[3] = byte(100 + i)
+			addrs = append(addrs, netip.AddrFrom4(four))
+			if err := netlink.AddrAdd(link, &netlink.Addr{IPNet: &net.IPNet{IP: four[:], Mask: net.CIDRMask(32, 32)}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	return addrs
 }
 
 func get(c *http.Client, url string) (string, error) {

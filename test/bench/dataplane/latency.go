@@ -172,7 +172,7 @@ func forward(s capture.Source, wait time.Duration, ending *atomic.Bool) error {
 // kept reports whether the echo's conversation would not be handed over although there are several workers.
 func kept(seed uint64, workers int) bool {
 	t, _ := bpf.NewTuple(endpointID, flowSource.As16(), flowTarget.Addr().As16(), echoPort, flowTarget.Port(), 17)
-	return workers > 1 && t.Shard(seed, false, workers) == 0
+	return workers > 1 && t.Shard(seed, workers) == 0
 }
 
 // measure sends echoes one after the other.
