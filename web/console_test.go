@@ -37,6 +37,7 @@ func TestConsole(t *testing.T) {
 		{"AnalystSeesBlocksAndUndoes", testAnalystSeesBlocksAndUndoes},
 		{"IncidentsKillSwitchAndSettings", testIncidentsKillSwitchAndSettings},
 		{"SignInAndRoles", testSignInAndRoles},
+		{"OpenID", testOpenID},
 		{"Approvals", testApprovals},
 		{"FeedsAndExports", testFeedsAndExports},
 		{"Triage", testTriage},

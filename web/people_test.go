@@ -3,8 +3,11 @@ package web_test
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +16,9 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/weir-ips/weir/internal/collector"
+	"github.com/weir-ips/weir/internal/collector/api"
+	"github.com/weir-ips/weir/internal/collector/identity"
+	"github.com/weir-ips/weir/internal/collector/identity/identitytest"
 )
 
 const password = "correct horse battery"
@@ -40,6 +46,43 @@ func (b *browser) signIn(t *testing.T, w *world, name, page string) {
 	b.do(t, "as "+name, chromedp.Navigate(w.url+"login"), chromedp.SendKeys("[name=name]", name), chromedp.SendKeys("[name=password]", password), chromedp.Click("form button"))
 	b.wait(t, "signed in", `location.pathname === "/" && document.querySelector(".account")`)
 	b.do(t, page, chromedp.Navigate(w.url+page))
+}
+
+// Who signs in through the provider has the roles that it says.
+func testOpenID(t *testing.T, b *browser) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := "http://" + l.Addr().String()
+	l.Close() // the collector takes it over
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	issuer := identitytest.Provider(t, "..", public+api.CallbackPath)
+	w := startWorld(t, func(c *collector.Config) {
+		c.API.Listen = l.Addr().String()
+		c.API.OIDC = identity.OIDC{
+			Name: "Example SSO", Issuer: issuer, ClientID: "weir", Secret: secret, Public: public, Claim: "preferred_username",
+			Roles: map[string][]string{"responder": {"test-user@127.0.0.1"}},
+		}
+		if key, reason := c.API.OIDC.Check(); key != "" {
+			t.Fatal(key, reason)
+		}
+	})
+	b.scheme(t, "dark")
+	b.do(t, "open", chromedp.Navigate(w.url))
+	b.wait(t, "the way to the provider", `location.pathname === "/login" && [...document.querySelectorAll("a")].some((a) => a.textContent === "Sign in with Example SSO")`)
+	b.shoot(t, "login-provider-dark")
+	b.do(t, "take it", chromedp.Click(`//a[text()="Sign in with Example SSO"]`))
+	b.wait(t, "the provider asks who one is", `location.origin !== "`+public+`" && document.querySelector("[name=username]")`)
+	b.do(t, "say so", chromedp.SendKeys("[name=username]", "test-user@127.0.0.1"), chromedp.SendKeys("[name=password]", "verysecure"), chromedp.Click("[type=submit]"))
+	b.wait(t, "in the console", `location.origin === "`+public+`" && location.pathname === "/" && document.querySelector(".account")`)
+	b.do(t, "who", chromedp.Click(".account summary"))
+	b.wait(t, "name and role", `(s => s.includes("test-user@zitadel.ch") && s.includes("responder"))(document.querySelector(".account .menu").textContent)`)
+	b.do(t, "out", chromedp.Click(`//button[text()="Sign out"]`))
+	b.wait(t, "out", `location.pathname === "/login"`)
 }
 
 // What one person may not decide alone waits: somebody else sees who asks and what it would hit, and agrees or declines.

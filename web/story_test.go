@@ -114,6 +114,21 @@ func killSwitch(t *testing.T, b *browser, w *world) {
 	}
 	b.do(t, "resume", chromedp.Click(`.banner button`))
 	b.wait(t, "over, but for the sensor that its operator stopped", `/^Switched off on the host: edge-3 drops nothing/.test(document.querySelector("[data-testid=kill-banner]")?.textContent) && !document.querySelector(".kill.thrown") && document.querySelector(".toasts").textContent.includes("Verdicts are enforced again")`)
+
+	// Only a part: feeds that went wrong.
+	b.key(t, "K")
+	b.wait(t, "the dialog", `document.querySelector("dialog[open] #f-kill-reason") === document.activeElement`)
+	b.do(t, "a reason", chromedp.KeyEvent("a list names our CDN"))
+	b.eval(t, `(() => { const s = document.querySelector("#f-kill-what"); s.value = "feed"; s.dispatchEvent(new Event("change", { bubbles: true })); })()`)
+	b.wait(t, "what that means", `document.querySelector("dialog .caution").textContent.includes("go on counting") && !document.querySelector("#f-kill-scope")`)
+	b.shoot(t, "kill-part-dark")
+	b.do(t, "stop them", chromedp.Click("dialog[open] footer .danger"))
+	b.wait(t, "feeds stop nothing", `document.querySelector("[data-testid=kill-banner]")?.textContent.includes("feeds stop nothing") && document.querySelector(".kill.thrown")`)
+	if state := w.call(t, http.MethodGet, "api/v1/kill-switch", nil, http.StatusOK); !strings.Contains(state, `"scopes":[],"origins":["feed"]`) {
+		t.Errorf("the collector says %s", state)
+	}
+	b.do(t, "resume", chromedp.Click(`.banner.bad button`))
+	b.wait(t, "over", `!document.querySelector(".kill.thrown")`)
 }
 
 // settings goes through the pages of the settings, and changes what can be changed.

@@ -27,7 +27,7 @@ export const text = {
       wide: "It stops more addresses than one person may", private: "It stops addresses of a private network: perhaps your own", long: "It stops for more than 24 hours", fleet: "It drops on every sensor", allow: "Nothing would stop what it lets through",
       "never-block": "It changes what nobody can block", "kill-switch": "Nothing would be dropped anywhere",
     } as Record<string, string>,
-    kinds: { "never-block.add": (x: string) => `Never block ${x}`, "never-block.remove": (x: string) => `Let ${x} be blocked again`, "kill-switch": (x: string) => `Stop dropping: ${x === "all" ? "all sensors" : x}` } as Record<string, (x: string) => string>,
+    kinds: { "never-block.add": (x: string) => `Never block ${x}`, "never-block.remove": (x: string) => `Let ${x} be blocked again`, "kill-switch": (x: string) => `Kill switch: ${x}` } as Record<string, (x: string) => string>,
     effect: {
       "never-block.add": "Verdicts that stop any of it are lifted at once, and do not come back.", "never-block.remove": "People, rules, floods and feeds could block it again.", "kill-switch": "Sensors let every packet through until somebody resumes. Alerts go on.",
     } as Record<string, string>,
@@ -49,12 +49,20 @@ export const text = {
     warning: "Sensors let every packet through: verdicts, rules and floods’ measures drop nothing until you resume. Alerts go on. Use it when Weir itself is suspected of breaking something.",
     scope: "Where", all: "All sensors", everywhere: "everywhere", group: (g: string) => `Group ${g}`,
     submit: (where: string) => `Stop dropping ${where === "everywhere" ? where : "on " + where}`,
-    where: (scopes: string[]) => scopes.includes("all") ? "anywhere" : "on " + scopes.join(", "),
-    banner: (where: string) => `The kill switch is on: nothing is dropped ${where}.`,
+    stopWhat: "Stop", allDropping: "All dropping", origins: { rule: "What rules of the policy decided", flood: "What flood defence decided", feed: "What feeds list" } as Record<string, string>, oneRule: "What one signature decided", sid: "Signature (sid)", submitPart: "Stop it on all sensors",
+    warningPart: "These verdicts go on counting and stop nothing, on every sensor, until you resume. Everything else goes on being dropped.",
+    /** What the kill switch says, in words. */
+    what: (k: { scopes: string[]; origins: string[]; rules: number[] }): string => [
+      k.scopes.length ? `nothing is dropped ${k.scopes.includes("all") ? "anywhere" : "on " + k.scopes.join(", ")}` : "",
+      ...k.origins.map((o) => ({ rule: "rules of the policy stop nothing", flood: "flood defence’s verdicts stop nothing", feed: "feeds stop nothing" } as Record<string, string>)[o] ?? o),
+      k.rules.length ? `signature ${k.rules.join(", ")} stops nothing` : "",
+    ].filter(Boolean).join("; "),
+    forRule: "Stop what this signature decides…",
+    banner: (what: string) => `The kill switch is on: ${what}.`,
     by: (who: string, when: string) => `By ${who}${when ? ", since " + when : ""}`,
     local: (ids: string) => `Switched off on the host: ${ids} drops nothing.`,
     localWhy: "Its own operator did that (sensor kill-switch on); only there it can be resumed.",
-    didStop: (where: string) => `Nothing is dropped ${where}`, didResume: "Verdicts are enforced again",
+    didStop: (what: string) => what[0].toUpperCase() + what.slice(1), didResume: "Verdicts are enforced again",
   },
 
   tactics: {
@@ -79,9 +87,9 @@ export const text = {
     severityWhy: {
       critical: "The worst: several stages by one attacker, or a flood of ten times its threshold", high: "A rule of severity 1, or a flood", medium: "A rule of severity 2", low: "Everything else",
     } as Record<string, string>,
-    kinds: { flood: "Flood", intrusion: "Intrusion", distributed: "Distributed", widespread: "Widespread" } as Record<string, string>,
+    kinds: { flood: "Flood", intrusion: "Intrusion", distributed: "Distributed", widespread: "Widespread", automation: "Automation held" } as Record<string, string>,
     kindWhy: {
-      flood: "Floods and their like on one target, on all sensors", intrusion: "One attacker’s doings, by the kill chain", distributed: "Many sources do the same to one target", widespread: "Very many sources do the same to many",
+      flood: "Floods and their like on one target, on all sensors", intrusion: "One attacker’s doings, by the kill chain", distributed: "Many sources do the same to one target", widespread: "Very many sources do the same to many", automation: "Alerts called for more verdicts than the limits allow: until it is over, alerts are only recorded",
     } as Record<string, string>,
     states: { open: "open", acknowledged: "taken up", resolved: "resolved" } as Record<string, string>,
     stateWhy: { open: "Nobody has taken it up", acknowledged: "Somebody works on it", resolved: "Somebody has said what it was, or it ended and nobody took it up for a day" } as Record<string, string>,
@@ -206,6 +214,8 @@ export const text = {
       why: "Alerts that meet a rule become verdicts on their source; each repetition lasts longer.", add: "New rule", edit: "Change", remove: "Remove", removeLabel: (n: number) => `Remove rule ${n}`, removed: "Removed a rule of the policy", saved: "The policy is changed", title: "Rule of the policy", save: "Put into force",
       limits: (a: number, b: number, c: number) => `At most ${a} verdicts a minute, ${b} because of one sensor, ${c} because of one signature.`, changed: (who: string, at: string) => `Changed by ${who}, ${at}: collector.yaml does not count.`, fromFile: "From collector.yaml.",
       severity: (n: number) => n === 1 ? "severity 1" : `severity 1 to ${n}`, signatures: (s: string) => `signatures ${s}`, categories: (s: string) => `categories ${s}`, anyAlert: "any alert",
+      bounds: "Bounds of automation", atMost: { alerts: "Alerts at most", feeds: "Feeds at most" }, atMostHint: "Whatever their rules and lists ask for", canary: "Tried first", canaryHint: "Seconds that one sensor alone carries out what is for many; 0: all at once", canaried: (s: string) => `One sensor tries what is for many for ${s}.`,
+      perMinute: "Verdicts/min", perMinuteHint: "More alerts than that are only recorded", perSensor: "… a sensor", perSignature: "… a signature", hold: "Hold for", holdHint: "Minutes that automation rests once a limit is met",
       ladder: "Minutes", ladderWhy: "How long the verdict lasts the first time, the second, …", ladderHint: "The first time, the second, …: 10, 60, 1440", time: (n: number, last: boolean) => last ? `${n}× and more` : `${n}×`, usual: "as usual",
       quorum: (s: number, g: number, t: string) => `when ${[s ? `${s} sensors` : "", g ? `${g} signatures` : ""].filter(Boolean).join(" and ")} agree${t ? ` within ${t}` : ""}`, require: (r: string) => r === "handshake" ? "only of sources that completed a handshake" : "also of sources that may be forged", on: (s: string) => `on ${s === "all" ? "all sensors" : s}`,
       worst: "Severity", worstHint: "1 is worst", any: "any", sids: "Signatures", sidsHint: "sids; empty: any", agree: "Sensors", agreeHint: "How many must see it; empty: one", caution: "Whatever it matches is done without asking anybody. Begin with Observe and look at what it would have stopped.",
@@ -458,6 +468,7 @@ export const text = {
     applied: (a: string, b: string) => `on ${a} of ${b} sensors`,
     missing: (ids: string) => `Not yet on ${ids}`, not: (ids: string, more: number) => `not on ${ids}${more > 0 ? ` and ${more} more` : ""}`,
     expiresIn: (t: string) => `${t} left`,
+    canary: "tried first", canaryWhy: "One sensor alone carries it out for a few seconds; the others follow unless it does harm there",
     expired: "expired", revoked: "removed", ended: "Ended lately",
     remove: "Remove (can be undone)", removeLabel: (m: string) => `Remove the verdict on ${m}`,
     rollBack: "Roll back to before it", rollBackLabel: (m: string) => `Roll all verdicts back to before the one on ${m}`,

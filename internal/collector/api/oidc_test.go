@@ -1,45 +1,18 @@
 package api
 
 import (
-	"bufio"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/weir-ips/weir/internal/collector/identity"
+	"github.com/weir-ips/weir/internal/collector/identity/identitytest"
 )
-
-// provider builds and starts a real OpenID provider, of a module of its own, and returns its issuer.
-func provider(t *testing.T, redirect string) string {
-	t.Helper()
-	bin := filepath.Join(t.TempDir(), "provider")
-	build := exec.Command("go", "build", "-o", bin, ".")
-	build.Dir = filepath.Join("..", "..", "..", "test", "peers", "oidc")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the provider: %v\n%s", err, out)
-	}
-	run := exec.CommandContext(t.Context(), bin, "127.0.0.1:0", redirect)
-	out, err := run.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := run.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { run.Process.Kill(); run.Wait() })
-	issuer, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(issuer)
-}
 
 // browser follows redirects and keeps cookies as a browser does.
 type browser struct {
@@ -78,7 +51,7 @@ func (b *browser) signIn(console, user string) (path string, status int, body st
 func TestSigningInThroughARealProvider(t *testing.T) {
 	f := start(t)
 	config := identity.OIDC{
-		Name: "Example SSO", Issuer: provider(t, f.URL+CallbackPath), ClientID: "weir", Secret: filepath.Join(t.TempDir(), "secret"), Public: f.URL,
+		Name: "Example SSO", Issuer: identitytest.Provider(t, "../../..", f.URL+CallbackPath), ClientID: "weir", Secret: filepath.Join(t.TempDir(), "secret"), Public: f.URL,
 		Claim: "preferred_username", Roles: map[string][]string{"responder": {"test-user@127.0.0.1"}},
 	}
 	if err := os.WriteFile(config.Secret, []byte("secret\n"), 0o600); err != nil {

@@ -80,7 +80,9 @@ export const changeIncident = async (id: string, body: object): Promise<Incident
 export const alertsOfIncident = async (id: string, signal?: AbortSignal): Promise<Alert[]> => (await get(`/incidents/${encodeURIComponent(id)}/alerts?limit=100`, signal)).alerts;
 export const reportURL = (id: string) => `${root}/incidents/${encodeURIComponent(id)}/report`;
 export const getKillSwitch = (): Promise<KillSwitch> => get("/kill-switch");
-export const putKillSwitch = async (scopes: string[], reason: string): Promise<KillSwitch> => (await request("PUT", "/kill-switch", { scopes, reason })).json();
+/** What of dropping is stopped: all of it in scopes, and everywhere what origins and rules ask for. */
+export interface Stopped { scopes: string[]; origins: string[]; rules: number[] }
+export const putKillSwitch = async (s: Stopped, reason: string): Promise<KillSwitch> => (await request("PUT", "/kill-switch", { ...s, reason })).json();
 export const listNeverBlock = async (): Promise<Protected[]> => (await get("/never-block")).prefixes;
 export const addNeverBlock = async (prefix: string, reason: string): Promise<{ lifted: number }> => (await request("POST", "/never-block", { prefix, reason })).json();
 export const removeNeverBlock = async (prefix: string): Promise<void> => { await request("DELETE", "/never-block" + queryOf({ prefix })); };
@@ -94,7 +96,7 @@ export const addExport = async (e: NewExport): Promise<Export> => (await request
 export const removeExport = async (name: string): Promise<void> => { await request("DELETE", "/exports/" + encodeURIComponent(name)); };
 export const testExport = async (name: string): Promise<{ took_ms: number }> => (await request("POST", `/exports/${encodeURIComponent(name)}/test`, {})).json();
 export const getPolicy = (): Promise<Policy> => get("/policy");
-export const putPolicy = async (p: Pick<Policy, "block" | "limits">): Promise<Policy> => (await request("PUT", "/policy", p)).json();
+export const putPolicy = async (p: Pick<Policy, "block" | "limits" | "canary_seconds" | "at_most">): Promise<Policy> => (await request("PUT", "/policy", p)).json();
 export const listUsers = async (): Promise<User[]> => (await get("/users")).users;
 export const addUser = async (name: string, roles: Role[]): Promise<{ link: string; expires_at: string }> => (await request("POST", "/users", { name, roles })).json();
 export const changeUser = async (name: string, body: { roles?: Role[]; state?: string }): Promise<User> => (await request("PATCH", "/users/" + encodeURIComponent(name), body)).json();

@@ -15,8 +15,10 @@ export const now = signal(Date.now());
 export const rates = signal(new Map<string, { packets: number; bytes: number }>());
 let before = new Map<string, Sensor>();
 
-export const active = computed(() => (verdicts.value ?? []).filter((v) => v.state === "active"));
-export const ended = computed(() => (verdicts.value ?? []).filter((v) => v.state !== "active").slice(0, 20));
+/** Whether a verdict counts now: everywhere, or on the one sensor that tries it. */
+export const inForce = (v: Verdict) => v.state === "active" || v.state === "canary";
+export const active = computed(() => (verdicts.value ?? []).filter(inForce));
+export const ended = computed(() => (verdicts.value ?? []).filter((v) => !inForce(v)).slice(0, 50));
 export const dropped = computed(() =>
   active.value.filter((v) => v.action === "drop" || v.action === "ratelimit").reduce((n, v) => n + v.hits.packets, 0));
 

@@ -187,10 +187,10 @@ export interface IncidentDetail extends Incident {
 /** Something that one person has asked for and another must agree to. */
 export interface Approval {
   id: string; kind: string; class: string; summary: string; by: string; at: string; expires_at: string;
-  verdict?: Verdict; prefix?: string; reason?: string; scopes?: string[]; ttl_seconds?: number;
+  verdict?: Verdict; prefix?: string; reason?: string; scopes?: string[]; origins?: string[]; rules?: number[]; ttl_seconds?: number;
 }
 
-export interface KillSwitch { scopes: string[]; reason?: string; by?: string; at?: string }
+export interface KillSwitch { scopes: string[]; origins: string[]; rules: number[]; reason?: string; by?: string; at?: string }
 
 export interface Protected { prefix: string; source: string; reason: string; by: string; at?: string }
 
@@ -207,7 +207,8 @@ export interface PolicyRule {
 }
 export interface Policy {
   block: PolicyRule[];
-  limits: { per_minute: number; per_sensor_minute: number; per_signature_minute: number };
+  limits: { per_minute: number; per_sensor_minute: number; per_signature_minute: number; hold_seconds: number; addresses: number; feed_addresses: number };
+  canary_seconds: number; at_most: { alerts?: string; feeds?: string };
   changed: boolean; changed_by?: string; changed_at?: string;
 }
 

@@ -35,7 +35,7 @@ function Order({ a }: { a: Approval }) {
     <article class="panel order" data-approval={a.kind} aria-label={a.summary}>
       <header>
         <div class="line"><span class="status st-warn">{t.state}</span><span class="quiet" title={t.classWhy[a.class]}>{t.classes[a.class] ?? plain(a.class)}</span><span class="left quiet" title={exactly(a.expires_at)}>{t.expires(span((Date.parse(a.expires_at) - now.value) / 1000))}</span></div>
-        <h2>{v ? <><span class={"action a-" + v.action}>{text.verdicts.actions[v.action] ?? plain(v.action)}</span> <span class="mono">{matchText(v.match)}</span> <span class="quiet">{t.for(span(a.ttl_seconds ?? 0), v.scope || "all")}</span></> : t.kinds[a.kind]?.(plain(a.prefix ?? a.scopes?.join(", ") ?? "")) ?? plain(a.summary)}</h2>
+        <h2>{v ? <><span class={"action a-" + v.action}>{text.verdicts.actions[v.action] ?? plain(v.action)}</span> <span class="mono">{matchText(v.match)}</span> <span class="quiet">{t.for(span(a.ttl_seconds ?? 0), v.scope || "all")}</span></> : t.kinds[a.kind]?.(plain(a.prefix ?? text.kill.what({ scopes: a.scopes ?? [], origins: a.origins ?? [], rules: a.rules ?? [] }))) ?? plain(a.summary)}</h2>
         <p>{a.reason ? <q>{plain(a.reason)}</q> : <span class="quiet">{t.noReason}</span>} <span class="quiet" title={exactly(a.at)}>{t.by(plain(a.by), when(a.at))}</span></p>
         <p class="quorum" title={t.quorumWhy}><Check /> {plain(a.by)} <span class="quiet">{t.asked}</span> <i aria-hidden="true" /> {mine ? t.elseMust : t.oneMore}</p>
       </header>

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { sensors } from "../lib/fleet";
 import { exactly, plain, when } from "../lib/format";
-import { killSwitch, openKillSwitch, resume, setKillSwitch, stoppedLocally, throwing, thrown } from "../lib/killswitch";
+import { killSwitch, openKillSwitch, resume, stop, stoppedLocally, throwing, throwingRule, thrown } from "../lib/killswitch";
 import { refusal } from "../lib/session";
 import { text } from "../text";
 import { Act } from "./act";
@@ -25,35 +25,49 @@ export function KillButton() {
 /** Under the bar of every page, while something is not dropped that should be. */
 export function KillBanner() {
   const k = killSwitch.value, local = stoppedLocally.value;
-  if (!k || (!k.scopes.length && !local.length)) return null;
+  if (!k || (!thrown.value && !local.length)) return null;
   return (
     <div class="banner bad" role="alert" data-testid="kill-banner">
       <Warn />
       <p>
-        {k.scopes.length > 0 && <><b>{t.banner(t.where(k.scopes))}</b> {t.by(plain(k.by), k.at ? when(k.at) : "")}{k.reason ? <>: <q title={k.at && exactly(k.at)}>{plain(k.reason)}</q></> : null}. </>}
+        {thrown.value && <><b>{t.banner(t.what(k))}</b> {t.by(plain(k.by), k.at ? when(k.at) : "")}{k.reason ? <>: <q title={k.at && exactly(k.at)}>{plain(k.reason)}</q></> : null}. </>}
         {local.length > 0 && <><b>{t.local(local.slice(0, 5).map(plain).join(", ") + (local.length > 5 ? ` +${local.length - 5}` : ""))}</b> {t.localWhy}</>}
       </p>
-      {k.scopes.length > 0 && <Act needs="responder" class="button small" on={resume}>{t.resume}</Act>}
+      {thrown.value && <Act needs="responder" class="button small" on={resume}>{t.resume}</Act>}
     </div>
   );
 }
 
+const origins = ["rule", "flood", "feed"];
+
 export function KillDialog() {
-  const [scope, setScope] = useState("all");
-  const [reason, setReason] = useState("");
+  const rule = throwingRule.value;
+  const [what, setWhat] = useState(rule ? "sid" : "all");
+  const [scope, setScope] = useState("all"), [sid, setSid] = useState(rule ? String(rule) : ""), [reason, setReason] = useState("");
   const close = () => { throwing.value = false; };
-  const form = useSubmit(async () => { await setKillSwitch([scope], reason.trim()); close(); }, close);
+  const more = what === "all" ? { scopes: [scope] } : what === "sid" ? { rules: [Number(sid)] } : { origins: [what] };
+  const form = useSubmit(async () => { await stop(more, reason.trim()); close(); }, close);
   const groups = [...new Set((sensors.value ?? []).map((s) => s.group).filter(Boolean))].sort();
   return (
-    <FormDialog id="kill-title" title={t.title} act={t.submit(scope === "all" ? t.everywhere : scope)} danger ready={reason.trim() !== ""} form={form} close={close}>
-      <p class="caution inset"><Warn />{t.warning}</p>
-      <Field name="kill-scope" label={t.scope} error={form.of("scopes")}>
-        <select id="f-kill-scope" value={scope} onChange={(e) => setScope(e.currentTarget.value)}>
-          <option value="all">{t.all}</option>
-          {groups.map((g) => <option key={"g" + g} value={g}>{t.group(plain(g))}</option>)}
-          {(sensors.value ?? []).map((s) => <option key={s.id} value={s.id}>{plain(s.id)}</option>)}
+    <FormDialog id="kill-title" title={t.title} act={what === "all" ? t.submit(scope === "all" ? t.everywhere : scope) : t.submitPart} danger ready={reason.trim() !== "" && (what !== "sid" || Number(sid) > 0)} form={form} close={close}>
+      <p class="caution inset"><Warn />{what === "all" ? t.warning : t.warningPart}</p>
+      <Field name="kill-what" label={t.stopWhat} error={form.of("origins")}>
+        <select id="f-kill-what" value={what} onChange={(e) => setWhat(e.currentTarget.value)}>
+          <option value="all">{t.allDropping}</option>
+          {origins.map((o) => <option key={o} value={o}>{t.origins[o]}</option>)}
+          <option value="sid">{t.oneRule}</option>
         </select>
       </Field>
+      {what === "all" && (
+        <Field name="kill-scope" label={t.scope} error={form.of("scopes")}>
+          <select id="f-kill-scope" value={scope} onChange={(e) => setScope(e.currentTarget.value)}>
+            <option value="all">{t.all}</option>
+            {groups.map((g) => <option key={"g" + g} value={g}>{t.group(plain(g))}</option>)}
+            {(sensors.value ?? []).map((s) => <option key={s.id} value={s.id}>{plain(s.id)}</option>)}
+          </select>
+        </Field>
+      )}
+      {what === "sid" && <Field name="kill-sid" label={t.sid} error={form.of("rules")}><input id="f-kill-sid" class="mono" inputMode="numeric" required value={sid} onInput={(e) => setSid(e.currentTarget.value)} /></Field>}
       <Field name="kill-reason" label={text.dialog.reason} hint={text.dialog.reasonHint} error={form.of("reason")}>
         <input id="f-kill-reason" required maxLength={500} autofocus value={reason} onInput={(e) => setReason(e.currentTarget.value)} />
       </Field>

@@ -17,17 +17,18 @@ const t = text.settings.policy;
 export function PolicyPart() {
   const { value: p, problem, refresh } = useRead(getPolicy);
   const [editing, setEditing] = useState<number | null>(null); // -1: a new one
+  const [bounds, setBounds] = useState(false);
   const put = async (block: PolicyRule[], said: string) => {
     const before = p!;
-    await putPolicy({ block, limits: before.limits });
-    toast({ text: said, undo: () => void putPolicy({ block: before.block, limits: before.limits }).then(refresh, () => refresh()) });
+    await putPolicy({ ...kept(before), block });
+    toast({ text: said, undo: () => void putPolicy(kept(before)).then(refresh, () => refresh()) });
     await refresh();
   };
   return (
     <Box title={text.settings.parts.policy} n={p?.block.length} why={t.why}>
       <Bad text={problem} />
-      <p class="rank-none"><Act needs="rule-admin" on={() => setEditing(-1)}><Plus />{t.add}</Act></p>
-      <p class="quiet rank-none">{t.why} {p && t.limits(p.limits.per_minute, p.limits.per_sensor_minute, p.limits.per_signature_minute)} {p?.changed ? t.changed(plain(p.changed_by), p.changed_at ? exactly(p.changed_at) : "") : t.fromFile}</p>
+      <p class="rank-none"><Act needs="rule-admin" on={() => setEditing(-1)}><Plus />{t.add}</Act> <Act needs="rule-admin" on={() => setBounds(true)}>{t.bounds}…</Act></p>
+      <p class="quiet rank-none">{t.why} {p && t.limits(p.limits.per_minute, p.limits.per_sensor_minute, p.limits.per_signature_minute)} {p && p.canary_seconds > 0 && t.canaried(span(p.canary_seconds))} {p?.changed ? t.changed(plain(p.changed_by), p.changed_at ? exactly(p.changed_at) : "") : t.fromFile}</p>
       {p?.block.length === 0 && <div class="empty"><h3>{t.emptyTitle}</h3><p>{t.empty}</p></div>}
       <ol class="cards policy-rules">
         {p?.block.map((r, i) => (
@@ -39,8 +40,38 @@ export function PolicyPart() {
           </li>
         ))}
       </ol>
+      {p && bounds && <BoundsDialog p={p} close={() => setBounds(false)} done={refresh} />}
       {p && editing !== null && <RuleDialog rule={p.block[editing] ?? {}} close={() => setEditing(null)} save={(r) => put(editing < 0 ? [...p.block, r] : p.block.map((x, k) => (k === editing ? r : x)), t.saved)} />}
     </Box>
+  );
+}
+
+/** What of a policy is put. */
+const kept = ({ block, limits, canary_seconds, at_most }: Policy) => ({ block, limits, canary_seconds, at_most });
+
+/** How far automation may go at most, and how fast. */
+function BoundsDialog({ p, close, done }: { p: Policy; close: () => void; done: () => Promise<void> }) {
+  const [f, setF] = useState({
+    alerts: p.at_most.alerts || "drop", feeds: p.at_most.feeds || "drop", canary: String(p.canary_seconds ?? 0), minute: String(p.limits.per_minute), sensor: String(p.limits.per_sensor_minute), signature: String(p.limits.per_signature_minute),
+    hold: String(p.limits.hold_seconds / 60),
+  });
+  const set = (c: Partial<typeof f>) => setF((was) => ({ ...was, ...c }));
+  const form = useSubmit(async () => {
+    await putPolicy({
+      ...kept(p), canary_seconds: Number(f.canary), at_most: { alerts: f.alerts, feeds: f.feeds },
+      limits: { ...p.limits, per_minute: Number(f.minute), per_sensor_minute: Number(f.sensor), per_signature_minute: Number(f.signature), hold_seconds: Math.round(60 * Number(f.hold)) },
+    });
+    toast({ text: t.saved, undo: () => void putPolicy(kept(p)).then(done, () => done()) });
+    close();
+    await done();
+  });
+  const rung = (key: "alerts" | "feeds", among: string[]) => <Field name={"p-" + key} label={t.atMost[key]} hint={t.atMostHint} error={form.of("at_most." + key)}><select id={"f-p-" + key} value={f[key]} onChange={(e) => set({ [key]: e.currentTarget.value })}>{among.map((a) => <option key={a} value={a}>{text.verdicts.actions[a]}</option>)}</select></Field>;
+  const number = (key: "canary" | "minute" | "sensor" | "signature" | "hold", label: string, hint: string, field: string) => <Field name={"p-" + key} label={label} hint={hint} error={form.of(field)}><input id={"f-p-" + key} type="number" min="0" step="any" required value={f[key]} onInput={(e) => set({ [key]: e.currentTarget.value })} /></Field>;
+  return (
+    <FormDialog id="bounds-title" title={t.bounds} act={t.save} form={form} close={close}>
+      {rung("alerts", ["observe", "ratelimit", "drop"])}{rung("feeds", ["observe", "drop"])}
+      {number("canary", t.canary, t.canaryHint, "canary_seconds")}{number("minute", t.perMinute, t.perMinuteHint, "per_minute")}{number("sensor", t.perSensor, "", "per_sensor_minute")}{number("signature", t.perSignature, "", "per_signature_minute")}{number("hold", t.hold, t.holdHint, "hold_seconds")}
+    </FormDialog>
   );
 }
 

@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { listAlerts, verdictsOf } from "../lib/api";
 import { count, endpoint, plain, when } from "../lib/format";
 import { matchText } from "../lib/act";
-import { now } from "../lib/fleet";
+import { inForce, now } from "../lib/fleet";
 import { span } from "../lib/format";
 import { go } from "../lib/place";
 import type { Alert, Verdict } from "../lib/types";
@@ -57,12 +57,12 @@ export function Concerning({ a }: { a: Alert }) {
   return (
     <ul class="concerning">
       {list.slice(0, 20).map((v) => (
-        <li key={v.id} class={v.state === "active" ? "" : "faded"}>
+        <li key={v.id} class={inForce(v) ? "" : "faded"}>
           <span class={"action a-" + v.action}>{t.actions[v.action] ?? plain(v.action)}</span>
           <button class="plain-link mono" onClick={() => go({ view: "verdicts", alert: "" }, "push")}>{matchText(v.match)}</button>
           <span class="name">{plain(v.reason)}</span>
           <span class="quiet" title={when(v.created_at)}>{t.by(plain(v.created_by))}</span>
-          <span class="quiet">{v.state === "active" ? t.expiresIn(span((Date.parse(v.expires_at) - now.value) / 1000)) : v.state === "expired" ? t.expired : t.revoked}</span>
+          <span class="quiet">{inForce(v) ? t.expiresIn(span((Date.parse(v.expires_at) - now.value) / 1000)) : v.state === "expired" ? t.expired : t.revoked}</span>
           <span class={"hits " + (v.hits.packets ? "some" : "")}>{v.hits.packets ? text.detail.hits(count(v.hits.packets)) : t.noHits}</span>
         </li>
       ))}

@@ -2,11 +2,12 @@ import { useEffect, useState } from "preact/hooks";
 import { hitsOf } from "../lib/api";
 import { matchText, newVerdict, remove, rollBackTo } from "../lib/act";
 import { approvals } from "../lib/approvals";
-import { active, ended, now, verdicts } from "../lib/fleet";
+import { active, ended, inForce, now, verdicts } from "../lib/fleet";
 import { bytes, count, exactly, plain, short, span } from "../lib/format";
 import { go, place } from "../lib/place";
 import type { Verdict } from "../lib/types";
 import { text } from "../text";
+import { openKillSwitchFor } from "../lib/killswitch";
 import { Act, Sure } from "./act";
 import { Approvals } from "./approvals";
 import { Close, Plus } from "./icons";
@@ -53,7 +54,7 @@ function Table({ list, label }: { list: Verdict[]; label: string }) {
 }
 
 function Row({ v }: { v: Verdict }) {
-  const m = matchText(v.match), live = v.state === "active";
+  const m = matchText(v.match), live = inForce(v);
   const [open, setOpen] = useState(false);
   const src = v.match.src || v.match.flow?.src.replace(/:\d+$/, "").replace(/^\[|\]$/g, "") || "";
   return (
@@ -62,7 +63,7 @@ function Row({ v }: { v: Verdict }) {
         <td><span class={"action a-" + v.action}>{t.actions[v.action] ?? plain(v.action)}</span></td>
         <td><button class="plain-link mono match" aria-expanded={open} title={t.more} onClick={() => setOpen(!open)}>{m}</button></td>
         <td class="why-col"><span class="cut" title={plain(v.reason)}>{plain(v.reason)}</span><span class="quiet cut">{t.by(plain(v.created_by))}{v.origin !== "analyst" ? ` · ${t.origins[v.origin] ?? plain(v.origin)}` : ""}</span></td>
-        <td class="spread-col">{live && <Spread v={v} />}</td>
+        <td class="spread-col">{v.state === "canary" ? <span class="status st-warn" title={t.canaryWhy}>{t.canary}</span> : live && <Spread v={v} />}</td>
         <td class="n" title={v.action === "observe" ? t.wouldWhy : t.hitsWhy}><b class={"hits " + (v.hits.packets ? "some" : "")}>{short(v.hits.packets)}</b><span class="quiet cut">{v.action === "observe" && v.hits.packets ? t.would : bytes(v.hits.bytes)}</span></td>
         <td class="hour"><Hits v={v} /></td>
         <td class="n" title={exactly(v.expires_at)}>{live ? span((Date.parse(v.expires_at) - now.value) / 1000) : v.state === "expired" ? t.expired : t.revoked}</td>
@@ -81,7 +82,7 @@ function Row({ v }: { v: Verdict }) {
             {v.evidence?.length ? <div><dt>{t.evidence}</dt><dd>{v.evidence.map((id) => <button key={id} class="plain-link mono" onClick={() => go({ view: "alerts", alert: id }, "push")}>{id}</button>)}</dd></div> : null}
             {v.applied.missing.length ? <div><dt>{t.notOn}</dt><dd class="mono">{v.applied.missing.map(plain).join(", ")}</dd></div> : null}
           </dl>
-          {src && <button class="button small" onClick={() => go({ view: "alerts", q: `ip:${src}`, all: true, since: "", until: "" }, "push")}>{t.alertsOf}</button>} {v.seq ? <Sure needs="approver" label={t.rollBackLabel(m)} act={t.rollBack} why={t.rollBackWhy} on={() => void rollBackTo(v)} /> : null}
+          {src && <button class="button small" onClick={() => go({ view: "alerts", q: `ip:${src}`, all: true, since: "", until: "" }, "push")}>{t.alertsOf}</button>} {v.origin === "rule" && v.rule ? <Act needs="responder" class="button small" on={() => openKillSwitchFor(v.rule!)}>{text.kill.forRule}</Act> : null} {v.seq ? <Sure needs="approver" label={t.rollBackLabel(m)} act={t.rollBack} why={t.rollBackWhy} on={() => void rollBackTo(v)} /> : null}
         </td></tr>
       )}
     </>

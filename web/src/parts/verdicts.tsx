@@ -1,5 +1,5 @@
 import { approvals } from "../lib/approvals";
-import { active, ended, now, verdicts } from "../lib/fleet";
+import { active, ended, inForce, now, verdicts } from "../lib/fleet";
 import { extend, matchText, newVerdict, remove } from "../lib/act";
 import { bytes, count, exactly, plain, span } from "../lib/format";
 import { go } from "../lib/place";
@@ -29,7 +29,7 @@ export function Verdicts() {
 export function VerdictCard({ v }: { v: Verdict }) {
   const t = text.verdicts;
   const m = matchText(v.match);
-  const live = v.state === "active";
+  const live = inForce(v);
   const left = (Date.parse(v.expires_at) - now.value) / 1000;
   const life = Math.max(1, (Date.parse(v.expires_at) - Date.parse(v.created_at)) / 1000);
   return (
@@ -37,6 +37,7 @@ export function VerdictCard({ v }: { v: Verdict }) {
       <div class="line">
         <span class={"action a-" + v.action}>{t.actions[v.action] ?? plain(v.action)}</span>
         <b class="mono match" title={m}>{m}</b>
+        {v.state === "canary" && <span class="status st-warn" title={t.canaryWhy}>{t.canary}</span>}
         <span class="left" title={exactly(v.expires_at)}>{live ? t.expiresIn(span(left)) : v.state === "expired" ? t.expired : t.revoked}</span>
         {live && <Extend v={v} />}
         {live && <Act needs="responder" class="tool small" label={t.removeLabel(m)} title={t.remove} on={() => void remove(v)}><Close /></Act>}
