@@ -127,8 +127,11 @@ func (a aptRoot) open(ctx context.Context, suite string) error {
 			return err
 		}
 	}
-	_, err = a.run(ctx, "", "apt-get", "update", "-qq")
-	return err
+	// Without the mode apt-get calls it a success that nothing could be read.
+	if _, err = a.run(ctx, "", "apt-get", "update", "-qq", "-o", "APT::Update::Error-Mode=any"); err != nil {
+		return fmt.Errorf("Debian's list of packages of %s cannot be had from %s: %w", suite, archive, err)
+	}
+	return nil
 }
 
 // mirrors are where this machine takes Debian and its security updates from; security may be "".
@@ -174,7 +177,7 @@ func (a aptRoot) parts(ctx context.Context, name string) ([]string, error) {
 func (a aptRoot) unpack(ctx context.Context, packages []string, dir string) error {
 	archives := filepath.Join(a.dir, "cache", "archives")
 	if _, err := a.run(ctx, archives, "apt-get", append([]string{"download", "-qq"}, packages...)...); err != nil {
-		return err
+		return fmt.Errorf("packages %s cannot be had: %w", strings.Join(packages, ", "), err)
 	}
 	debs, err := filepath.Glob(filepath.Join(archives, "*.deb"))
 	if err != nil || len(debs) == 0 {
