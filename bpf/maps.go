@@ -38,7 +38,6 @@ func sizes(spec *ebpf.CollectionSpec, o Options) error {
 		sensorVarSourceMask: source - 1,
 		sensorVarFlowMask:   flow - 1,
 		sensorVarDestMask:   sets - 1,
-		sensorVarHasFrags:   map[bool]uint32{true: 1}[o.Frags],
 	})
 }
 

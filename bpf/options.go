@@ -78,9 +78,10 @@ type Options struct {
 	Sources      int  // source and prefix verdicts; default 256 Ki
 	Flows        int  // flow verdicts; default 64 Ki
 	Destinations int  // destinations counted at once; default 8192
-	Frags        bool // jumbo frames over several buffers; needs Linux 5.18 (HaveFrags), in gwlb and bridge 6.6, and the driver's consent
+	Frags        bool // jumbo frames over several buffers: a Feature, needs Linux 5.18 (HaveFrags), in gwlb and bridge 6.6, and the driver's consent
 
-	old bool // do without what kernels before 5.18 do not have, for tests
+	old     bool     // do without what kernels before 5.18 do not have, for tests
+	objects []object // of features; default objects(), for tests others
 }
 
 // Limits of Options.
@@ -128,6 +129,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Coexist && o.NoPin {
 		return o, errors.New("bpf: a dispatcher's programs must be pinned: Coexist and NoPin exclude each other")
+	}
+	if o.objects == nil {
+		o.objects = objects()
 	}
 	if o.Priority == 0 {
 		o.Priority = DefaultPriority

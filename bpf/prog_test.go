@@ -11,10 +11,11 @@ func TestVerifierBudget(t *testing.T) {
 	const budget = 100_000
 	for _, o := range []Options{
 		{Mode: ModeHost}, {Mode: ModeGWLB}, {Mode: ModeBridge}, {Mode: ModeMirror},
+		{Mode: ModeHost, objects: []object{}}, {Mode: ModeGWLB, objects: []object{}},
 		{Mode: ModeHost, old: true}, {Mode: ModeMirror, old: true}, {Mode: ModeHost, Frags: true}, {Mode: ModeMirror, Frags: true},
 		{Mode: ModeGWLB, Frags: true}, {Mode: ModeBridge, Frags: true},
 	} {
-		what := fmt.Sprintf("%v old %v frags %v", o.Mode, o.old, o.Frags)
+		what := fmt.Sprintf("%v old %v frags %v alone %v", o.Mode, o.old, o.Frags, o.objects != nil)
 		if o.Frags && !HaveFrags() {
 			t.Logf("%s: needs Linux 5.18", what)
 			continue

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -23,13 +24,15 @@ type Sensor struct {
 	clock   Clock
 	adopted bool
 
-	maps   mapSet
-	rings  []*ebpf.Map
-	tables *Tables
-	prog   *ebpf.Program
-	id     ebpf.ProgramID       // of prog
-	spec   *ebpf.CollectionSpec // as it was loaded
-	trie   *ebpf.MapSpec        // of one generation's prefixes
+	maps    mapSet
+	rings   []*ebpf.Map
+	tables  *Tables
+	prog    *ebpf.Program
+	id      ebpf.ProgramID       // of prog
+	spec    *ebpf.CollectionSpec // as it was loaded
+	linked  map[Feature]bool
+	missing map[Feature]error
+	trie    *ebpf.MapSpec // of one generation's prefixes
 
 	mu    sync.Mutex
 	links map[string]attachment // by interface
@@ -54,7 +57,7 @@ func Load(o Options) (*Sensor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bpf: %w", err)
 	}
-	s := &Sensor{opts: o, links: map[string]attachment{}}
+	s := &Sensor{opts: o, links: map[string]attachment{}, linked: map[Feature]bool{}, missing: map[Feature]error{}}
 	if err := s.load(spec); err != nil {
 		s.Close()
 		return nil, err
@@ -127,35 +130,30 @@ func (s *Sensor) seed() error {
 	return nil
 }
 
-func (s *Sensor) loadProgram(spec *ebpf.CollectionSpec) (err error) {
-	constants := map[string]uint32{sensorVarHasLoadBytes: 1, sensorVarTickShift: uint32(s.clock.shift)}
-	if s.opts.old || features.HaveProgramHelper(ebpf.XDP, asm.FnXdpLoadBytes) != nil {
-		constants[sensorVarHasLoadBytes] = 0
-		constants[sensorVarSnaplen] = uint32(min(s.opts.SnapLen, OldSnapLen))
-	}
-	if s.hasCookies() {
-		constants[sensorVarHasSyncookies] = 1
-	}
-	if err = setAll(spec, constants); err != nil {
+func (s *Sensor) loadProgram(spec *ebpf.CollectionSpec) error {
+	if err := setAll(spec, map[string]uint32{sensorVarTickShift: uint32(s.clock.shift)}); err != nil {
 		return err
 	}
 	delete(spec.Programs, sensorProgClock)
-	if s.opts.Frags {
-		if !HaveFrags() {
-			return fmt.Errorf("bpf: frames over several buffers: %w: they need Linux 5.18 or later, or an MTU that fits one", ebpf.ErrNotSupported)
-		}
+	if err := s.loadLinked(spec); err != nil {
+		return err
+	}
+	s.opts.Frags = s.linked[FeatureFrags]
+	return nil
+}
+
+// adapt fits the program to the features that are linked in.
+func (s *Sensor) adapt(spec *ebpf.CollectionSpec, objects []object) error {
+	has := func(f Feature) bool {
+		return slices.ContainsFunc(objects, func(o object) bool { return o.Feature == f })
+	}
+	if has(FeatureFrags) {
 		spec.Programs[sensorProgSensor].Flags |= unix.BPF_F_XDP_HAS_FRAGS
 	}
-	s.spec = spec
-	if s.prog, err = s.loadSpec(spec.Copy()); err != nil {
-		return explain(fmt.Errorf("bpf: load program: %w", err))
+	if has(FeatureCopy) {
+		return nil
 	}
-	info, err := s.prog.Info()
-	if err != nil {
-		return fmt.Errorf("bpf: program: %w", err)
-	}
-	s.id, _ = info.ID() // known since Linux 4.13
-	return nil
+	return setAll(spec, map[string]uint32{sensorVarSnaplen: uint32(min(s.opts.SnapLen, OldSnapLen))})
 }
 
 func (s *Sensor) loadSpec(spec *ebpf.CollectionSpec) (*ebpf.Program, error) {
@@ -186,15 +184,11 @@ func (s *Sensor) loadPart() (*ebpf.Program, error) {
 	return part, nil
 }
 
-func (s *Sensor) hasCookies() bool {
-	return s.opts.Mode == ModeHost && !s.opts.old && features.HaveProgramHelper(ebpf.XDP, asm.FnTcpRawGenSyncookieIpv4) == nil
-}
-
 // CanCookie is the error of StepCookie where it cannot be: it needs host mode, Linux 6.0, and that the host accepts the ACK of a cookie
 // it has not sent, which it says in the network namespace of the calling thread.
 func (s *Sensor) CanCookie() error {
-	if !s.hasCookies() {
-		return fmt.Errorf("bpf: SYN cookies: need mode host, not %v, and Linux 6.0 or later", s.opts.Mode)
+	if err := s.Can(FeatureCookie); err != nil {
+		return err
 	}
 	const file = "/proc/sys/net/ipv4/tcp_syncookies"
 	b, err := os.ReadFile(file)

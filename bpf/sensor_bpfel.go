@@ -16,43 +16,45 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	sensorMapArms          = "arms"
-	sensorMapBridge        = "bridge"
-	sensorMapCredits       = "credits"
-	sensorMapDests         = "dests"
-	sensorMapFilters       = "filters"
-	sensorMapFlowCells     = "flow_cells"
-	sensorMapFlows         = "flows"
-	sensorMapGood          = "good"
-	sensorMapGuard         = "guard"
-	sensorMapPrefixes      = "prefixes"
-	sensorMapPresence4     = "presence4"
-	sensorMapPresence6     = "presence6"
-	sensorMapRecent        = "recent"
-	sensorMapRings         = "rings"
-	sensorMapSamples       = "samples"
-	sensorMapSightings     = "sightings"
-	sensorMapSockets       = "sockets"
-	sensorMapSources       = "sources"
-	sensorMapStats         = "stats"
-	sensorMapTargets       = "targets"
-	sensorMapVerdicts      = "verdicts"
-	sensorProgClock        = "clock"
-	sensorProgSensor       = "sensor"
-	sensorVarCoarse        = "coarse"
-	sensorVarControl       = "control"
-	sensorVarDestMask      = "dest_mask"
-	sensorVarFirstRoom     = "first_room"
-	sensorVarFlowMask      = "flow_mask"
-	sensorVarHasFrags      = "has_frags"
-	sensorVarHasLoadBytes  = "has_load_bytes"
-	sensorVarHasSyncookies = "has_syncookies"
-	sensorVarMentioned     = "mentioned"
-	sensorVarMode          = "mode"
-	sensorVarRingCount     = "ring_count"
-	sensorVarSnaplen       = "snaplen"
-	sensorVarSourceMask    = "source_mask"
-	sensorVarTickShift     = "tick_shift"
+	sensorMapArms           = "arms"
+	sensorMapBridge         = "bridge"
+	sensorMapCredits        = "credits"
+	sensorMapDests          = "dests"
+	sensorMapFilters        = "filters"
+	sensorMapFlowCells      = "flow_cells"
+	sensorMapFlows          = "flows"
+	sensorMapGood           = "good"
+	sensorMapGuard          = "guard"
+	sensorMapPrefixes       = "prefixes"
+	sensorMapPresence4      = "presence4"
+	sensorMapPresence6      = "presence6"
+	sensorMapRecent         = "recent"
+	sensorMapRings          = "rings"
+	sensorMapSamples        = "samples"
+	sensorMapSightings      = "sightings"
+	sensorMapSockets        = "sockets"
+	sensorMapSources        = "sources"
+	sensorMapStats          = "stats"
+	sensorMapTargets        = "targets"
+	sensorMapVerdicts       = "verdicts"
+	sensorProgClock         = "clock"
+	sensorProgSensor        = "sensor"
+	sensorVarCoarse         = "coarse"
+	sensorVarControl        = "control"
+	sensorVarDestMask       = "dest_mask"
+	sensorVarFirstRoom      = "first_room"
+	sensorVarFlowMask       = "flow_mask"
+	sensorVarHasChallenge   = "has_challenge"
+	sensorVarHasCookie      = "has_cookie"
+	sensorVarHasCopy        = "has_copy"
+	sensorVarHasFingerprint = "has_fingerprint"
+	sensorVarHasFrags       = "has_frags"
+	sensorVarMentioned      = "mentioned"
+	sensorVarMode           = "mode"
+	sensorVarRingCount      = "ring_count"
+	sensorVarSnaplen        = "snaplen"
+	sensorVarSourceMask     = "source_mask"
+	sensorVarTickShift      = "tick_shift"
 )
 
 // loadSensor returns the embedded CollectionSpec for sensor.
@@ -132,20 +134,22 @@ type sensorMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type sensorVariableSpecs struct {
-	Coarse        *ebpf.VariableSpec `ebpf:"coarse"`
-	Control       *ebpf.VariableSpec `ebpf:"control"`
-	DestMask      *ebpf.VariableSpec `ebpf:"dest_mask"`
-	FirstRoom     *ebpf.VariableSpec `ebpf:"first_room"`
-	FlowMask      *ebpf.VariableSpec `ebpf:"flow_mask"`
-	HasFrags      *ebpf.VariableSpec `ebpf:"has_frags"`
-	HasLoadBytes  *ebpf.VariableSpec `ebpf:"has_load_bytes"`
-	HasSyncookies *ebpf.VariableSpec `ebpf:"has_syncookies"`
-	Mentioned     *ebpf.VariableSpec `ebpf:"mentioned"`
-	Mode          *ebpf.VariableSpec `ebpf:"mode"`
-	RingCount     *ebpf.VariableSpec `ebpf:"ring_count"`
-	Snaplen       *ebpf.VariableSpec `ebpf:"snaplen"`
-	SourceMask    *ebpf.VariableSpec `ebpf:"source_mask"`
-	TickShift     *ebpf.VariableSpec `ebpf:"tick_shift"`
+	Coarse         *ebpf.VariableSpec `ebpf:"coarse"`
+	Control        *ebpf.VariableSpec `ebpf:"control"`
+	DestMask       *ebpf.VariableSpec `ebpf:"dest_mask"`
+	FirstRoom      *ebpf.VariableSpec `ebpf:"first_room"`
+	FlowMask       *ebpf.VariableSpec `ebpf:"flow_mask"`
+	HasChallenge   *ebpf.VariableSpec `ebpf:"has_challenge"`
+	HasCookie      *ebpf.VariableSpec `ebpf:"has_cookie"`
+	HasCopy        *ebpf.VariableSpec `ebpf:"has_copy"`
+	HasFingerprint *ebpf.VariableSpec `ebpf:"has_fingerprint"`
+	HasFrags       *ebpf.VariableSpec `ebpf:"has_frags"`
+	Mentioned      *ebpf.VariableSpec `ebpf:"mentioned"`
+	Mode           *ebpf.VariableSpec `ebpf:"mode"`
+	RingCount      *ebpf.VariableSpec `ebpf:"ring_count"`
+	Snaplen        *ebpf.VariableSpec `ebpf:"snaplen"`
+	SourceMask     *ebpf.VariableSpec `ebpf:"source_mask"`
+	TickShift      *ebpf.VariableSpec `ebpf:"tick_shift"`
 }
 
 // sensorObjects contains all objects after they have been loaded into the kernel.
@@ -221,20 +225,22 @@ func (m *sensorMaps) Close() error {
 //
 // It can be passed to loadSensorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type sensorVariables struct {
-	Coarse        *ebpf.Variable `ebpf:"coarse"`
-	Control       *ebpf.Variable `ebpf:"control"`
-	DestMask      *ebpf.Variable `ebpf:"dest_mask"`
-	FirstRoom     *ebpf.Variable `ebpf:"first_room"`
-	FlowMask      *ebpf.Variable `ebpf:"flow_mask"`
-	HasFrags      *ebpf.Variable `ebpf:"has_frags"`
-	HasLoadBytes  *ebpf.Variable `ebpf:"has_load_bytes"`
-	HasSyncookies *ebpf.Variable `ebpf:"has_syncookies"`
-	Mentioned     *ebpf.Variable `ebpf:"mentioned"`
-	Mode          *ebpf.Variable `ebpf:"mode"`
-	RingCount     *ebpf.Variable `ebpf:"ring_count"`
-	Snaplen       *ebpf.Variable `ebpf:"snaplen"`
-	SourceMask    *ebpf.Variable `ebpf:"source_mask"`
-	TickShift     *ebpf.Variable `ebpf:"tick_shift"`
+	Coarse         *ebpf.Variable `ebpf:"coarse"`
+	Control        *ebpf.Variable `ebpf:"control"`
+	DestMask       *ebpf.Variable `ebpf:"dest_mask"`
+	FirstRoom      *ebpf.Variable `ebpf:"first_room"`
+	FlowMask       *ebpf.Variable `ebpf:"flow_mask"`
+	HasChallenge   *ebpf.Variable `ebpf:"has_challenge"`
+	HasCookie      *ebpf.Variable `ebpf:"has_cookie"`
+	HasCopy        *ebpf.Variable `ebpf:"has_copy"`
+	HasFingerprint *ebpf.Variable `ebpf:"has_fingerprint"`
+	HasFrags       *ebpf.Variable `ebpf:"has_frags"`
+	Mentioned      *ebpf.Variable `ebpf:"mentioned"`
+	Mode           *ebpf.Variable `ebpf:"mode"`
+	RingCount      *ebpf.Variable `ebpf:"ring_count"`
+	Snaplen        *ebpf.Variable `ebpf:"snaplen"`
+	SourceMask     *ebpf.Variable `ebpf:"source_mask"`
+	TickShift      *ebpf.Variable `ebpf:"tick_shift"`
 }
 
 // sensorPrograms contains all programs after they have been loaded into the kernel.

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Copies of frames for user space. A ring buffer reserves constant sizes only, so a frame takes the smallest of five that
- * holds it; CaptureHeader says how much of it is frame.
+ * Copies of frames for user space. A ring buffer reserves constant sizes only, so a frame takes the smallest that holds it;
+ * CaptureHeader says how much of it is frame.
  */
 #include "parse.h"
 #include "hash.h"
@@ -53,36 +53,31 @@ INLINE int copy_words(struct xdp_md *ctx, void *to, __u32 n, const __u32 most)
 #define WORDS(size) COPY(size, copy_words(ctx, c_ + 1, n, (size) - sizeof(struct capture)))
 #define HOLDS(size) (n <= (size) - sizeof(struct capture))
 
-INLINE void capture(const struct env *e)
+INLINE void *ring_for(__u32 hash)
+{
+	__u32 which = ((__u64)hash * ring_count) >> 32;
+
+	return map_lookup(&rings, &which);
+}
+
+/* The copy that every kernel can make, of at most 1,568 bytes: Go sets snaplen to no more. */
+INLINE void capture_words(const struct env *e)
 {
 	struct xdp_md *ctx = e->ctx;
 	struct pkt *p = e->p;
-	__u32 hash = shard(e), which = ((__u64)hash * ring_count) >> 32, n = p->len;
-	void *ring = map_lookup(&rings, &which);
+	__u32 hash = shard(e), n = p->len;
+	void *ring = ring_for(hash);
 
 	if (!ring)
 		goto lost;
 	if (n > snaplen)
 		n = snaplen;
-	if (has_load_bytes) {
-		if (HOLDS(128))
-			LOAD(128);
-		else if (HOLDS(512))
-			LOAD(512);
-		else if (HOLDS(1600))
-			LOAD(1600);
-		else if (HOLDS(4096))
-			LOAD(4096);
-		else
-			LOAD(9216 + sizeof(struct capture));
-	} else {
-		if (HOLDS(128))
-			WORDS(128);
-		else if (HOLDS(512))
-			WORDS(512);
-		else
-			WORDS(1600); /* Go sets snaplen to no more */
-	}
+	if (HOLDS(128))
+		WORDS(128);
+	else if (HOLDS(512))
+		WORDS(512);
+	else
+		WORDS(1600);
 	count(e, PATH_CAPTURE);
 	return;
 lost:

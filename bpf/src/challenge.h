@@ -63,51 +63,6 @@ INLINE __u64 cookie(const struct pkt *p, __u32 epoch)
 	return s.a ^ s.b ^ s.c ^ s.d;
 }
 
-/* Whether the packet is a reset that proves its source: it knows the cookie of now or a moment ago. Global: verified once. */
-NOINLINE __u32 proves(struct xdp_md *ctx)
-{
-	__u32 zero = 0, seq, epoch;
-	struct stats *st = map_lookup(&stats, &zero);
-	struct tcphdr *tcp;
-	struct pkt *p;
-
-	if (!st)
-		return 0;
-	p = (struct pkt *)st->scratch;
-	if (p->l4 > MAX_OFF)
-		return 0;
-	tcp = at(ctx, p->l4);
-	if (!FITS(ctx, tcp, sizeof(*tcp)))
-		return 0;
-	seq = ntohl(tcp->seq);
-	epoch = p->now >> CHALLENGE_EPOCH;
-	return seq == (__u32)cookie(p, epoch) || seq == (__u32)cookie(p, epoch - 1);
-}
-
-/*
- * Whether to let a SYN through although cookies are sent: a listening socket takes a cookie's ACK only if it has lately
- * sent one itself, as with tcp_syncookies 2 it does for every SYN. About one a second, processor, address and port.
- */
-INLINE int reminds(struct stats *st, const struct pkt *p)
-{
-	__u16 *at = &st->reminded[mix(control.seed, p->dst[0] ^ p->dst[1] ^ p->dport) >> 40 & (REMINDERS - 1)];
-
-	if ((__u16)((__u16)p->now - *at) < REMIND_EVERY && *at)
-		return 0;
-	*at = p->now;
-	return 1;
-}
-
-/* Whether the processor may send another challenge in this tick. */
-INLINE int may_challenge(struct stats *st, __u32 now)
-{
-	if (UNLIKELY(st->challenge_tick != now)) {
-		st->challenge_tick = now;
-		st->challenges = 0;
-	}
-	return st->challenges++ < control.challenges;
-}
-
 /* A checksum's sum after a word has changed (RFC 1624). */
 INLINE __u64 resum(__u64 sum, __u32 was, __u32 is) { return sum + (__u32)~was + is; }
 
@@ -207,88 +162,21 @@ INLINE void drop_outer_checksum(struct xdp_md *ctx, __u32 off)
 		udp->check = 0;
 }
 
-#define COOKIE_WINDOW 29200 /* what the host will have in any case */
-
-/*
- * Has the kernel make a SYN cookie of the packet. The whole header is copied because the kernel reads its options, and a
- * packet's bytes cannot be given to it by a length that varies.
- */
-INLINE int kernel_cookie(struct xdp_md *ctx, const struct pkt *p, struct synack *a)
+/* What of the packet an answer is made from; 0 if it is not there. */
+INLINE struct pkt *to_answer(struct stats *st)
 {
-	__u8 header[60] = {};
-	struct tcphdr *tcp = at(ctx, p->l4);
-	void *ip = at(ctx, p->l3);
-	__u32 hlen;
-	__s64 made;
-
-	if (!FITS(ctx, tcp, sizeof(*tcp)))
-		return 0;
-	hlen = (tcp->off >> 4) * 4;
-	a->ack = ntohl(tcp->seq) + 1;
-	HIDE(hlen);
-	if (hlen < sizeof(*tcp) || hlen > sizeof(header) || hlen != p->left || xdp_load_bytes(ctx, p->l4, header, hlen))
-		return 0; /* what has data with its SYN is no ordinary client */
-	if (p->version == 4) {
-		if (!FITS(ctx, ip, sizeof(struct iphdr)))
-			return 0;
-		made = gen_syncookie4(ip, (struct tcphdr *)header, hlen);
-	} else {
-		if (!FITS(ctx, ip, sizeof(struct ip6hdr)))
-			return 0;
-		made = gen_syncookie6(ip, (struct tcphdr *)header, hlen);
-	}
-	if (made < 0)
-		return 0;
-	a->seq = made;
-	a->mss = made >> 32;
-	a->window = COOKIE_WINDOW;
-	return 1;
-}
-
-/* Whether the packet acknowledges a SYN cookie. Global, so that it is verified once. */
-NOINLINE __u32 acknowledges(struct xdp_md *ctx)
-{
-	__u32 zero = 0;
-	struct stats *st = map_lookup(&stats, &zero);
-	struct tcphdr *tcp;
-	struct pkt *p;
-	void *ip;
-
-	if (!st || !has_syncookies)
-		return 0;
-	p = (struct pkt *)st->scratch;
-	if (p->l3 > MAX_OFF || p->l4 > MAX_OFF)
-		return 0;
-	ip = at(ctx, p->l3);
-	tcp = at(ctx, p->l4);
-	if (!FITS(ctx, tcp, sizeof(*tcp)))
-		return 0;
-	if (p->version == 4)
-		return FITS(ctx, ip, sizeof(struct iphdr)) && !check_syncookie4(ip, tcp);
-	return FITS(ctx, ip, sizeof(struct ip6hdr)) && !check_syncookie6(ip, tcp);
-}
-
-/* Sends the SYN back, answered. Global, so that it is verified once. */
-NOINLINE int answer_syn(struct xdp_md *ctx)
-{
-	__u32 zero = 0;
-	struct stats *st = map_lookup(&stats, &zero);
-	struct synack a = {};
 	struct pkt *p;
 
 	if (!st)
-		return XDP_DROP;
+		return 0;
 	p = (struct pkt *)st->scratch;
-	if (p->l3 > MAX_OFF || p->l4 > MAX_OFF || p->outer > MAX_OFF)
-		return XDP_DROP;
-	if (!has_syncookies || p->answer != ANSWER_COOKIE || !kernel_cookie(ctx, p, &a)) {
-		__u64 c = cookie(p, p->now >> CHALLENGE_EPOCH);
+	return p->l3 > MAX_OFF || p->l4 > MAX_OFF || p->outer > MAX_OFF ? 0 : p;
+}
 
-		a.ack = c;
-		a.seq = c >> 32;
-		a.window = a.mss = 0;
-	}
-	if (!answer_tcp(ctx, p->l4, &a) || !answer_ip(ctx, p->l3, p->version) || !swap_macs(ctx))
+/* Sends the SYN back as the answer. */
+INLINE int send_answer(struct xdp_md *ctx, struct stats *st, const struct pkt *p, const struct synack *a)
+{
+	if (!answer_tcp(ctx, p->l4, a) || !answer_ip(ctx, p->l3, p->version) || !swap_macs(ctx))
 		return XDP_DROP;
 	if (mode == MODE_GWLB) {
 		drop_outer_checksum(ctx, p->outer);
@@ -297,4 +185,13 @@ NOINLINE int answer_syn(struct xdp_md *ctx)
 	}
 	st->paths[PATH_CHALLENGED]++;
 	return XDP_TX;
+}
+
+/* Answers with a cookie of our own where the acknowledgement belongs. */
+INLINE int challenge(struct xdp_md *ctx, struct stats *st, const struct pkt *p)
+{
+	__u64 c = cookie(p, p->now >> CHALLENGE_EPOCH);
+	struct synack a = {.ack = c, .seq = c >> 32};
+
+	return send_answer(ctx, st, p, &a);
 }

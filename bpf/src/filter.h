@@ -4,11 +4,6 @@
 /* A close look at packets to armed destinations: what they look like, whether that is the attack, and a copy for user space. */
 #include "drop.h"
 
-/* What look() is asked. */
-#define LOOK_GOOD 1   /* the source is known good */
-#define LOOK_PRINTS 2 /* compare with fingerprints */
-#define LOOK_SIGHT 4  /* show the packet */
-
 /* TCP options in len bytes at off: kinds | MSS << 32 | (window scale + 1) << 48. A function of its own: verified once. */
 NOINLINE __u64 tcp_options(struct xdp_md *ctx, __u32 off, __u32 len)
 {
@@ -180,40 +175,4 @@ INLINE __u64 unlike(const struct features *seen, const struct fingerprint *g)
 	/* what is out of its range makes a difference negative */
 	return differs | ((__u32)(seen->length - g->min_length) | (__u32)(g->max_length - seen->length) |
 			  (__u32)(seen->ttl - g->min_ttl) | (__u32)(g->max_ttl - seen->ttl)) >> 31;
-}
-
-/* Looks closely at the packet; returns REASON_FINGERPRINT if it looks like the attack. Global, so that it is verified once. */
-NOINLINE __u32 look(struct xdp_md *ctx, __u32 which, __u32 what)
-{
-	__u32 zero = 0;
-	struct stats *st = map_lookup(&stats, &zero);
-	struct filter *f = map_lookup(&filters, &which);
-	struct pkt *p;
-
-	if (!st || !f)
-		return REASON_NONE;
-	p = (struct pkt *)st->scratch;
-	see(ctx, p);
-	if (what & LOOK_SIGHT)
-		sight(ctx, p, st, f, what & LOOK_GOOD);
-	if (!(what & LOOK_PRINTS))
-		return REASON_NONE;
-	for (int i = 0; i < PRINTS; i++) {
-		struct fingerprint *g = &f->prints[i];
-
-		__u32 ended = ~(p->now - g->expires) >> 31, spared = what & LOOK_GOOD & ~(g->flags / PRINT_EVERYONE);
-
-		if (ended | spared | unlike(&p->seen, g))
-			continue;
-		ADD(&g->packets, 1);
-		ADD(&g->bytes, p->len);
-		if (g->flags & PRINT_OBSERVE) {
-			st->would[REASON_FINGERPRINT]++;
-			continue;
-		}
-		p->rule = g->rule;
-		p->slot = which * PRINTS + i;
-		return REASON_FINGERPRINT;
-	}
-	return REASON_NONE;
 }

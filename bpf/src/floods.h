@@ -3,8 +3,8 @@
 
 /* Counts per destination, and what is done for armed ones. */
 #include "asked.h"
-#include "filter.h"
-#include "challenge.h"
+#include "drop.h"
+#include "features.h"
 
 /* Where coarse.good speaks of the source. */
 INLINE __u32 good_near(const struct pkt *p)
@@ -118,15 +118,39 @@ INLINE int on(const struct pkt *p, const struct dest *d, const struct arm *a, en
 	return d->steps & 1 << step && !expired(p, a->until[step]);
 }
 
+/*
+ * Whether to let a SYN through although cookies are sent: a listening socket takes a cookie's ACK only if it has lately
+ * sent one itself, as with tcp_syncookies 2 it does for every SYN. About one a second, processor, address and port.
+ */
+INLINE int reminds(struct stats *st, const struct pkt *p)
+{
+	__u16 *at = &st->reminded[mix(control.seed, p->dst[0] ^ p->dst[1] ^ p->dport) >> 40 & (REMINDERS - 1)];
+
+	if ((__u16)((__u16)p->now - *at) < REMIND_EVERY && *at)
+		return 0;
+	*at = p->now;
+	return 1;
+}
+
+/* Whether the processor may send another challenge in this tick. */
+INLINE int may_challenge(struct stats *st, __u32 now)
+{
+	if (UNLIKELY(st->challenge_tick != now)) {
+		st->challenge_tick = now;
+		st->challenges = 0;
+	}
+	return st->challenges++ < control.challenges;
+}
+
 /* What filters drop the packet for, in the order of selectivity. */
 INLINE __u32 filtered(const struct env *e, const struct dest *d, const struct arm *a, int good)
 {
 	struct pkt *p = e->p;
 	__u32 what = control.zero | good * LOOK_GOOD, reason; /* the verifier need not know */
 
-	if (on(p, d, a, STEP_FINGERPRINT))
+	if (on(p, d, a, STEP_FINGERPRINT) && has_fingerprint)
 		what |= LOOK_PRINTS;
-	if (on(p, d, a, STEP_SIGHT))
+	if (on(p, d, a, STEP_SIGHT) && has_fingerprint)
 		what |= LOOK_SIGHT;
 	if (what & ~LOOK_GOOD) {
 		reason = look(e->ctx, a->filter, what);
@@ -143,7 +167,8 @@ INLINE __u32 filtered(const struct env *e, const struct dest *d, const struct ar
 INLINE int unproved(const struct env *e, const struct dest *d, const struct arm *a)
 {
 	struct pkt *p = e->p;
-	int first = on(p, d, a, STEP_FIRST), challenged = on(p, d, a, STEP_CHALLENGE), cookie = on(p, d, a, STEP_COOKIE);
+	int first = on(p, d, a, STEP_FIRST), challenged = on(p, d, a, STEP_CHALLENGE) && has_challenge,
+	    cookie = on(p, d, a, STEP_COOKIE) && has_cookie;
 
 	if (!(first | challenged | cookie) || (first && !first_syn(e)))
 		return 0;
@@ -173,10 +198,11 @@ INLINE void defend(const struct env *e, const struct dest *d, __u32 i, __u32 cla
 		count(e, PATH_GOOD);
 		return;
 	}
-	if (p->flags & TCP_RST && on(p, d, a, STEP_CHALLENGE) && proves(e->ctx)) {
+	if (p->flags & TCP_RST && on(p, d, a, STEP_CHALLENGE) && has_challenge && proves(e->ctx)) {
 		mark_good(e);
 		p->want = REASON_PROOF;
-	} else if ((p->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK && on(p, d, a, STEP_COOKIE) && acknowledges(e->ctx)) {
+	} else if ((p->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK && on(p, d, a, STEP_COOKIE) && has_cookie &&
+		   acknowledges(e->ctx)) {
 		mark_good(e);
 		count(e, PATH_PROVED);
 	} else if ((class == CLASS_SYN && unproved(e, d, a)) || (armed && over_limit(p, a, class))) {

@@ -14,9 +14,12 @@ volatile const __u32 source_mask = 0;     /* buckets of one generation - 1 */
 volatile const __u32 flow_mask = 0;       /* buckets - 1 */
 volatile const __u32 dest_mask = 0;       /* sets - 1 */
 volatile const __u32 first_room = 50000;  /* SYNs a tick and CPU that can be remembered */
-volatile const __u32 has_load_bytes = 0;  /* the kernel has xdp_load_bytes (5.18) */
-volatile const __u32 has_syncookies = 0;  /* the kernel has tcp_raw_gen_syncookie_ipv4 and its like (6.0) */
-volatile const __u32 has_frags = 0;       /* frames may span several buffers */
+/* Which objects of features.h are linked in. */
+volatile const __u32 has_challenge = 0;
+volatile const __u32 has_cookie = 0;
+volatile const __u32 has_fingerprint = 0;
+volatile const __u32 has_copy = 0;
+volatile const __u32 has_frags = 0;
 
 #define PRESENCE4_WORDS (1 << 19)               /* 2^24 /24s, 32 to a word */
 #define PRESENCE6_WORDS (1 << 16)               /* 2^21 hashed /48s */

@@ -51,6 +51,11 @@ struct pkt {
 
 _Static_assert(sizeof(struct pkt) <= sizeof(((struct stats *)0)->scratch), "struct pkt has outgrown its place");
 
+/* What look() is asked. */
+#define LOOK_GOOD 1   /* the source is known good */
+#define LOOK_PRINTS 2 /* compare with fingerprints */
+#define LOOK_SIGHT 4  /* show the packet */
+
 /* What every stage is given. */
 struct env {
 	struct xdp_md *ctx;

@@ -5,6 +5,7 @@
 #include "judge.h"
 #include "sanity.h"
 #include "floods.h"
+#include "act.h"
 #include "capture.h"
 
 /* How a frame leaves that is not to be judged. */
@@ -53,8 +54,12 @@ INLINE int act(const struct env *e)
 		return inline_act(e);
 	if (e->p->decided)
 		count(e, PATH_BYPASS);
-	else if (control.capture)
-		capture(e);
+	else if (!control.capture)
+		;
+	else if (has_copy)
+		capture_frame(e->ctx);
+	else
+		capture_words(e);
 	if (mode == MODE_MIRROR) {
 		count(e, PATH_CONSUMED);
 		return XDP_DROP;
@@ -63,13 +68,19 @@ INLINE int act(const struct env *e)
 	return XDP_PASS;
 }
 
+/* Answers a SYN that is dropped. */
+INLINE int answer(const struct env *e)
+{
+	return has_cookie && e->p->answer == ANSWER_COOKIE ? answer_cookie(e->ctx) : answer_challenge(e->ctx);
+}
+
 /* Makes scratch forget the packet before. */
 INLINE void begin(const struct env *e)
 {
 	struct pkt *p = e->p;
 
 	__builtin_memset(&p->sport, 0, sizeof(*p) - __builtin_offsetof(struct pkt, sport));
-	p->len = has_frags ? xdp_buff_len(e->ctx) : e->ctx->data_end - e->ctx->data;
+	p->len = has_frags ? frame_length(e->ctx) : e->ctx->data_end - e->ctx->data;
 	e->stats->paths[PATH_PACKETS]++;
 	e->stats->paths[PATH_BYTES] += p->len;
 }
@@ -100,7 +111,7 @@ int sensor(struct xdp_md *ctx)
 	e.p->now = jiffies64() >> tick_shift;
 	check_lease(&e);
 	if (stages(&e))
-		return UNLIKELY(e.p->answer) ? answer_syn(ctx) : XDP_DROP;
+		return UNLIKELY(e.p->answer) ? answer(&e) : XDP_DROP;
 	return act(&e);
 }
 

@@ -94,6 +94,9 @@ func printStatus(w io.Writer, st *control.Status) {
 	}
 	fmt.Fprintf(t, "sensor\t%s, mode %s, policy %s, up %s, %s\n", st.ID, st.Mode, st.Policy, st.Uptime.Round(time.Second), health)
 	fmt.Fprintf(t, "xdp\t%s on %s\n", st.Attached, strings.Join(st.Interfaces, ", "))
+	for _, m := range st.Missing {
+		fmt.Fprintf(t, "  missing\t%s\n", m)
+	}
 	fmt.Fprintf(t, "rules\t%d loaded, %d disabled (%.12s)\n", st.Rules.Loaded, st.Rules.Disabled, st.Rules.ID)
 	fmt.Fprintf(t, "packets\t%d seen by XDP, %d sent back in XDP, %d inspected, %d dropped, %d lost\n",
 		st.Traffic.Kernel, st.Traffic.Hairpin, st.Traffic.Inspected, st.Traffic.Dropped, st.Traffic.Lost)

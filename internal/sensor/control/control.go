@@ -25,10 +25,11 @@ type Status struct {
 	Policy     string        `json:"policy"`
 	Workers    int           `json:"workers"`
 	Interfaces []string      `json:"interfaces"`
-	Attached   string        `json:"attached"` // native, generic
+	Attached   string        `json:"attached"` // native, generic, and with whom
 	Adopted    bool          `json:"adopted"`  // maps of an earlier process were taken over
 	Uptime     time.Duration `json:"uptime_ns"`
 	Started    time.Time     `json:"started"`
+	Missing    []string      `json:"features_missing,omitempty"` // of the XDP program, each with the reason
 	// Why the program that was installed last did not start, and this one goes on.
 	UpgradeRefused string `json:"upgrade_refused,omitempty"`
 

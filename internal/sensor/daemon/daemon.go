@@ -297,6 +297,16 @@ func (d *Daemon) attach(context.Context) error {
 	return d.inlineLimits() // again: some drivers say only now what they can send
 }
 
+// missing are the features that the XDP program has to do without, each with the reason.
+func (d *Daemon) missing() []string {
+	var out []string
+	for name, why := range d.kernel.Missing() {
+		out = append(out, fmt.Sprintf("%s: %v", name, why))
+	}
+	slices.Sort(out)
+	return out
+}
+
 // mode is how the program is attached; "" while it is not.
 func (d *Daemon) mode() string {
 	mode, _ := d.attached.Load().(string)
@@ -338,6 +348,9 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 	}
 	d.log.Info("sensor is up", "id", d.cfg.ID, "mode", d.cfg.Mode, "policy", d.cfg.Policy, "interfaces", d.cfg.Interfaces,
 		"xdp", d.mode(), "adopted", d.kernel.Adopted(), "rules", d.shared.get().Counts().Loaded)
+	for _, m := range d.missing() {
+		d.log.Warn("the XDP program does without a feature that the kernel refuses", "feature", m)
+	}
 	d.tell(sdnotify.Ready)
 	defer func() {
 		if !d.upgrading { // the next program goes on under the same name: a unit that stops would be killed

@@ -33,7 +33,7 @@ func (d *Daemon) registry() *prometheus.Registry {
 	reg.MustRegister(&telemetry.Stats{Prefix: "weir_sensor_never_block", Read: func() any { return NeverBlockStats{d.spared.Load()} }})
 	reg.MustRegister(&telemetry.Stats{
 		Prefix: "weir_sensor", Read: func() any { return d.state() },
-		Gauges: []string{"Healthy", "UpgradeRefused", "KillSwitch", "Verdicts", "Attacks", "CollectorConnected"},
+		Gauges: []string{"Healthy", "UpgradeRefused", "KillSwitch", "Verdicts", "Attacks", "CollectorConnected", "FeaturesMissing"},
 	})
 	reg.MustRegister(&telemetry.Stats{
 		Prefix: "weir_sensor_floods", Gauges: []string{"Active", "Orders", "Armed", "Networks"}, Read: func() any { return d.floods.Stats() },
@@ -90,13 +90,14 @@ type StateStats struct {
 	KillSwitch         int
 	Verdicts           int // in force
 	Attacks            int // that are on
+	FeaturesMissing    int // of the XDP program, which the kernel refuses; sensor status names them
 	CollectorConnected int // 1 without a collector too: there is nothing to be away from
 }
 
 func (d *Daemon) state() StateStats {
 	return StateStats{
 		Healthy: one(len(d.unhealthy()) == 0), UpgradeRefused: one(d.upgradeRefused() != ""), KillSwitch: one(d.enforcer.Killed()),
-		Verdicts: d.enforcer.Len(), Attacks: len(d.floods.Attacks()), CollectorConnected: one(d.uplink == nil || d.uplink.Connected()),
+		Verdicts: d.enforcer.Len(), Attacks: len(d.floods.Attacks()), FeaturesMissing: len(d.kernel.Missing()), CollectorConnected: one(d.uplink == nil || d.uplink.Connected()),
 	}
 }
 

@@ -26,7 +26,7 @@ func (s *service) Status() control.Status {
 	st := control.Status{
 		ID: d.cfg.ID, Version: d.version, Mode: string(d.cfg.Mode), Policy: d.cfg.Policy, Workers: len(d.workers), Interfaces: d.cfg.Interfaces,
 		Attached: d.mode(), Adopted: d.kernel.Adopted(), Uptime: time.Since(d.started), Healthy: len(reasons) == 0, Reasons: reasons,
-		Started: d.started, UpgradeRefused: d.upgradeRefused(),
+		Missing: d.missing(), Started: d.started, UpgradeRefused: d.upgradeRefused(),
 		Rules:    control.Rules{ID: rs.id, Loaded: rs.Counts().Loaded, Disabled: rs.Counts().Disabled, Failed: rs.Counts().Failed},
 		Verdicts: d.enforcer.Len(), Floods: d.floods.Words(), Attacks: s.Attacks(), KillSwitch: d.enforcer.Killed(),
 	}

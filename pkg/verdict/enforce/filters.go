@@ -18,6 +18,9 @@ func (e *Enforcer) DropLike(dst netip.Addr, f bpf.Fingerprint, life time.Duratio
 	if f.Mask == (bpf.Features{}) && f.MinLength == 0 && f.MaxLength == 1<<16-1 && f.MinTTL == 0 && f.MaxTTL == 1<<8-1 {
 		return fmt.Errorf("enforce: drop like: a fingerprint for %v looks like every packet: it needs a mask or a range", dst)
 	}
+	if err := e.sensor.Can(bpf.FeatureFingerprint); err != nil {
+		return fmt.Errorf("enforce: drop like: %w", err)
+	}
 	e.arming.Lock()
 	defer e.arming.Unlock()
 	i, filter, err := e.filter(dst)
@@ -118,7 +121,8 @@ func (e *Enforcer) DropUnasked(dst netip.Addr, ports []uint16, life time.Duratio
 }
 
 // TakeStep begins, or prolongs, a step that needs nothing but its name: bpf.StepSYNACK, StepSight, StepFirst, StepChallenge or
-// StepCookie. StepChallenge brings StepCookie with it where that can be (bpf.Sensor.CanCookie), which clients notice less.
+// StepCookie. StepChallenge brings StepCookie with it where that can be (bpf.Sensor.CanCookie), which clients notice less; where the
+// program has no challenges StepFirst takes its place, with which a client repeats its SYN.
 func (e *Enforcer) TakeStep(dst netip.Addr, step bpf.Step, life time.Duration) error {
 	switch step {
 	case bpf.StepSYNACK:
@@ -129,7 +133,13 @@ func (e *Enforcer) TakeStep(dst netip.Addr, step bpf.Step, life time.Duration) e
 		if err := e.sensor.CanCookie(); err != nil {
 			return fmt.Errorf("enforce: step %v for %v: %w", step, dst, err)
 		}
-	case bpf.StepSight, bpf.StepFirst, bpf.StepChallenge:
+	case bpf.StepSight:
+		if err := e.sensor.Can(bpf.FeatureFingerprint); err != nil {
+			return fmt.Errorf("enforce: step %v for %v: %w", step, dst, err)
+		}
+	case bpf.StepChallenge:
+		step = e.challenge()
+	case bpf.StepFirst:
 	default:
 		return fmt.Errorf("enforce: step %v is not to be taken so", step)
 	}
@@ -149,6 +159,14 @@ func (e *Enforcer) TakeStep(dst netip.Addr, step bpf.Step, life time.Duration) e
 	return nil
 }
 
+// challenge is the step by which sources of SYNs prove themselves.
+func (e *Enforcer) challenge() bpf.Step {
+	if e.sensor.Can(bpf.FeatureChallenge) != nil {
+		return bpf.StepFirst
+	}
+	return bpf.StepChallenge
+}
+
 // EndStep ends a step before its time, StepChallenge with StepCookie.
 func (e *Enforcer) EndStep(dst netip.Addr, step bpf.Step) {
 	e.arming.Lock()
@@ -159,6 +177,7 @@ func (e *Enforcer) EndStep(dst netip.Addr, step bpf.Step) {
 	}
 	if step == bpf.StepChallenge {
 		e.stopStep(i, bpf.StepCookie)
+		step = e.challenge()
 	}
 	e.stopStep(i, step)
 }
