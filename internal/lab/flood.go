@@ -134,12 +134,21 @@ func (f *Flood) pulse(ctx context.Context, s *frameSocket, rng *rand.Rand) (sent
 
 // Mixed sends several floods at once, as multi-vector attacks are.
 func Mixed(ctx context.Context, duration time.Duration, floods ...Flood) (sent uint64, err error) {
+	return mix(floods, func(f Flood) (uint64, error) { return f.Run(ctx, duration) })
+}
+
+// MixedLive is Mixed by the kernel: see RunLive.
+func MixedLive(ctx context.Context, duration time.Duration, floods ...Flood) (sent uint64, err error) {
+	return mix(floods, func(f Flood) (uint64, error) { return f.RunLive(ctx, duration) })
+}
+
+func mix(floods []Flood, run func(Flood) (uint64, error)) (sent uint64, err error) {
 	var total atomic.Uint64
 	errs := make([]error, len(floods))
 	var all sync.WaitGroup
 	for i, f := range floods {
 		all.Go(func() {
-			n, err := f.Run(ctx, duration)
+			n, err := run(f)
 			total.Add(n)
 			errs[i] = err
 		})

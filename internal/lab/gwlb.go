@@ -30,6 +30,9 @@ type GWLBConfig struct {
 	Clock      func() time.Time // nil: time.Now
 }
 
+// defaultEndpoint is the endpoint's id if nobody says otherwise.
+const defaultEndpoint = 0x0123456789abcdef
+
 // Target is one appliance.
 type Target struct {
 	Addr netip.Addr // IPv4
@@ -77,7 +80,7 @@ func StartGWLB(cfg GWLBConfig) (*GWLB, error) {
 
 func withDefaults(cfg GWLBConfig) GWLBConfig {
 	if cfg.Endpoint == 0 {
-		cfg.Endpoint = 0x0123456789abcdef
+		cfg.Endpoint = defaultEndpoint
 	}
 	if cfg.TCPIdle == 0 {
 		cfg.TCPIdle = 350 * time.Second

@@ -226,3 +226,14 @@ func (t *Topology) WaitHealthy(timeout time.Duration) error {
 		}
 	}
 }
+
+// OnWire has a flood arrive at a host as its wire would deliver it: sent by the router's interface to it, past routing and load balancer, for
+// rates that those would not carry; to the appliance within GENEVE. Dst, or Spread, says who it is for.
+func (t *Topology) OnWire(h *Host, f Flood) Flood {
+	f.From = &Host{Namespace: t.VPC, Addr: h.Router, Addr6: h.Router6, MAC: h.RouterMAC, RouterMAC: h.MAC}
+	f.Dev = h.RouterDev
+	if h == t.Sensor {
+		f.Outer = &Geneve{SrcMAC: h.RouterMAC, DstMAC: h.MAC, Src: h.Router, Dst: h.Addr, SrcPort: 40000, Endpoint: defaultEndpoint}
+	}
+	return f
+}

@@ -37,21 +37,20 @@ func Run(w io.Writer, runs int) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
-	for _, measure := range []func(*fleet.Fleet) error{
-		func(f *fleet.Fleet) error { return errors.Join(onsets(w, f, 4*runs), pulses(w, f)) },
-		func(f *fleet.Fleet) error { return carpets(w, f) },
-		func(f *fleet.Fleet) error { return mixed(w, f) },
-	} { // each with a fleet of its own: what one leaves behind must not be another's
-		if err := inFleet(dir, "enforce", measure); err != nil {
-			return err
+	each := func(policy string, measure func(victim) error) error {
+		for i := range 4 { // each with a fleet of its own: what one leaves behind must not be another's
+			if err := inFleet(dir, policy, func(f *fleet.Fleet) error { return measure(victims(f)[i]) }); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	for _, policy := range []string{"enforce", "observe"} {
-		if err := inFleet(dir, policy, func(f *fleet.Fleet) error { return served(w, f, policy) }); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(
+		each("enforce", func(v victim) error { return errors.Join(onsets(w, v, 4*runs), pulses(w, v)) }),
+		each("enforce", func(v victim) error { return carpets(w, v) }),
+		each("enforce", func(v victim) error { return mixed(w, v) }),
+		each("enforce", func(v victim) error { return served(w, v, "enforce") }),
+		each("observe", func(v victim) error { return served(w, v, "observe") }))
 }
 
 // inFleet runs f with a fleet of its own.
@@ -86,35 +85,32 @@ func freePort() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// anybody is where spoofed sources lie.
-var anybody = netip.MustParsePrefix("192.0.0.0/5")
-
-// onsets measures, for one destination after the other behind the load balancer, the time from a flood's first packet to the first
-// that the kernel drops.
-func onsets(w io.Writer, f *fleet.Fleet, n int) error {
+// onsets measures, for one destination after the other, the time from a flood's first packet to the first that the kernel drops, and until
+// a sensor that sees nothing of it is armed.
+func onsets(w io.Writer, v victim, n int) error {
 	var dropped, armed []time.Duration
 	for i := range n {
-		a := f.Server.Addr.As4()
-		a[3] = byte(20 + i%200)
-		here, there, err := onset(f, netip.AddrPortFrom(netip.AddrFrom4(a), 80))
+		here, there, err := onset(v, netip.AddrPortFrom(v.beside(byte(20+i%200)), 80))
 		if err != nil {
 			return err
 		}
 		dropped, armed = append(dropped, here), append(armed, there)
 	}
-	fmt.Fprintf(w, "SYN flood of 20,000 packets/s from random sources, gwlb mode, %d onsets:\n", n)
-	for what, took := range map[string][]time.Duration{"to first drop in the kernel": dropped, "until another sensor, which sees nothing of it, is armed": armed} {
-		slices.Sort(took)
-		ms := func(p int) int64 { return took[(len(took)-1)*p/100].Milliseconds() }
-		fmt.Fprintf(w, "  first packet %s: p50 %d ms, p90 %d ms, p99 %d ms, most %d ms\n", what, ms(50), ms(90), ms(99), ms(100))
+	fmt.Fprintf(w, "%s: SYN flood of 50,000 packets/s from random sources, %d onsets:\n", v.name, n)
+	for _, m := range []struct {
+		what string
+		took []time.Duration
+	}{{"to first drop in the kernel", dropped}, {"until another sensor, which sees nothing of it, is armed", armed}} {
+		slices.Sort(m.took)
+		ms := func(p int) int64 { return m.took[(len(m.took)-1)*p/100].Milliseconds() }
+		fmt.Fprintf(w, "  first packet %s: p50 %d ms, p90 %d ms, p99 %d ms, most %d ms\n", m.what, ms(50), ms(90), ms(99), ms(100))
 	}
-	fmt.Fprintln(w)
 	return nil
 }
 
-// onset returns how long it took until the first packet was dropped, and until the sensor on the proxy was armed, too.
-func onset(f *fleet.Fleet, dst netip.AddrPort) (dropped, armed time.Duration, err error) {
-	before, err := f.Inline.FloodDrops()
+// onset returns how long it took until the first packet was dropped, and until the other sensor was armed, too.
+func onset(v victim, dst netip.AddrPort) (dropped, armed time.Duration, err error) {
+	before, err := v.sensor.FloodDrops()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -123,11 +119,11 @@ func onset(f *fleet.Fleet, dst netip.AddrPort) (dropped, armed time.Duration, er
 	done := make(chan error, 1)
 	start := time.Now()
 	go func() {
-		_, err := lab.Flood{Kind: lab.SYNFlood, From: f.Attacker, Dst: dst, Src: anybody, Rate: 20_000, Seed: uint64(dst.Addr().As4()[3])}.Run(ctx, 0)
+		_, err := v.flood(lab.SYNFlood, dst, 50_000).RunLive(ctx, 0)
 		done <- err
 	}()
 	for ctx.Err() == nil && dropped == 0 {
-		now, err := f.Inline.FloodDrops()
+		now, err := v.sensor.FloodDrops()
 		if err != nil {
 			return 0, 0, err
 		}
@@ -137,7 +133,7 @@ func onset(f *fleet.Fleet, dst netip.AddrPort) (dropped, armed time.Duration, er
 		}
 		time.Sleep(time.Millisecond)
 	}
-	if on(ctx, f.Host, "syn-flood", dst.Addr()) {
+	if on(ctx, v.other, "syn-flood", dst.Addr()) {
 		armed = time.Since(start)
 	}
 	cancel()
@@ -152,48 +148,47 @@ func onset(f *fleet.Fleet, dst netip.AddrPort) (dropped, armed time.Duration, er
 // swallow makes the router lose what is sent to forged addresses, as the Internet does: its errors would tell the victim to
 // forget their handshakes.
 func swallow() error {
-	return netlink.RouteAdd(&netlink.Route{
-		Dst:  &net.IPNet{IP: net.IP(anybody.Addr().AsSlice()), Mask: net.CIDRMask(anybody.Bits(), 32)},
-		Type: unix.RTN_BLACKHOLE,
-	})
-}
-
-// served counts a client's new connections to the proxy during a spoofed SYN flood as fast as the machine makes one. The proxy's
-// kernel has no SYN cookies and prefers nobody, as much that is flooded.
-func served(w io.Writer, f *fleet.Fleet, policy string) error {
-	for _, key := range [][2]string{{"net/ipv4/tcp_syncookies", "0"}, {"net/ipv4/tcp_no_metrics_save", "1"}} {
-		if err := f.Proxy.Sysctl(key[0], key[1]); err != nil {
+	for _, p := range []netip.Prefix{anybody, anybody6} {
+		err := netlink.RouteAdd(&netlink.Route{
+			Dst:  &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())},
+			Type: unix.RTN_BLACKHOLE,
+		})
+		if err != nil {
 			return err
 		}
 	}
-	if err := f.VPC.Run(swallow); err != nil {
+	return nil
+}
+
+// served counts a client's new connections during a spoofed SYN flood as fast as the machine makes one. The victim's
+// kernel has no SYN cookies and prefers nobody, as much that is flooded.
+func served(w io.Writer, v victim, policy string) error {
+	for _, key := range [][2]string{{"net/ipv4/tcp_syncookies", "0"}, {"net/ipv4/tcp_no_metrics_save", "1"}} {
+		if err := v.host.Sysctl(key[0], key[1]); err != nil {
+			return err
+		}
+	}
+	if err := v.fleet.VPC.Run(swallow); err != nil {
 		return err
 	}
-	proxy, err := lab.StartHTTPServer(f.Proxy.Namespace, netip.AddrPortFrom(f.Proxy.Addr, 80))
+	server, err := lab.StartHTTPServer(v.host.Namespace, netip.AddrPortFrom(v.addr(), 80))
 	if err != nil {
 		return err
 	}
-	defer proxy.Close()
-	client := lab.HTTPClientConfig{NS: f.Client.Namespace, URL: "http://" + proxy.Addr.String() + "/", Rate: 50, Timeout: 2 * time.Second}
+	defer server.Close()
+	client := lab.HTTPClientConfig{NS: v.fleet.Client.Namespace, URL: "http://" + server.Addr.String() + "/", Rate: 50, Timeout: 2 * time.Second}
 	known := lab.StartHTTPClient(client)
-	time.Sleep(2 * time.Second)
-	before := known.Stats()
-	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Second)
-	defer cancel()
-	start := time.Now()
-	sent, err := lab.Flood{Kind: lab.SYNFlood, From: f.Attacker, Dst: proxy.Addr, Src: anybody, Seed: 1}.Run(ctx, 0)
+	time.Sleep(3 * time.Second)
+	before, start := known.Stats(), time.Now()
+	flood := v.flood(lab.SYNFlood, server.Addr, 0)
+	flood.Burst = 1 << 16
+	sent, err := flood.RunLive(context.Background(), 6*time.Second)
 	took := time.Since(start).Seconds()
 	after := known.Stop()
 	if err != nil {
 		return err
 	}
-	seen, err := f.Host.Status()
-	if err != nil {
-		return err
-	}
-	asked := after.OK + after.Failed - before.OK - before.Failed
-	ok := after.OK - before.OK
-	fmt.Fprintf(w, "policy %s, host mode, no SYN cookies: %.0f SYNs/s for %.0f s, %d reach the sensor; %d of %d requests of a client with new connections answered within 2 s (%.1f %%), p99 %v\n",
-		policy, float64(sent)/took, took, seen.Traffic.Kernel, ok, asked, 100*float64(ok)/float64(max(asked, 1)), after.P99.Round(time.Millisecond))
+	fmt.Fprintf(w, "%s, policy %s, no SYN cookies: %.0f SYNs/s for %.0f s; %s requests of a client with new connections answered within 2 s, p99 %v\n",
+		v.name, policy, float64(sent)/took, took, share(after.OK-before.OK, after.Failed-before.Failed), after.P99.Round(time.Millisecond))
 	return nil
 }
