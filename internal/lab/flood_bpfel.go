@@ -18,6 +18,7 @@ import (
 const (
 	floodMapState  = "state"
 	floodProgFlood = "flood"
+	floodVarHead   = "head"
 	floodVarPlan   = "plan"
 )
 
@@ -77,6 +78,7 @@ type floodMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type floodVariableSpecs struct {
+	Head *ebpf.VariableSpec `ebpf:"head"`
 	Plan *ebpf.VariableSpec `ebpf:"plan"`
 }
 
@@ -113,6 +115,7 @@ func (m *floodMaps) Close() error {
 //
 // It can be passed to loadFloodObjects or ebpf.CollectionSpec.LoadAndAssign.
 type floodVariables struct {
+	Head *ebpf.Variable `ebpf:"head"`
 	Plan *ebpf.Variable `ebpf:"plan"`
 }
 

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -79,7 +80,9 @@ func (f *Flood) load() (*liveFlood, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := spec.Variables["plan"].Set(plan); err != nil {
+	var head [20]uint64 // of src/flood.bpf.c
+	binary.Decode(append(bytes.Clone(frame), make([]byte, 160)...), binary.LittleEndian, &head)
+	if err := errors.Join(spec.Variables[floodVarPlan].Set(plan), spec.Variables[floodVarHead].Set(head)); err != nil {
 		return nil, err
 	}
 	l := &liveFlood{frame: frame, processor: -1}

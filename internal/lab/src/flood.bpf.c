@@ -27,6 +27,10 @@ struct plan {
 
 volatile const struct plan plan = {};
 
+/* The frame's first bytes: frames come back from their receivers, who may have written into them. */
+#define HEAD 160
+volatile const __u64 head[HEAD / 8] = {};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -74,6 +78,10 @@ int flood(struct xdp_md *ctx)
 
 	if (!s || b + plan.size > (__u8 *)(long)ctx->data_end)
 		return XDP_DROP;
+	UNROLL
+	for (int i = 0; i < HEAD / 8; i++)
+		if (i * 8 + 8 <= plan.size)
+			((__u64 *)b)[i] = head[i];
 	if (plan.version == 4) {
 		struct iphdr *ip = (void *)(b + plan.ip);
 
@@ -106,11 +114,11 @@ int flood(struct xdp_md *ctx)
 			sum += halves(word);
 		}
 	if (plan.head_at) {
-		__u32 *head = (void *)(b + plan.head_at);
+		__u32 *start = (void *)(b + plan.head_at);
 
-		head[0] = next(s);
-		head[1] = next(s);
-		sum += halves(head[0]) + halves(head[1]);
+		start[0] = next(s);
+		start[1] = next(s);
+		sum += halves(start[0]) + halves(start[1]);
 	}
 	if (plan.check) {
 		check = ~folded(sum);
