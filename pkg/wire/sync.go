@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/weir-ips/weir/pkg/verdict"
 )
@@ -59,7 +60,8 @@ type SyncPart struct {
 	Part    int    `json:"part"`
 	Parts   int    `json:"parts"`
 	Nonce   uint64 `json:"nonce"`
-	Digest  []byte `json:"digest"` // SHA-256 of Payload
+	Digest  []byte `json:"digest"`          // SHA-256 of Payload
+	Count   int    `json:"count,omitempty"` // of verdicts in it, to make room at once; a hint
 	Payload []byte `json:"-"`
 }
 
@@ -118,7 +120,7 @@ func SnapshotParts(epoch, seq uint64, vs []verdict.Verdict) ([]SyncPart, error) 
 	pk := packer{kind: PartSnapshot, epoch: epoch, seq: seq}
 	for i := range vs {
 		raw = appendVerdict(raw, &vs[i])
-		if len(raw) >= partBytes {
+		if pk.count++; len(raw) >= partBytes {
 			pk.add(raw)
 			raw = raw[:0]
 		}
@@ -144,11 +146,14 @@ func DeltaParts(epoch, seq uint64, sealed [][]byte) ([]SyncPart, error) {
 type packer struct {
 	kind       string
 	epoch, seq uint64
+	count      int // entries in what is added next
 	parts      []SyncPart
 }
 
 func (k *packer) add(raw []byte) {
-	k.parts = append(k.parts, RawPart(k.kind, k.epoch, k.seq, raw))
+	p := RawPart(k.kind, k.epoch, k.seq, raw)
+	p.Count, k.count = k.count, 0
+	k.parts = append(k.parts, p)
 }
 
 func (k *packer) finish(rest []byte) ([]SyncPart, error) {
@@ -185,23 +190,32 @@ func (p *SyncPart) Raw() ([]byte, error) {
 	return raw, nil
 }
 
+// leastVerdict is how few bytes a verdict takes, encoded.
+const leastVerdict = 16
+
 // Verdicts decodes a snapshot part.
-func (p *SyncPart) Verdicts() ([]verdict.Verdict, error) {
+func (p *SyncPart) Verdicts() ([]verdict.Verdict, error) { return p.AppendVerdicts(nil) }
+
+// AppendVerdicts decodes a snapshot part behind vs. If vs is empty, room is made for all parts.
+func (p *SyncPart) AppendVerdicts(vs []verdict.Verdict) ([]verdict.Verdict, error) {
 	raw, err := p.Raw()
 	if err != nil {
-		return nil, err
+		return vs, err
 	}
-	const least = 60 // bytes of a usual verdict or less, to make room at once
-	vs := make([]verdict.Verdict, 0, len(raw)/least+1)
-	for r := (verdictReader{reader: reader{b: raw}}); len(r.b) > 0; {
+	room := max(0, min(p.Count, len(raw)/leastVerdict))
+	if vs == nil {
+		room *= max(1, min(p.Parts, 4)) // a lie costs no more than four times the part
+	}
+	vs = slices.Grow(vs, room)
+	for r := (&verdictReader{reader: reader{b: raw}}); len(r.b) > 0; {
 		vs = append(vs, verdict.Verdict{}) // decoded in its place: a verdict is large to copy
 		v := &vs[len(vs)-1]
 		r.verdict(v)
 		if r.err != nil {
-			return nil, fmt.Errorf("snapshot: %w", r.err)
+			return vs, fmt.Errorf("snapshot: %w", r.err)
 		}
 		if err := CheckVerdict(v); err != nil {
-			return nil, fmt.Errorf("snapshot: %w", err)
+			return vs, fmt.Errorf("snapshot: %w", err)
 		}
 	}
 	return vs, nil

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/weir-ips/weir/pkg/verdict"
@@ -91,11 +92,28 @@ func appendTime(b []byte, t time.Time) []byte {
 type verdictReader struct {
 	reader
 	scope, reason, createdBy, approvedBy string
+
+	texts strings.Builder // where ids are: one piece of memory for many
+}
+
+// piece is how many bytes of ids share one piece of memory: what one of them keeps alive.
+const piece = 16 << 10
+
+// text reads a string that differs from verdict to verdict.
+func (r *verdictReader) text(limit int) string {
+	b := r.bytes(limit)
+	if r.texts.Cap()-r.texts.Len() < len(b) {
+		r.texts = strings.Builder{}
+		r.texts.Grow(max(len(b), min(piece, len(r.b)+len(b))))
+	}
+	at := r.texts.Len()
+	r.texts.Write(b)
+	return r.texts.String()[at:]
 }
 
 // verdict reads the next into v, which is zero.
 func (r *verdictReader) verdict(v *verdict.Verdict) {
-	v.ID, v.Epoch, v.Seq = string(r.bytes(verdict.MaxID)), r.uvarint(), r.uvarint()
+	v.ID, v.Epoch, v.Seq = r.text(verdict.MaxID), r.uvarint(), r.uvarint()
 	flags := r.byte()
 	if flags > flagFlow|flagSpoofable {
 		r.fail("unknown verdict flags %#x", flags)
@@ -108,8 +126,11 @@ func (r *verdictReader) verdict(v *verdict.Verdict) {
 	v.Reason = r.repeated(&r.reason, verdict.MaxReason)
 	v.CreatedBy = r.repeated(&r.createdBy, maxPerson)
 	v.ApprovedBy = r.repeated(&r.approvedBy, maxPerson)
-	for range r.atMost(verdict.MaxEvidence) {
-		v.Evidence = append(v.Evidence, string(r.bytes(maxEvidenceID)))
+	if n := r.atMost(verdict.MaxEvidence); n > 0 {
+		v.Evidence = make([]string, 0, n)
+		for range n {
+			v.Evidence = append(v.Evidence, r.text(maxEvidenceID))
+		}
 	}
 	v.CreatedAt, v.ExpiresAt = r.time(), r.time()
 }
@@ -142,6 +163,9 @@ func (r *reader) atMost(limit uint64) uint64 {
 func (r *reader) prefix() netip.Prefix {
 	var p netip.Prefix
 	b := r.bytes(17)
+	if len(b) == 5 && b[4] <= 32 { // IPv4, nearly all: UnmarshalBinary takes several times as long
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte(b)), int(b[4]))
+	}
 	if err := p.UnmarshalBinary(b); len(b) > 0 && err != nil {
 		r.fail("prefix: %v", err)
 	}

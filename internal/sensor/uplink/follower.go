@@ -3,7 +3,6 @@ package uplink
 import (
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -137,8 +136,10 @@ func (f *follower) apply(d *wire.Delta) {
 }
 
 // concerns reports whether v is for this sensor and still runs.
-func (f *follower) concerns(v *verdict.Verdict) bool {
-	return wire.InScope(v.Scope, f.sensor, f.group) && v.ExpiresAt.After(f.now())
+func (f *follower) concerns(v *verdict.Verdict) bool { return f.concernsAt(v, f.now()) }
+
+func (f *follower) concernsAt(v *verdict.Verdict, now time.Time) bool {
+	return wire.InScope(v.Scope, f.sensor, f.group) && v.ExpiresAt.After(now)
 }
 
 // enforce has a verdict applied; held says that the applier has an earlier one of the same id.
@@ -174,16 +175,22 @@ func (f *follower) refuse(id string, err error) {
 
 // replace takes a whole set.
 func (f *follower) replace(epoch, seq uint64, vs []verdict.Verdict) {
-	set := wire.NewSet(len(vs))
+	set, now := wire.NewSet(len(vs)), f.now()
 	clear(f.elsewhere)
+	all, here := len(vs), 0
 	for i := range vs {
 		set.Add(vs[i].ID, vs[i].Seq)
-		if !f.concerns(&vs[i]) {
+		if !f.concernsAt(&vs[i], now) {
 			f.elsewhere[vs[i].ID] = true
+			continue
 		}
+		if here != i {
+			vs[here] = vs[i]
+		}
+		here++
 	}
-	all := len(vs)
-	vs = slices.DeleteFunc(vs, func(v verdict.Verdict) bool { return f.elsewhere[v.ID] })
+	clear(vs[here:])
+	vs = vs[:here]
 	if epoch != f.epoch || seq < f.seq {
 		clear(f.pending) // deltas of a log that was lost
 	}

@@ -88,12 +88,7 @@ func (f *follower) collect(p *wire.SyncPart) (err error) {
 	a := &f.answer
 	switch p.Kind {
 	case wire.PartSnapshot:
-		vs, err := p.Verdicts()
-		if a.verdicts == nil {
-			a.verdicts = vs // most answers have one part
-		} else {
-			a.verdicts = append(a.verdicts, vs...)
-		}
+		a.verdicts, err = p.AppendVerdicts(a.verdicts)
 		return err
 	case wire.PartDeltas:
 		ds, err := p.Deltas(f.keys.collector())
