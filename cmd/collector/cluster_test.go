@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/weir-ips/weir/internal/sensor/uplink"
 )
 
 // node is the test binary as a server of a NATS cluster, so that one can be killed.
@@ -303,4 +305,69 @@ func gapless(t *testing.T, have map[string]uint64) {
 
 func quoted(all []string) string {
 	return `"` + strings.Join(all, `", "`) + `"`
+}
+
+// TestSensorsEnrolWithACluster has a sensor get its certificate over servers that know nothing of certificates, with one of them killed. It
+// renews it with the collector that takes over, keeps its alerts and verdicts coming, and is out when it is taken off the list.
+func TestSensorsEnrolWithACluster(t *testing.T) {
+	c := startCluster(t, "")
+	first := c.leader(0, 1)
+	urls := strings.Join(c.urls, ",")
+	data := func(i int) string { return filepath.Join(c.dir, string(rune('a'+i))) }
+	token := func(i int) string {
+		out, err := tool(t, "token", "create", "--data", data(i), "--group", "edge")
+		if err != nil {
+			t.Fatal(out)
+		}
+		return strings.TrimSpace(out)
+	}
+	secret := token(first)
+	c.nodes[0].Process.Kill()
+	first = c.leader(0, 1)
+	creds := filepath.Join(c.dir, "fresh.creds")
+	enroll := func() error {
+		_, err := uplink.Enroll(t.Context(), urls, secret, "fresh", creds)
+		return err
+	}
+	eventually(t, "a sensor enrols with a server down", func() bool {
+		err := enroll()
+		if err != nil {
+			t.Log(err)
+			time.Sleep(time.Second)
+		}
+		return err == nil
+	})
+	if err := enroll(); err == nil {
+		t.Error("the token is good a second time")
+	}
+	s := connect(t, "fresh", urls, c.dir, creds)
+	block := func(src string) {
+		t.Helper()
+		eventually(t, "a verdict reaches the sensor", func() bool {
+			c.block(c.leader(0, 1), src)
+			return s.has(src + "/32")
+		})
+	}
+	block("203.0.113.1")
+	s.Publish(alert(7, 3, "198.51.100.9", true))
+	eventually(t, "its alert is stored", func() bool { return c.collectors[0].alerts()[7]+c.collectors[1].alerts()[7] == 1 })
+
+	eventually(t, "the follower knows who has enrolled", func() bool {
+		out, err := tool(t, "sensor", "list", "--data", data(1-first))
+		return err == nil && strings.Contains(out, "fresh")
+	})
+	c.collectors[first].kill()
+	first = c.leader(1 - first)
+	eventually(t, "a verdict of the next leader", func() bool { c.block(first, "203.0.113.2"); return s.has("203.0.113.2/32") })
+	again := connect(t, "fresh", urls, filepath.Join(c.dir, "again"), creds)
+	eventually(t, "the next leader admits it by its certificate", func() bool { return again.has("203.0.113.2/32") })
+
+	if out, err := tool(t, "sensor", "remove", "fresh", "--data", data(first)); err != nil {
+		t.Fatal(out)
+	}
+	late := connect(t, "fresh", urls, filepath.Join(c.dir, "late"), creds)
+	time.Sleep(3 * time.Second)
+	if late.Connected() || late.has("203.0.113.2/32") {
+		t.Error("a sensor that was removed connects")
+	}
 }

@@ -18,7 +18,9 @@ import (
 
 // Enrolment knows sensors by their certificates, and the tokens that let new ones ask for one.
 type Enrolment interface {
-	// Admits names the sensor that a certificate chain, verified by TLS, lets in.
+	// Chain is the chain of a certificate that the CA has issued; nil for one of another, and one whose time is up.
+	Chain(c *x509.Certificate) []*x509.Certificate
+	// Admits names the sensor that a verified certificate chain lets in.
 	Admits(chain []*x509.Certificate) (sensor string, ok bool)
 	// TokenGood names the token if it may still be used.
 	TokenGood(token string) (id string, ok bool)
@@ -58,7 +60,7 @@ func newAuthenticator(o *Options) (*authenticator, error) {
 
 // client is what somebody who wants to connect shows.
 type client struct {
-	key, sig string // nkey, and its signature of nonce
+	key, sig string // nkey, and its signature of nonce; or wire.ProofKey, and a proof
 	nonce    []byte
 	token    string
 	name     string // of the connection
@@ -97,10 +99,12 @@ func address(a net.Addr) netip.Addr {
 // admit says who c is and what that one may do; nil refuses.
 func (a *authenticator) admit(c *client) *server.User {
 	switch {
-	case c.key != "":
+	case c.key != "" && c.key != wire.ProofKey:
 		return a.admitKey(c)
 	case len(c.chain) > 0:
 		return a.admitCertificate(c.chain)
+	case c.key == wire.ProofKey:
+		return a.admitProof(c)
 	case c.token != "":
 		return a.admitToken(c)
 	}
@@ -129,7 +133,7 @@ func (a *authenticator) private(c *client) bool {
 const maxChains = 2 * maxConnections
 
 func (a *authenticator) admitCertificate(chain []*x509.Certificate) *server.User {
-	if a.enrolment == nil {
+	if a.enrolment == nil || len(chain) == 0 {
 		return nil
 	}
 	id, ok := a.enrolment.Admits(chain)
@@ -145,6 +149,18 @@ func (a *authenticator) admitCertificate(chain []*x509.Certificate) *server.User
 	}
 	a.mu.Unlock()
 	return sensorUser(id)
+}
+
+// admitProof takes a certificate that was proved outside of TLS, to a server that does not ask for it there.
+func (a *authenticator) admitProof(c *client) *server.User {
+	if a.enrolment == nil || !c.secure {
+		return nil
+	}
+	cert, err := wire.ProvenCertificate(c.sig, c.nonce)
+	if err != nil {
+		return nil
+	}
+	return a.admitCertificate(a.enrolment.Chain(cert))
 }
 
 func (a *authenticator) forgetUseless() {

@@ -14,6 +14,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+
+	"github.com/weir-ips/weir/pkg/wire"
 )
 
 // Callout answers the servers of a cluster that ask who a client is (auth_callout in their configuration): by the same rules as
@@ -86,18 +88,30 @@ func (c *Callout) answer(question []byte) (string, error) {
 	}
 	a := jwt.NewAuthorizationResponseClaims(q.UserNkey)
 	a.Audience = q.Server.ID
-	if user := c.auth.admit(who); user == nil {
+	user, until := c.admit(who)
+	if user == nil {
 		a.Error = "not admitted"
-	} else if a.Jwt, err = c.claims(q.UserNkey, user).Encode(c.issuer); err != nil {
+	} else if a.Jwt, err = c.claims(q.UserNkey, user, until).Encode(c.issuer); err != nil {
 		return "", err
 	}
 	return a.Encode(c.issuer)
 }
 
+// admit says who a client is, and until when it counts: no longer than its certificate.
+func (c *Callout) admit(who *client) (user *server.User, until time.Time) {
+	user, until = c.auth.admit(who), time.Now().Add(calloutLife)
+	if who.key == wire.ProofKey && user != nil {
+		if cert, err := wire.ProvenCertificate(who.sig, who.nonce); err == nil && cert.NotAfter.Before(until) {
+			until = cert.NotAfter
+		}
+	}
+	return user, until
+}
+
 // claims puts a user's permissions into the form of a cluster.
-func (c *Callout) claims(key string, user *server.User) *jwt.UserClaims {
+func (c *Callout) claims(key string, user *server.User, until time.Time) *jwt.UserClaims {
 	u := jwt.NewUserClaims(key)
-	u.Name, u.Audience, u.Expires = user.Username, c.account, time.Now().Add(calloutLife).Unix()
+	u.Name, u.Audience, u.Expires = user.Username, c.account, until.Unix()
 	u.Permissions.Pub.Allow = user.Permissions.Publish.Allow
 	u.Permissions.Sub.Allow = user.Permissions.Subscribe.Allow
 	return u

@@ -236,6 +236,18 @@ func (l *List) Admits(chain []*x509.Certificate) (sensor string, ok bool) {
 	return sensor, c.NotBefore.After(l.contents.Removed[sensor])
 }
 
+// Chain is the chain of a certificate that the CA has issued to a client and that is in its time; nil for any other.
+func (l *List) Chain(c *x509.Certificate) []*x509.Certificate {
+	if l.ca == nil {
+		return nil
+	}
+	chains, err := c.Verify(x509.VerifyOptions{Roots: l.ca.Pool(), CurrentTime: l.now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil || len(chains) == 0 {
+		return nil
+	}
+	return chains[0]
+}
+
 // Has reports whether sensor has enrolled: then nobody gets its name by an address alone.
 func (l *List) Has(sensor string) bool {
 	l.mu.Lock()

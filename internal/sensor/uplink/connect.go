@@ -81,6 +81,9 @@ func (u *Uplink) authentication() ([]nats.Option, error) {
 		}
 		opts = append(opts, nats.Nkey(public, pair.Sign))
 	}
+	if u.identity != nil && u.creds.Seed == "" {
+		opts = append(opts, nats.Nkey(wire.ProofKey, u.identity.prove))
+	}
 	secure, err := u.tlsConfig()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", u.o.Credentials, err)

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -47,6 +48,18 @@ func (i *identity) certificate(*tls.CertificateRequestInfo) (*tls.Certificate, e
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.pair, nil
+}
+
+// prove makes a proof of the certificate for the server whose nonce it is.
+func (i *identity) prove(nonce []byte) ([]byte, error) {
+	i.mu.Lock()
+	pair := i.pair
+	i.mu.Unlock()
+	key, ok := pair.PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("%s: key cannot sign", i.path)
+	}
+	return wire.ProveCertificate(pair.Leaf, key, nonce)
 }
 
 // due is when the certificate should be renewed: after two thirds of its life.
