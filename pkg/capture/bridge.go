@@ -15,13 +15,13 @@ type Port struct {
 	Queues  int // receive queues, all of which are served
 }
 
-// BridgeConfig is what OpenBridge needs. Frames, FrameSize and Chains are as in XSKConfig.
+// BridgeConfig is what OpenBridge needs. Frames, FrameSize, Chains and ZeroCopy are as in XSKConfig.
 type BridgeConfig struct {
 	Ports             [2]Port
 	Sockets           *ebpf.Map
 	Credits           []bpf.Credit
 	Frames, FrameSize int
-	Chains            bool
+	Chains, ZeroCopy  bool
 	Inherited         []Inherited // as in XSKConfig
 }
 
@@ -59,7 +59,7 @@ func (cfg *BridgeConfig) port(side int, p Port) (opened []*XSK, err error) {
 		slot := side*bpf.PortQueues + q
 		x, err := OpenXSK(XSKConfig{
 			Ifindex: p.Ifindex, Queue: q, Slot: slot, Sockets: cfg.Sockets, Credit: &cfg.Credits[slot],
-			Frames: cfg.Frames, FrameSize: cfg.FrameSize, Spare: cfg.Frames, Chains: cfg.Chains, Inherited: cfg.Inherited,
+			Frames: cfg.Frames, FrameSize: cfg.FrameSize, Spare: cfg.Frames, Chains: cfg.Chains, ZeroCopy: cfg.ZeroCopy, Inherited: cfg.Inherited,
 		})
 		if err != nil {
 			return opened, err

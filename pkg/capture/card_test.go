@@ -27,19 +27,25 @@ func TestCard(t *testing.T) {
 	for _, zeroCopy := range []bool{false, true} {
 		x := r.open(t, capture.XSKConfig{ZeroCopy: zeroCopy})
 		proof := r.far.NS.Run(func() error { return x.Prove(r.sensor.Program(), bpf.ModeGWLB, device) })
+		bound := x.ZeroCopy()
 		sent := r.frames(300)
 		forwarded := r.through(t, x, sent)
 		check(t, r.sensor.Sockets().Delete(uint32(0))) // the socket stays bound; the program returns frames by itself
 		returned := r.exchange(t, sent)
+		if len(returned) < len(sent) && bound { // in zero-copy mode some drivers lose these; then it is to be left
+			x.LeaveZeroCopy()
+			check(t, r.far.NS.Run(func() error { _, err := x.Recv(make([]capture.Frame, 1), 0); return err }))
+			check(t, r.sensor.Sockets().Delete(uint32(0)))
+			again := r.exchange(t, sent)
+			t.Logf("bound anew in copy mode: %d by XDP_TX", len(again))
+			compare(t, again, sent)
+		}
 		check(t, x.Close())
 		t.Logf("zero-copy asked for: %v, bound: %v, self-test: %v, of %d frames %d came through the socket, %d by XDP_TX",
-			zeroCopy, x.ZeroCopy(), proof, len(sent), len(forwarded), len(returned))
-		if proof != nil && x.ZeroCopy() {
-			continue // it was refused, and rightly or not, nothing was lost
-		}
+			zeroCopy, bound, proof, len(sent), len(forwarded), len(returned))
 		check(t, proof)
 		compare(t, forwarded, sent)
-		if !x.ZeroCopy() { // in zero-copy mode some drivers lose these, which is why it is not the default
+		if !bound {
 			compare(t, returned, sent)
 		}
 	}

@@ -61,7 +61,8 @@ func (r *rig) deal(t *testing.T, o capture.DealOptions, judge func(worker int, f
 	t.Helper()
 	var bundles []capture.Bundle
 	for q := range 2 {
-		bundles = append(bundles, capture.Bundle{r.open(t, capture.XSKConfig{Queue: q, Chains: r.sensor.Options().Frags})})
+		x := r.open(t, capture.XSKConfig{Queue: q, Chains: r.sensor.Options().Frags})
+		r.xsks, bundles = append(r.xsks, x), append(bundles, capture.Bundle{x})
 	}
 	o.Seed = r.sensor.Control().Seed
 	sources, err := capture.Deal(bundles, o)
@@ -70,7 +71,7 @@ func (r *rig) deal(t *testing.T, o capture.DealOptions, judge func(worker int, f
 	var wg sync.WaitGroup
 	var ending atomic.Bool
 	for i, s := range sources {
-		wg.Go(func() {
+		work := func() error {
 			frames := make([]capture.Frame, 64)
 			turn := func(wait time.Duration) {
 				n, err := s.Recv(frames, wait)
@@ -92,8 +93,14 @@ func (r *rig) deal(t *testing.T, o capture.DealOptions, judge func(worker int, f
 			for start := time.Now(); !share.Drained(); turn(time.Millisecond) {
 				if time.Since(start) > 10*time.Second {
 					t.Errorf("worker %d waits for its frames", i)
-					return
+					break
 				}
+			}
+			return nil
+		}
+		wg.Go(func() {
+			if err := r.far.NS.Run(work); err != nil { // where a socket would be bound anew
+				t.Error(err)
 			}
 		})
 	}

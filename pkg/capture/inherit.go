@@ -43,9 +43,10 @@ func (x *XSK) Bequeath() ([]Inherited, error) {
 	}
 	left := Inherited{
 		FD: x.fd, Memory: x.memory, Ifindex: x.cfg.Ifindex, Queue: x.cfg.Queue, Slot: x.cfg.Slot,
-		Frames: x.cfg.Frames, FrameSize: x.cfg.FrameSize, TxRing: x.cfg.TxRing, Spare: x.cfg.Spare, ZeroCopy: x.zeroCopy, Chains: x.cfg.Chains, Free: x.spare,
+		Frames: x.cfg.Frames, FrameSize: x.cfg.FrameSize, TxRing: x.cfg.TxRing, Spare: x.cfg.Spare, ZeroCopy: x.zeroCopy.Load(), Chains: x.cfg.Chains, Free: x.spare,
 	}
 	x.lastCounts()
+	x.stats.closed.Store(true)
 	return []Inherited{left}, x.unmap()
 }
 
@@ -111,7 +112,8 @@ func (x *XSK) inherit(l *Inherited) error {
 	}
 	l.taken = true
 	x.cfg.Chains = l.Chains
-	x.fd, x.memory, x.zeroCopy, x.spare = l.FD, l.Memory, l.ZeroCopy, l.Free
+	x.fd, x.memory, x.spare = l.FD, l.Memory, l.Free
+	x.zeroCopy.Store(l.ZeroCopy)
 	x.cfg.Frames, x.cfg.FrameSize, x.cfg.TxRing, x.cfg.Spare = l.Frames, l.FrameSize, l.TxRing, l.Spare
 	for _, fd := range []int{x.fd, x.memory} {
 		unix.CloseOnExec(fd)

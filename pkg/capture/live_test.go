@@ -25,6 +25,7 @@ type rig struct {
 	index  int
 
 	sources []capture.Source // of deal
+	xsks    []*capture.XSK   // likewise
 }
 
 var (

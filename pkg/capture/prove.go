@@ -17,20 +17,42 @@ import (
 const proofWait = time.Second
 
 // Prove sends one frame through the program into the socket, and one out of the socket, before traffic is trusted to it: there are
-// drivers that accept a socket and lose its frames. The program must be ready to hand undecided frames to inspection. What else
-// waits in the socket stays there. Before Linux 5.18, and of queues other than 0, only the way out can be tried. device must have the socket's number.
+// drivers that accept a socket and lose its frames. In zero-copy mode it also has the kernel send frames as the program does by itself,
+// and looks whether the interface counts them; a socket that fails in that mode is bound anew in copy mode, and LeftZeroCopy says why. The
+// program must be ready to hand undecided frames to inspection. What else waits in the socket stays there. Before Linux 5.18, and of
+// queues other than 0, only the way out can be tried. device must have the socket's number.
 func (x *XSK) Prove(program *ebpf.Program, mode bpf.Mode, device *net.Interface) error {
 	if x.inherited {
 		return nil // has been at work
 	}
+	err := x.prove(program, mode, device)
+	if err != nil && x.ZeroCopy() {
+		x.distrust = err
+		if err = x.rebind(); err == nil {
+			err = x.prove(program, mode, device)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("capture: AF_XDP on %s, queue %d: %w", device.Name, x.cfg.Queue, err)
+	}
+	return nil
+}
+
+// LeftZeroCopy is why Prove bound the socket anew in copy mode; nil if it did not.
+func (x *XSK) LeftZeroCopy() error { return x.distrust }
+
+func (x *XSK) prove(program *ebpf.Program, mode bpf.Mode, device *net.Interface) error {
 	if x.cfg.Queue > 0 {
 		program = nil // the kernel lets such a frame come by queue 0 alone
 	}
 	if err := x.proveIn(program, proofFrame(mode)); err != nil {
-		return fmt.Errorf("capture: AF_XDP on %s, queue %d: %w", device.Name, x.cfg.Queue, err)
+		return err
 	}
 	if err := x.proveOut(device.HardwareAddr); err != nil {
-		return fmt.Errorf("capture: AF_XDP on %s, queue %d: %w", device.Name, x.cfg.Queue, err)
+		return err
+	}
+	if x.ZeroCopy() && program != nil {
+		return x.proveBack(device)
 	}
 	return nil
 }
@@ -78,10 +100,7 @@ func (x *XSK) proveIn(program *ebpf.Program, frame []byte) error {
 
 // proveOut sends a frame to the interface's own address and waits until the driver is done with it.
 func (x *XSK) proveOut(own net.HardwareAddr) error {
-	frame := make([]byte, 60)
-	copy(frame, own)
-	copy(frame[6:], own)
-	frame[12], frame[13] = 0x88, 0xb5 // for local experiments (IEEE 802): nobody listens
+	frame := localFrame(own)
 	free := len(x.spare)
 	x.copyOut([][]byte{frame})
 	x.tx.publish()
@@ -94,6 +113,15 @@ func (x *XSK) proveOut(own net.HardwareAddr) error {
 		}
 	}
 	return fmt.Errorf("self-test: the driver did not send a frame within %v: is the interface up?", proofWait)
+}
+
+// localFrame is a frame to the interface itself that nobody listens for.
+func localFrame(own net.HardwareAddr) []byte {
+	frame := make([]byte, 60)
+	copy(frame, own)
+	copy(frame[6:], own)
+	frame[12], frame[13] = 0x88, 0xb5 // for local experiments (IEEE 802)
+	return frame
 }
 
 // proofFrame is a frame that no verdict is about and no rule of the program's dislikes: an empty DHCP datagram, in gwlb in GENEVE.

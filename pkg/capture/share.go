@@ -96,7 +96,7 @@ func (s *Share) ask(frames []Frame) (int, error) {
 
 // receive reads an own socket and deals its frames out; those of this worker's conversations are returned.
 func (s *Share) receive(x *XSK, frames []Frame) (int, error) {
-	if s.draining { // what comes waits in the socket; what has been sent makes room
+	if s.draining || s.leaving() { // what comes waits in the socket; what has been sent makes room
 		x.reap()
 		return 0, x.idle()
 	}
@@ -253,6 +253,16 @@ func (s *Share) idle() bool {
 		}
 	}
 	return true
+}
+
+// leaving reports whether an own socket is to be bound anew, and frames have yet to come back for that.
+func (s *Share) leaving() bool {
+	for _, x := range s.own {
+		if x.giveUp.Load() {
+			return !s.idle()
+		}
+	}
+	return false
 }
 
 // post sends the answers that other workers have asked for.

@@ -30,8 +30,9 @@ type XSKConfig struct {
 	Slot      int // of Sockets, which a bridge's second port does not share with the first; default Queue
 	Spare     int // buffers for frames of our own, or to forward a peer's; default 64
 
-	// ZeroCopy tries the driver's zero-copy mode before copy mode. Off by default: there are drivers that then lose what the XDP
-	// program sends back by itself (XDP_TX) on the same queue (virtio-net on Linux 6.18), and say nothing.
+	// ZeroCopy tries the driver's zero-copy mode before copy mode. There are drivers that then lose what the XDP program sends back by
+	// itself (XDP_TX) on the same queue (virtio-net on Linux 7.3), and say nothing: whoever asks for it compares what the program and the
+	// interface count, and has the socket LeaveZeroCopy.
 	ZeroCopy bool
 
 	// Chains has the socket take and send frames that lie in several buffers, for MTUs above what one holds (Linux 6.6). The program must
@@ -56,14 +57,16 @@ type XSK struct {
 
 	rx, tx           *ring[unix.XDPDesc]
 	fill, completion *ring[uint64]
-	zeroCopy         bool
-	primed           bool     // the queue is ours, and its credit
-	spare            []uint64 // buffers for frames of our own; they lie behind those that are lent out
-	pieces           []piece  // by buffer; only with chains
-	parts            [][]byte // of one frame
+	zeroCopy         atomic.Bool
+	giveUp           atomic.Bool // zero-copy mode is to be given up
+	primed           bool        // the queue is ours, and its credit
+	spare            []uint64    // buffers for frames of our own; they lie behind those that are lent out
+	pieces           []piece     // by buffer; only with chains
+	parts            [][]byte    // of one frame
 	gathered         arena
 
 	inherited bool
+	distrust  error  // why zero-copy mode was left
 	proof     uint64 // address + 1 of the frame by which the socket was proved, while it is in the ring
 
 	peer   *XSK   // bridge: sends what this one forwards
@@ -79,7 +82,7 @@ type xskStats struct {
 
 	abandoned uint64 // set when it was opened
 
-	lost, refused atomic.Uint64 // the kernel's counts when the socket was closed
+	lost, refused atomic.Uint64 // the kernel's counts of sockets that were closed
 	closed        atomic.Bool
 }
 
@@ -134,8 +137,12 @@ func (c XSKConfig) withDefaults() (XSKConfig, error) {
 	return c, nil
 }
 
-// ZeroCopy reports whether the driver delivers into the buffers itself.
-func (x *XSK) ZeroCopy() bool { return x.zeroCopy }
+// ZeroCopy reports whether the driver delivers into the buffers itself. It may be called from another goroutine.
+func (x *XSK) ZeroCopy() bool { return x.zeroCopy.Load() }
+
+// LeaveZeroCopy has the socket's owner bind it anew in copy mode, once nothing of it is on loan. What waits in it is lost; what comes
+// meanwhile goes by the program's policy. It may be called from another goroutine.
+func (x *XSK) LeaveZeroCopy() { x.giveUp.Store(true) }
 
 // Recv hands out what the queue holds, or waits for the first frame. All frames of a batch carry the time of the batch. One that lies in
 // several buffers is copied together.
@@ -149,6 +156,11 @@ func (x *XSK) Recv(frames []Frame, wait time.Duration) (int, error) {
 
 // recv is Recv, but of a frame in several buffers the data is what the first holds.
 func (x *XSK) recv(frames []Frame, wait time.Duration) (int, error) {
+	if x.giveUp.Load() {
+		if err := x.rebind(); err != nil {
+			return 0, err
+		}
+	}
 	x.reap()
 	if n := x.take(frames); n > 0 {
 		return n, nil
@@ -392,7 +404,8 @@ func (x *XSK) Stats() Stats {
 	}
 	s.Lost, s.TxRefused = x.stats.lost.Load(), x.stats.refused.Load()
 	if !x.stats.closed.Load() {
-		s.Lost, s.TxRefused = x.kernelCounts()
+		lost, refused := x.kernelCounts()
+		s.Lost, s.TxRefused = s.Lost+lost, s.TxRefused+refused
 	}
 	return s
 }
@@ -400,9 +413,8 @@ func (x *XSK) Stats() Stats {
 // lastCounts keeps the socket's own counters for after its end.
 func (x *XSK) lastCounts() {
 	lost, refused := x.kernelCounts()
-	x.stats.lost.Store(lost)
-	x.stats.refused.Store(refused)
-	x.stats.closed.Store(true)
+	x.stats.lost.Add(lost)
+	x.stats.refused.Add(refused)
 }
 
 // kernelCounts reads the socket's own counters: of frames lost on the way in, and buffers that were not sent.

@@ -114,7 +114,7 @@ func (x *XSK) bind() error {
 	for _, mode := range modes {
 		err := x.bindAs(mode)
 		if err == nil {
-			x.zeroCopy = mode == unix.XDP_ZEROCOPY
+			x.zeroCopy.Store(mode == unix.XDP_ZEROCOPY)
 			return nil
 		}
 		errs = append(errs, err)
@@ -195,14 +195,12 @@ func (x *XSK) Close() error {
 		return nil
 	}
 	var errs []error
-	if x.primed { // and not one that was refused a queue which another serves
-		atomic.StoreUint64(&x.cfg.Credit.Granted, atomic.LoadUint64(&x.cfg.Credit.Used)-closedCredit)
-		if err := x.cfg.Sockets.Delete(uint32(x.cfg.Slot)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			errs = append(errs, err)
-		}
+	if err := x.retire(); err != nil {
+		errs = append(errs, err)
 	}
 	if x.fd >= 0 {
 		x.lastCounts()
+		x.stats.closed.Store(true)
 		errs = append(errs, unix.Close(x.fd))
 	}
 	if x.memory >= 0 {
@@ -211,6 +209,18 @@ func (x *XSK) Close() error {
 	errs = append(errs, x.unmap())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("capture: closing an AF_XDP socket: %w", err)
+	}
+	return nil
+}
+
+// retire has the program redirect no more, unless the socket was refused a queue which another serves.
+func (x *XSK) retire() error {
+	if !x.primed {
+		return nil
+	}
+	atomic.StoreUint64(&x.cfg.Credit.Granted, atomic.LoadUint64(&x.cfg.Credit.Used)-closedCredit)
+	if err := x.cfg.Sockets.Delete(uint32(x.cfg.Slot)); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return err
 	}
 	return nil
 }
