@@ -41,6 +41,7 @@ type Config struct {
 	OnFailure  string            `yaml:"on-failure"`
 	Workers    int               `yaml:"workers"`
 	BusyPoll   bool              `yaml:"busy-poll"`
+	ZeroCopy   bool              `yaml:"zero-copy"`
 	Output     Output            `yaml:"output"`
 	Collector  Collector         `yaml:"collector"`
 	Metrics    Metrics           `yaml:"metrics"`

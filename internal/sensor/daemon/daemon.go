@@ -32,6 +32,7 @@ import (
 	"github.com/weir-ips/weir/internal/sensor/ship"
 	"github.com/weir-ips/weir/internal/sensor/uplink"
 	"github.com/weir-ips/weir/internal/telemetry"
+	"github.com/weir-ips/weir/pkg/capture"
 	"github.com/weir-ips/weir/pkg/decode"
 	"github.com/weir-ips/weir/pkg/event"
 	"github.com/weir-ips/weir/pkg/signatures"
@@ -53,13 +54,17 @@ type Daemon struct {
 	never    *verdict.Spared
 	spared   atomic.Uint64  // packets that inspection would have dropped
 	served   map[string]int // receive queues with a socket, by interface; in host and mirror mode the kernel serves all
+	zeroCopy []*capture.XSK // sockets that were bound in that mode
 	shared   shared
-	uplink   *uplink.Uplink  // nil without a collector
-	eve      *event.File     // nil without an output file
-	flows    *flowlog.Writer // nil without a flow log
-	shipper  *ship.Shipper   // of finished flow logs; nil without a bucket
-	floods   *floods.Control
-	socket   net.Listener
+
+	zeroCopyLeft atomic.Uint64 // sockets that left it
+
+	uplink  *uplink.Uplink  // nil without a collector
+	eve     *event.File     // nil without an output file
+	flows   *flowlog.Writer // nil without a flow log
+	shipper *ship.Shipper   // of finished flow logs; nil without a bucket
+	floods  *floods.Control
+	socket  net.Listener
 
 	refusalLog telemetry.Throttle
 	troubleLog telemetry.Throttle
@@ -331,6 +336,9 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 	}
 	start(d.watch)
 	start(d.watchSights)
+	if len(d.zeroCopy) > 0 {
+		start(d.watchZeroCopy)
+	}
 	start(func(ctx context.Context) error { return sdnotify.Watchdog(ctx, d.alive) })
 	start(d.awaitUpgrade)
 	start(d.watchAllowances)

@@ -115,6 +115,7 @@ func (d *Daemon) dealt() ([]capture.Source, error) {
 	if err := d.prove(bundles); err != nil {
 		return nil, err
 	}
+	d.zeroCopy = d.zeroCopied(bundles)
 	return capture.Deal(bundles, capture.DealOptions{Workers: workers(d.cfg), Seed: d.kernel.Control().Seed, Behind: onTrouble(d.cfg)})
 }
 
@@ -144,7 +145,7 @@ func (d *Daemon) queues() ([]capture.Bundle, error) {
 	d.served[name] = n
 	var out []capture.Bundle
 	for q := range n {
-		x, err := capture.OpenXSK(capture.XSKConfig{Ifindex: dev.Index, Queue: q, Sockets: d.kernel.Sockets(), Credit: d.kernel.Credit(q), Chains: d.kernel.Options().Frags, Inherited: d.sockets()})
+		x, err := capture.OpenXSK(capture.XSKConfig{Ifindex: dev.Index, Queue: q, Sockets: d.kernel.Sockets(), Credit: d.kernel.Credit(q), Chains: d.kernel.Options().Frags, ZeroCopy: d.cfg.ZeroCopy, Inherited: d.sockets()})
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +159,7 @@ func (d *Daemon) bridge() ([]capture.Bundle, error) {
 	if err := d.kernel.Bridge(d.cfg.Interfaces[0], d.cfg.Interfaces[1]); err != nil {
 		return nil, err
 	}
-	cfg := capture.BridgeConfig{Sockets: d.kernel.Sockets(), Credits: d.kernel.Tables().Credits, Chains: d.kernel.Options().Frags, Inherited: d.sockets()}
+	cfg := capture.BridgeConfig{Sockets: d.kernel.Sockets(), Credits: d.kernel.Tables().Credits, Chains: d.kernel.Options().Frags, ZeroCopy: d.cfg.ZeroCopy, Inherited: d.sockets()}
 	for i, name := range d.cfg.Interfaces {
 		dev, err := net.InterfaceByName(name)
 		if err != nil {

@@ -4,11 +4,12 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// InterfaceStats are the metrics of what an interface itself has lost, which XDP never sees: the kernel's counters since it is there.
+// InterfaceStats are the metrics of what an interface itself has lost, which XDP never sees, and sent: the kernel's counters since it is there.
 type InterfaceStats struct {
 	RxDropped uint64 // no room, or longer than the MTU
 	RxErrors  uint64 // among others of length
 	RxMissed  uint64 // no buffer
+	TxPackets uint64 // sent, by XDP and AF_XDP too
 	TxDropped uint64
 	TxErrors  uint64
 }
@@ -20,5 +21,5 @@ func interfaceStats(name string) InterfaceStats {
 		return InterfaceStats{}
 	}
 	s := link.Attrs().Statistics
-	return InterfaceStats{RxDropped: s.RxDropped, RxErrors: s.RxErrors, RxMissed: s.RxMissedErrors, TxDropped: s.TxDropped, TxErrors: s.TxErrors}
+	return InterfaceStats{RxDropped: s.RxDropped, RxErrors: s.RxErrors, RxMissed: s.RxMissedErrors, TxPackets: s.TxPackets, TxDropped: s.TxDropped, TxErrors: s.TxErrors}
 }

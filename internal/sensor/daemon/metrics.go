@@ -33,7 +33,7 @@ func (d *Daemon) registry() *prometheus.Registry {
 	reg.MustRegister(&telemetry.Stats{Prefix: "weir_sensor_never_block", Read: func() any { return NeverBlockStats{d.spared.Load()} }})
 	reg.MustRegister(&telemetry.Stats{
 		Prefix: "weir_sensor", Read: func() any { return d.state() },
-		Gauges: []string{"Healthy", "UpgradeRefused", "KillSwitch", "Verdicts", "Attacks", "CollectorConnected", "FeaturesMissing"},
+		Gauges: []string{"Healthy", "UpgradeRefused", "KillSwitch", "Verdicts", "Attacks", "CollectorConnected", "FeaturesMissing", "ZeroCopySockets"},
 	})
 	reg.MustRegister(&telemetry.Stats{
 		Prefix: "weir_sensor_floods", Gauges: []string{"Active", "Orders", "Armed", "Networks"}, Read: func() any { return d.floods.Stats() },
@@ -88,16 +88,19 @@ type StateStats struct {
 	Healthy            int // traffic is inspected, as /healthz says
 	UpgradeRefused     int // the program that was installed last did not start, and this one goes on
 	KillSwitch         int
-	Verdicts           int // in force
-	Attacks            int // that are on
-	FeaturesMissing    int // of the XDP program, which the kernel refuses; sensor status names them
-	CollectorConnected int // 1 without a collector too: there is nothing to be away from
+	Verdicts           int    // in force
+	Attacks            int    // that are on
+	FeaturesMissing    int    // of the XDP program, which the kernel refuses; sensor status names them
+	CollectorConnected int    // 1 without a collector too: there is nothing to be away from
+	ZeroCopySockets    int    // AF_XDP sockets in the driver's zero-copy mode
+	ZeroCopyLeft       uint64 // AF_XDP sockets that left it because the driver loses frames
 }
 
 func (d *Daemon) state() StateStats {
 	return StateStats{
 		Healthy: one(len(d.unhealthy()) == 0), UpgradeRefused: one(d.upgradeRefused() != ""), KillSwitch: one(d.enforcer.Killed()),
 		Verdicts: d.enforcer.Len(), Attacks: len(d.floods.Attacks()), FeaturesMissing: len(d.kernel.Missing()), CollectorConnected: one(d.uplink == nil || d.uplink.Connected()),
+		ZeroCopySockets: d.inZeroCopy(), ZeroCopyLeft: d.zeroCopyLeft.Load(),
 	}
 }
 
