@@ -29,6 +29,15 @@ func packages(t *testing.T) string {
 		check(t, err)
 		command(t, "go", "run", "-C", deploy+"/packaging", ".", "-version", version, "-epoch", "1700000000", "-dist", dist, "-deploy", deploy, "-architectures", "amd64")
 	}
+	docs := filepath.Join(dir, "docs") // what a clone of the source has, as far as documents speak of it
+	command(t, "go", "build", "-o", filepath.Join(docs, "bin/nats-server"), "github.com/nats-io/nats-server/v2")
+	for _, program := range []string{"sensor", "collector"} {
+		check(t, os.Link(filepath.Join(dir, "1.0.0", program+"-linux-amd64"), filepath.Join(docs, "bin", program)))
+	}
+	check(t, os.CopyFS(filepath.Join(docs, "deploy/rules"), os.DirFS("../../deploy/rules")))
+	check(t, os.CopyFS(filepath.Join(docs, "internal/lab/demo/captures"), os.DirFS("../../internal/lab/demo/captures")))
+	check(t, os.Link(filepath.Join(docs, "internal/lab/demo/captures/attacks.pcap"), filepath.Join(docs, "attacks.pcap")))
+	check(t, os.WriteFile(filepath.Join(docs, "new.rules"), []byte(strings.Replace(attackRule, "1000001", "2000001", 1)), 0o644))
 	return dir
 }
 
@@ -39,12 +48,18 @@ func deb(program, version string) string {
 const attackRule = `alert http any any -> any any (msg:"log4shell"; flow:to_server; http.uri; content:"${jndi:"; sid:1000001; rev:1;)` + "\n"
 
 // TestPackages installs collector and sensor on clean machines, lets the sensor enrol and inspect a load balancer's traffic, upgrades
-// both under load, and removes the sensor.
+// both under load, and removes the sensor. On another machine it does what the documents say.
 func TestPackages(t *testing.T) {
 	if err := lab.Require(); err != nil {
 		t.Skip(err)
 	}
 	base, shared := baseRoot(t), packages(t)
+	t.Run("life", func(t *testing.T) { life(t, base, shared) })
+	t.Run("documents", func(t *testing.T) { documents(t, base, shared) })
+}
+
+// life is that of a sensor and a collector from their installation to the sensor's removal.
+func life(t *testing.T, base, shared string) {
 	l, err := lab.New("install")
 	check(t, err)
 	t.Cleanup(func() { check(t, l.Close()) })
@@ -109,14 +124,19 @@ bpffs: /run/weirbpf
 health: {listen: "0.0.0.0:8080"}
 collector: {url: "tls://%s", credentials: /var/lib/weir/sensor.creds}
 `, bus))
-	if memlock(s.t) < 256<<20 {
-		// systemd here cannot give what the unit asks for: locked memory beyond the tests' own hard limit.
-		s.write("/etc/systemd/system/weir-sensor.service.d/memlock.conf", "[Service]\nCapabilityBoundingSet=CAP_IPC_LOCK\nAmbientCapabilities=CAP_IPC_LOCK\n")
-		s.run("systemctl", "daemon-reload")
-	}
+	allowMemory(s)
 	s.run("sh", "-c", "/usr/lib/weir/first-boot --mtu 2000 --token-file /run/token </run/sensor.yaml")
 	if got := s.run("systemctl", "show", "--property=User,ActiveState", "weir-sensor.service"); !strings.Contains(got, "User=weir") || !strings.Contains(got, "ActiveState=active") {
 		s.t.Errorf("the unit is not as it should be: %s", got)
+	}
+}
+
+// allowMemory helps where systemd cannot give what the unit asks for: locked memory beyond the tests' own hard limit.
+func allowMemory(s *machine) {
+	s.t.Helper()
+	if memlock(s.t) < 256<<20 {
+		s.write("/etc/systemd/system/weir-sensor.service.d/memlock.conf", "[Service]\nCapabilityBoundingSet=CAP_IPC_LOCK\nAmbientCapabilities=CAP_IPC_LOCK\n")
+		s.run("systemctl", "daemon-reload")
 	}
 }
 

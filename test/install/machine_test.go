@@ -37,7 +37,7 @@ func baseRoot(t *testing.T) string {
 	}
 	cache, err := os.UserCacheDir()
 	check(t, err)
-	root := filepath.Join(cache, "weir-test", "bookworm-systemd-1")
+	root := filepath.Join(cache, "weir-test", "bookworm-systemd-2")
 	if _, err := os.Stat(root); err == nil {
 		return root
 	}
@@ -45,7 +45,7 @@ func baseRoot(t *testing.T) string {
 	fresh, err := os.MkdirTemp(filepath.Dir(root), "making-")
 	check(t, err)
 	defer os.RemoveAll(fresh)
-	command(t, "debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,iproute2,curl", "bookworm", fresh)
+	command(t, "debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,iproute2,curl,ethtool,jq,netcat-openbsd,procps,sudo", "bookworm", fresh)
 	check(t, os.Rename(fresh, root))
 	return root
 }
@@ -118,9 +118,11 @@ func (m *machine) powerOff() {
 
 // try runs a command in the machine.
 func (m *machine) try(words ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "nsenter", append([]string{"--target", m.first, "--all", "--"}, words...)...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, "nsenter", append([]string{"--target", m.first, "--all", "--"}, words...)...)
+	cmd.WaitDelay = time.Second // what nsenter started outlives it, with its output in hand
+	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
