@@ -38,6 +38,9 @@ lint: ## formatting and vet; golangci-lint too where it is installed
 chaos: ## random kills, cut and stalled connections, full disks, for CHAOS_SECONDS (300); WEIR_CHAOS_SEED repeats a run
 	WEIR_CHAOS_SECONDS=$${CHAOS_SECONDS:-300} $(GOTEST) -count=1 -v -timeout $$(($${CHAOS_SECONDS:-300} + 300))s -run '^TestChaos$$' ./cmd/collector
 
+spoofed: ## floods an address from SPOOFED_SOURCES (10000000) forged sources: no client dropped, no memory grown (root)
+	WEIR_SPOOFED_SOURCES=$${SPOOFED_SOURCES:-10000000} $(GOTEST) -count=1 -v -run '^TestSpoofedSources$$' ./internal/sensor/floods
+
 kernels: ## the data plane's tests on Linux 5.10, 6.1, 6.12, the newest and this one, in qemu (KERNELS=6.1,6.12 and CHECKS=load,coexist for some)
 	@$(GO) run ./test/kernels $(if $(KERNELS),-only $(KERNELS)) $(if $(CHECKS),-checks $(CHECKS))
 
@@ -60,4 +63,4 @@ clean: ## remove what build and tests left
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: demo build test arm64 e2e lint kernels chaos fuzz bench generate release clean help
+.PHONY: demo build test arm64 e2e lint kernels spoofed chaos fuzz bench generate release clean help

@@ -2,6 +2,7 @@ package floods
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -17,24 +18,25 @@ func carpets(w io.Writer, v victim) error {
 		flood := v.flood(kind, netip.AddrPortFrom(v.network().Addr(), 53), 256_000)
 		flood.Spread = v.network()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		type result struct {
-			sent uint64
-			err  error
+		before, err := v.sensor.Status()
+		if err != nil {
+			cancel()
+			return err
 		}
-		done, start := make(chan result, 1), time.Now()
+		done, start := make(chan error, 1), time.Now()
 		go func() {
-			n, err := flood.RunLive(ctx, 0)
-			done <- result{n, err}
+			_, err := flood.RunLive(ctx, 0)
+			done <- err
 		}()
 		found := on(ctx, v.sensor, "carpet-bombing", flood.Spread.Addr())
 		took := time.Since(start)
 		time.Sleep(time.Second)
+		after, err := v.sensor.Status()
+		rate := float64(after.Traffic.Kernel-before.Traffic.Kernel) / time.Since(start).Seconds()
 		cancel()
-		r := <-done
-		if r.err != nil {
-			return r.err
+		if err := errors.Join(err, <-done); err != nil {
+			return err
 		}
-		rate := float64(r.sent) / time.Since(start).Seconds()
 		what := fmt.Sprintf("%s: %v carpet of %s, %.0f packets/s arrived", v.name, kind, flood.Spread, rate)
 		if !found {
 			fmt.Fprintf(w, "%s: NOT found within 10 s\n", what)

@@ -182,12 +182,19 @@ func served(w io.Writer, v victim, policy string) error {
 	before, start := known.Stats(), time.Now()
 	flood := v.flood(lab.SYNFlood, server.Addr, 0)
 	flood.Burst = 1 << 16
-	sent, err := flood.RunLive(context.Background(), 6*time.Second)
-	took := time.Since(start).Seconds()
-	after := known.Stop()
+	arrived, err := v.sensor.Status()
 	if err != nil {
 		return err
 	}
+	if _, err = flood.RunLive(context.Background(), 6*time.Second); err != nil {
+		return err
+	}
+	took, after := time.Since(start).Seconds(), known.Stop()
+	now, err := v.sensor.Status()
+	if err != nil {
+		return err
+	}
+	sent := now.Traffic.Kernel - arrived.Traffic.Kernel
 	fmt.Fprintf(w, "%s, policy %s, no SYN cookies: %.0f SYNs/s for %.0f s; %s requests of a client with new connections answered within 2 s, p99 %v\n",
 		v.name, policy, float64(sent)/took, took, share(after.OK-before.OK, after.Failed-before.Failed), after.P99.Round(time.Millisecond))
 	return nil
