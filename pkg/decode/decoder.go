@@ -43,6 +43,8 @@ func (d *Decoder) link(p *Packet, link LinkType, b []byte) {
 		d.raw(p, b)
 	case linkVLAN:
 		d.vlan(p, b)
+	case linkARP:
+		d.network(p, etherARP, b)
 	case LinkCHDLC:
 		d.chdlc(p, b)
 	case LinkSLL:

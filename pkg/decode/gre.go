@@ -127,6 +127,8 @@ func (d *Decoder) grePayload(p *Packet, flags, proto uint16, b []byte) {
 		p.erspan2(b)
 	case etherVLAN:
 		p.carry(TunnelGRE, linkVLAN, b)
+	case etherARP:
+		p.carry(TunnelGRE, linkARP, b)
 	default:
 		if link, ok := linkOf(proto); ok {
 			p.carry(TunnelGRE, link, b)
@@ -134,8 +136,11 @@ func (d *Decoder) grePayload(p *Packet, flags, proto uint16, b []byte) {
 	}
 }
 
-// linkVLAN is not a capture's link type: a frame that begins with a VLAN tag.
-const linkVLAN LinkType = 0xffff
+// Not link types of captures: a frame that begins with a VLAN tag, and one that is an ARP packet.
+const (
+	linkVLAN LinkType = 0xffff
+	linkARP  LinkType = 0xfffe
+)
 
 // erspan2 reads the 8 bytes of ERSPAN type II: version, VLAN, session, port index.
 func (p *Packet) erspan2(b []byte) {

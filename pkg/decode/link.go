@@ -180,6 +180,7 @@ func (p *Packet) arp(b []byte) {
 		p.Events.Add(ARPInvalidProtocolSize)
 	case be16(b[6:]) == 0 || be16(b[6:]) > 10:
 		p.Events.Add(ARPUnsupportedOpcode)
+		p.Payload = b[:28]
 	default:
 		p.Payload = b[:28]
 	}

@@ -47,18 +47,12 @@ func (p *Path) protocolAnomalies(f *flow.Flow) {
 
 // arp writes an ARP packet's record.
 func (p *Path) arp(pk *decode.Packet) {
-	if !p.wants.arp || pk.EtherType != etherTypeARP || pk.Link != decode.LinkEthernet {
-		return
-	}
-	if at := ethernetHeader + 4*int(pk.VLANs); len(pk.Data) > at {
-		p.log.ARP(&p.subject, pk.Data[at:])
+	if p.wants.arp && pk.EtherType == etherTypeARP {
+		p.log.ARP(&p.subject, pk.Payload)
 	}
 }
 
-const (
-	etherTypeARP   = 0x0806
-	ethernetHeader = 14
-)
+const etherTypeARP = 0x0806
 
 // transactions writes the records of transactions and files that have come to their end; with the flow's end, of all.
 func (p *Path) transactions(f *flow.Flow, end bool) {

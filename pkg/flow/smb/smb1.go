@@ -136,6 +136,10 @@ func (p *Parser) request1(m *message1) {
 		p.oldWrite1(m, like)
 		p.await(h.key(), q)
 		return
+	case cmd1Trans: // a transaction of ours only when it carries a call
+		p.trans1(m, like, q)
+		p.await(h.key(), q)
+		return
 	}
 	if q.tx = p.begin(1, command1(h.command)); q.tx == nil {
 		return
@@ -173,8 +177,6 @@ func (p *Parser) detail1(m *message1, q *pending) {
 	case cmd1Close:
 		q.handle = p.handle1(m.h, m.word(0))
 		q.tx.FUID, q.tx.FileName = []byte(q.handle)[:2], p.names[q.handle]
-	case cmd1Trans:
-		p.trans1(m, q)
 	case cmd1Rename:
 		p.rename1(m, q.tx)
 	}
@@ -287,12 +289,11 @@ func (p *Parser) isPipe1(h *header1, handle string) bool {
 }
 
 // trans1 takes a call over a pipe: TRANSACTION with a pipe function (MS-CIFS §2.2.5.6).
-func (p *Parser) trans1(m *message1, q *pending) {
+func (p *Parser) trans1(m *message1, like *Tx, q *pending) {
 	if len(m.words) < 32 || m.word(14) != 0x26 && m.word(14) != 0x36 {
 		return
 	}
 	q.handle = p.handle1(m.h, m.word(15))
 	data := field(m.all, int(m.word(12)), int(m.word(11)))
-	p.pipeData(q.handle, app.ToServer, data, command1(m.h.command), q.tx)
-	q.tx.FUID = []byte(q.handle)[:2]
+	p.pipeData(q.handle, app.ToServer, data, command1(m.h.command), like)
 }
