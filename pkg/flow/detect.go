@@ -8,11 +8,10 @@ import (
 // detect asks the protocols about the first bytes of a direction. True: the protocol is known now. False: more bytes are
 // needed, or the flow's protocol is given up (App == Failed).
 func (t *Tracker) detect(f *Flow, dir app.Direction, data []byte, r *Result) bool {
-	if f.App == app.Failed {
-		return false
-	}
-	if f.App != app.Unknown {
-		return true
+	switch {
+	case f.App == app.Unknown, f.App == app.Failed && f.Proto == decode.ProtoUDP && f.AppDir[dir] == app.Unknown:
+	default:
+		return f.App != app.Failed
 	}
 	if f.AppDir[dir] == app.Failed { // this side cannot be told; the other may
 		if len(data) >= 2*maxDetect {
@@ -59,12 +58,16 @@ func (t *Tracker) reversed(f *Flow, dir app.Direction, data []byte) *Protocol {
 	return nil
 }
 
-// undetected gives up on one direction, and on the flow when the other has been given up too.
+// undetected gives up on one direction, and on the flow when the other has been given up too. A datagram does not go on, so
+// that its flow counts as given up at once, although an answer may still tell what it is.
 func (t *Tracker) undetected(f *Flow, dir app.Direction) {
 	f.AppDir[dir] = app.Failed
-	if f.AppDir[dir.Opposite()] == app.Failed && f.App == app.Unknown {
+	both := f.AppDir[dir.Opposite()] == app.Failed
+	if f.App == app.Unknown && (both || f.Proto == decode.ProtoUDP) {
 		f.App = app.Failed
 		t.stats.AppFlows[app.Failed]++
+	}
+	if both && f.App == app.Failed {
 		f.stopApp()
 	}
 }
@@ -110,6 +113,9 @@ func (t *Tracker) detectOther(f *Flow, dir app.Direction, data []byte) {
 
 // adopt gives the flow a protocol and its parser.
 func (t *Tracker) adopt(f *Flow, p *Protocol) {
+	if f.App == app.Failed {
+		t.stats.AppFlows[app.Failed]--
+	}
 	f.App = p.Proto
 	t.stats.AppFlows[p.Proto]++
 	if p.New != nil {

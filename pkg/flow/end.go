@@ -130,7 +130,7 @@ func (t *Tracker) fakePacket(f *Flow, p *decode.Packet, dir app.Direction) {
 
 // datagram takes a UDP packet to the parser.
 func (t *Tracker) datagram(f *Flow, p *decode.Packet, r *Result) {
-	if len(p.Payload) == 0 || f.App == app.Failed {
+	if len(p.Payload) == 0 || f.App == app.Failed && f.AppDir[r.Dir] != app.Unknown {
 		return
 	}
 	t.feed(f, r.Dir, p.Payload, p.Time, r)

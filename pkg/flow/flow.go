@@ -114,6 +114,9 @@ type Result struct {
 	New  bool          // the packet began the flow
 	// Established says that the packet belongs to an established conversation: flow:established.
 	Established bool
+	// WasEstablished says that it was before the packet: a packet that a session is picked up at is not part of an
+	// established one yet, though what it carries is.
+	WasEstablished bool
 	// InStream says that the payload has become part of the stream: rules on content look at Session.Inspectable, not at
 	// the packet, unless they ask for packets.
 	InStream bool

@@ -72,6 +72,7 @@ func (t *Tracker) Track(p *decode.Packet) Result {
 	}
 	r.Flow = f
 	r.Dir = f.direction(p)
+	r.WasEstablished = t.established(f)
 	t.touch(f, p, r)
 	if f.Verdict != Undecided && t.decided(f, p, r) {
 		return *r

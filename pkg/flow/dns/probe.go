@@ -41,7 +41,12 @@ func probe(dir app.Direction, data []byte, want int, srcPort, dstPort uint16) ap
 	}
 	usual := srcPort == 53 || dstPort == 53
 	if len(data) < want {
-		if usual || len(data) > 512 {
+		switch {
+		case usual:
+			return app.Yes
+		case !begins(data): // what is encrypted may begin with a length, too
+			return app.No
+		case len(data) > 512:
 			return app.Yes
 		}
 		return app.More
@@ -66,6 +71,25 @@ func plausible(msg []byte, size int) bool {
 		return msg[2]&0x80 != 0 && msg[3]&0x0f != 0
 	}
 	return 2*n <= size
+}
+
+// begins reports whether a message begins as a common query or answer does: with a name in the first question.
+func begins(msg []byte) bool {
+	m := Message{Flags: binary.BigEndian.Uint16(msg[2:])}
+	if m.Opcode() != 0 || m.Flags&FlagZ != 0 || binary.BigEndian.Uint16(msg[4:]) == 0 {
+		return false
+	}
+	name := msg[headerLen:]
+	if len(name) == 0 {
+		return true
+	}
+	n := int(name[0])
+	for _, c := range name[1:min(1+n, len(name))] {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return n < 64
 }
 
 // ordinary reports whether a message is a common query or answer: one question of a usual class, nothing reserved.

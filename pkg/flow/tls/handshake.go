@@ -9,11 +9,13 @@ import (
 
 // Handshake message types (RFC 8446 §4, RFC 5246 §7.4).
 const (
-	clientHello     = 1
-	serverHello     = 2
-	certificate     = 11
-	serverHelloDone = 14
-	clientKey       = 16
+	clientHello       = 1
+	serverHello       = 2
+	certificate       = 11
+	serverKeyExchange = 12
+	serverHelloDone   = 14
+	clientKeyExchange = 16
+	clientKey         = 16
 )
 
 // handshake joins messages across records and reads each whole one.
@@ -53,6 +55,11 @@ func (p *Parser) messageOf(s *side, typ byte, body []byte) {
 		} else {
 			t.Advance(s.dir, ServerCertDone)
 		}
+	case serverKeyExchange:
+		t.KeyExchange[app.ToClient] = true
+	case clientKeyExchange:
+		t.KeyExchange[app.ToServer] = true
+		t.Touch(app.ToServer)
 	case serverHelloDone:
 		t.Advance(app.ToClient, ServerHelloDone)
 	}

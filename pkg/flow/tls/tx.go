@@ -33,6 +33,8 @@ type Tx struct {
 	Resumed bool
 	// Encrypted is set per direction once its records are encrypted.
 	Encrypted [2]bool
+	// KeyExchange is set per direction once its key exchange message was seen (TLS 1.2 and before).
+	KeyExchange [2]bool
 	// Heartbeat is set once a heartbeat record was seen in the clear.
 	Heartbeat bool
 }

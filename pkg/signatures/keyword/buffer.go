@@ -17,6 +17,8 @@ type Buffer struct {
 	Weak bool
 	// Lower: the bytes are lower case already.
 	Lower bool
+	// Upper: the bytes are upper case already, and contents are made so.
+	Upper bool
 	// IsFrame: the bytes are those of a Frame.
 	IsFrame bool
 	Frame   app.FrameType

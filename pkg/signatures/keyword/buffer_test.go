@@ -73,6 +73,7 @@ func tlsTx() *tls.Tx {
 	tx.Client.Seen, tx.Client.SNI, tx.Client.Random, tx.Client.JA3, tx.Client.JA3Hash, tx.Client.JA4 = true, []byte("sni.example"), random, "771,1", "ja3hash", "t13d"
 	tx.Client.ALPN = [][]byte{[]byte("h2"), []byte("http/1.1")}
 	tx.Server.Seen, tx.Server.JA3, tx.Server.JA3Hash = true, "771,2", "ja3shash"
+	tx.KeyExchange[app.ToServer] = true
 	tx.Server.Certificates = [][]byte{[]byte("leafcert"), []byte("cacert")}
 	tx.Server.Leaf = &tls.Certificate{Subject: "CN=subject", Issuer: "CN=issuer", Serial: "0A:1B", Fingerprint: "aa:bb:cc", SubjectAltNames: []string{"alt.example"}, NotBefore: 1, NotAfter: 3}
 	return tx
@@ -260,6 +261,9 @@ func TestIntegersOfTransactions(t *testing.T) {
 		{head: "alert tls any any -> any any", rule: "app-layer-state:nothing;", want: reject, err: `31: app-layer-state: state "nothing" is not known`},
 		{rule: "app-layer-state:client_hello_done;", want: reject, err: "30: app-layer-state: needs an application protocol in the header"},
 	})
+	try(t, "ssl_state", []kase{{rule: "ssl_state:client_keyx;", scene: hello, want: hit}, {rule: "ssl_state:server_keyx;", scene: hello, want: miss}})
+	try(t, "tls.cert_serial", []kase{{rule: `tls.cert_serial; content:"0a:1b";`, scene: hello, want: hit}}) // written as the buffer is
+	try(t, "ja3s.hash", []kase{{rule: `ja3s.hash; content:"JA3SHASH";`, scene: hello, want: hit}})
 	early, late := inside(app.TLS, s, tlsTx()), inside(app.TLS, s, tlsTx())
 	early.now, late.now = 2e9, 5e9
 	try(t, "tls_cert_expired", []kase{{rule: "tls_cert_expired;", scene: late, want: hit}, {rule: "tls_cert_expired;", scene: early, want: miss}})

@@ -1,6 +1,7 @@
 package keyword
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -35,6 +36,7 @@ func (c *compiler) finish() error {
 			s.TestsFiles = s.TestsFiles || ofFiles(g.Buffer)
 		}
 	}
+	c.fold()
 	for _, items := range c.lists() {
 		link(items)
 		if err := check(items); err != nil {
@@ -52,6 +54,22 @@ func (c *compiler) finish() error {
 	c.order()
 	c.chooseFast()
 	return nil
+}
+
+// fold writes contents as their buffer does that has letters of one case alone: a hash, a serial number.
+func (c *compiler) fold() {
+	for _, g := range c.groups {
+		if len(g.Transforms) > 0 || !g.Buffer.Lower && !g.Buffer.Upper {
+			continue
+		}
+		for _, i := range g.Items {
+			if p, ok := i.(*Content); ok && g.Buffer.Upper {
+				p.Pattern, p.NoCase = bytes.ToUpper(p.Pattern), false
+			} else if ok {
+				p.Pattern = bytes.ToLower(p.Pattern)
+			}
+		}
+	}
 }
 
 func (c *compiler) lists() [][]item {

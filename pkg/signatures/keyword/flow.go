@@ -60,12 +60,20 @@ func (c *compiler) flowState(established bool) error {
 	}
 	c.stateTests++
 	c.sig.established, c.notEstablished = established, !established
-	if established {
-		c.test(func(x *Context) bool { return x.Flow != nil && x.Result.Established })
-	} else {
-		c.test(func(x *Context) bool { return x.Flow != nil && !x.Result.Established })
-	}
+	c.test(func(x *Context) bool { return x.Flow != nil && x.established() == established })
 	return nil
+}
+
+// established reports whether what the rule under evaluation looks at belongs to an established conversation. A packet that
+// a TCP session is picked up at in its middle does not, but its payload does.
+func (c *Context) established() bool {
+	switch s := c.Flow.TCP; c.current.Type {
+	case TypePacket, TypeIPOnly, TypeLikeIPOnly:
+		if s != nil && s.Midstream {
+			return c.Result.WasEstablished
+		}
+	}
+	return c.Result.Established
 }
 
 var flowAge = uintField("flow.age", "seconds since the flow began", 1<<32-1, func(x *Context) (uint64, bool) {
@@ -133,7 +141,7 @@ var (
 )
 
 var appLayerProtocol = Keyword{
-	Name: "app-layer-protocol", Family: FamilyPacket, Arg: "[!]protocol|failed|unknown[, final|original|either|to_server|to_client]", Doc: "application protocol of the flow",
+	Name: "app-layer-protocol", Family: FamilyPacket, Arg: "[!]protocol|failed|unknown[, final|original|either|to_server|to_client]", Doc: "application protocol of the packet's direction, or of the flow in another sense",
 	setup: func(c *compiler, o *syntax.Option) error {
 		w := words(o.Value)
 		name, negated := strings.CutPrefix(w[0], "!")
@@ -156,6 +164,11 @@ var appLayerProtocol = Keyword{
 		if len(w) > 1 {
 			mode = w[1]
 		}
+		if mode == "either" {
+			c.appKeyword = true
+			c.eitherProtocol(set, negated)
+			return nil
+		}
 		get, err := protocolOf(mode)
 		if err != nil {
 			return err
@@ -175,6 +188,18 @@ var appLayerProtocol = Keyword{
 	},
 }
 
+// eitherProtocol tests what the two sides have been recognised as; negated, neither may be in set, once the flow's protocol is
+// known.
+func (c *compiler) eitherProtocol(set AppSet, negated bool) {
+	c.test(func(x *Context) bool {
+		f := x.Flow
+		if f == nil || negated && f.App == app.Unknown {
+			return false
+		}
+		return (set.Has(f.AppDir[app.ToServer]) || set.Has(f.AppDir[app.ToClient])) != negated
+	})
+}
+
 // protocolOf returns how a mode of app-layer-protocol finds the flow's protocol.
 func protocolOf(mode string) (func(*Context) (app.Proto, bool), error) {
 	side := func(d app.Direction) func(*Context) (app.Proto, bool) {
@@ -182,7 +207,7 @@ func protocolOf(mode string) (func(*Context) (app.Proto, bool), error) {
 	}
 	switch mode {
 	case "":
-		return func(x *Context) (app.Proto, bool) { return x.Flow.App, true }, nil
+		return func(x *Context) (app.Proto, bool) { return x.Flow.AppDir[x.Dir], true }, nil
 	case "final":
 		return func(x *Context) (app.Proto, bool) { return x.Flow.App, true }, nil
 	case "original":
@@ -192,8 +217,6 @@ func protocolOf(mode string) (func(*Context) (app.Proto, bool), error) {
 			}
 			return x.Flow.App, true
 		}, nil
-	case "either":
-		return func(x *Context) (app.Proto, bool) { return x.Flow.App, true }, nil
 	case "to_server", "toserver":
 		return side(app.ToServer), nil
 	case "to_client", "toclient":

@@ -103,6 +103,9 @@ var (
 	}), http2HeaderNames...)}
 
 	httpStart = &Buffer{Name: "http.start", Sources: append(both(http1.Headers, func(x *Context, m *http1.Message, _ app.Direction) []byte {
+		if len(m.Line) == 0 && len(m.Raw) == 0 {
+			return nil
+		}
 		return x.build(m.AppendStart)
 	}), http2Start...)}
 

@@ -88,6 +88,24 @@ func TestIntegersOfPackets(t *testing.T) {
 	}
 }
 
+// TestPayloadOfOtherProtocols: what follows the IP header of a protocol without ports is no payload.
+func TestPayloadOfOtherProtocols(t *testing.T) {
+	pim := ip4(func(p *decode.Packet) { p.Proto, p.L4, p.Payload = 103, nil, []byte("message") })
+	try(t, "dsize", []kase{{rule: "dsize:0;", scene: pim, want: hit}, {rule: "dsize:>0;", scene: pim, want: miss}})
+}
+
+// TestPickedUpPacketIsNotEstablished: the packet that a session is picked up at does not belong to an established one.
+func TestPickedUpPacketIsNotEstablished(t *testing.T) {
+	first := inFlow(func(s *scene) { s.flow.TCP.Midstream = true })
+	next := inFlow(func(s *scene) { s.flow.TCP.Midstream, s.result.WasEstablished = true, true })
+	try(t, "flow", []kase{
+		{rule: "flow:established;", scene: first, want: miss},
+		{rule: "flow:not_established;", scene: first, want: hit},
+		{rule: "flow:established;", scene: next, want: hit},
+		{head: "alert tcp any any -> any any", rule: `flow:established; content:!"x";`, scene: first, want: hit}, // the stream is
+	})
+}
+
 func TestICMPIdentifierIsOfEchoesAlone(t *testing.T) {
 	try(t, "icmp_id", []kase{{rule: "icmp_id:11;", scene: icmp(4, 3, 3), want: miss}, {rule: "icmp_id:11;", scene: icmp(6, 128, 0), want: hit}})
 }

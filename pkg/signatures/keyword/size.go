@@ -65,8 +65,11 @@ var dsize = Keyword{
 			c.sig.MaxPayload = int(top)
 		}
 		c.test(func(x *Context) bool {
-			n := len(x.Packet.Payload)
-			return x.Packet.L4 != nil && t.holds(uint64(n)) && (n > 0 || t.op != opNot && t.op != opNotBetween) // as Suricata: "not" needs a payload
+			p, n := x.Packet, 0
+			if p.L4 != nil { // of other protocols everything is header
+				n = len(p.Payload)
+			}
+			return p.IPVersion != 0 && !p.Invalid && t.holds(uint64(n)) && (n > 0 || t.op != opNot && t.op != opNotBetween) // as Suricata: "not" needs a payload
 		})
 		return nil
 	},

@@ -45,7 +45,7 @@ var (
 
 	tlsSubject     = &Buffer{Name: "tls.cert_subject", Sources: leaf(func(c *tls.Certificate) string { return c.Subject })}
 	tlsIssuer      = &Buffer{Name: "tls.cert_issuer", Sources: leaf(func(c *tls.Certificate) string { return c.Issuer })}
-	tlsSerial      = &Buffer{Name: "tls.cert_serial", Sources: leaf(func(c *tls.Certificate) string { return c.Serial })}
+	tlsSerial      = &Buffer{Name: "tls.cert_serial", Upper: true, Sources: leaf(func(c *tls.Certificate) string { return c.Serial })}
 	tlsFingerprint = &Buffer{Name: "tls.cert_fingerprint", Lower: true, Sources: leaf(func(c *tls.Certificate) string { return c.Fingerprint })}
 
 	tlsCerts = &Buffer{Name: "tls.certs", Multi: true, Sources: []Source{eachCert(app.ToClient, tls.ServerCertDone), eachCert(app.ToServer, tls.ClientCertDone)}}
@@ -190,10 +190,10 @@ var sslState = Keyword{
 			if t.Server.Seen {
 				s |= 2
 			}
-			if t.Progress[app.ToServer] >= tls.ClientHandshakeDone {
+			if t.KeyExchange[app.ToServer] {
 				s |= 4
 			}
-			if t.Progress[app.ToClient] >= tls.ServerHelloDone {
+			if t.KeyExchange[app.ToClient] {
 				s |= 8
 			}
 			if s == 0 {
