@@ -141,7 +141,7 @@ func (f *replayFlags) prepare(stderr io.Writer) (o *replay.Options, bad int, err
 		o.Block = blocker(c.Block)
 		if o.Detect != nil {
 			o.Detect.SYN, o.Detect.UDP, o.Detect.ICMP = c.Floods.SYN, c.Floods.UDP, c.Floods.ICMP
-			o.Detect.Fragments, o.Detect.HTTP = c.Floods.Fragments, c.Floods.Requests
+			o.Detect.Fragments, o.Detect.HTTP, o.Detect.TLS = c.Floods.Fragments, c.Floods.Requests, c.Floods.Handshakes
 		}
 		if len(rules) == 0 {
 			rules = c.Rules

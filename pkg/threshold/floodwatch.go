@@ -105,8 +105,10 @@ func (d *Detector) plausible(t *tally) bool {
 		return count >= answerRatio*against && t.peersAtLeast(amplifierCount)
 	case Carpet:
 		return t.peersAtLeast(carpetHosts) && !d.within(t)
-	case HTTPFlood:
+	case HTTPFlood, TLSFlood:
 		return t.lasts(d.now)
+	case TLSGroup:
+		return t.peersAtLeast(groupClients) && d.idle(t)
 	case ACKFlood:
 		return t.peersAtLeast(reflectors)
 	case WaterTorture:
@@ -179,7 +181,7 @@ func (d *Detector) event(t *tally, phase Phase, value, floor uint64, window int6
 	switch {
 	case t.vector == UDPSource:
 		e.Src, e.Dst = t.addr, decode.Addr{}
-	case t.vector == HTTPFlood || t.vector == RapidReset:
+	case t.vector.ofSource():
 		e.Src, e.Dst, e.Sources = t.addr, t.to, 1
 	case !t.many:
 		e.Src = t.src
@@ -190,7 +192,7 @@ func (d *Detector) event(t *tally, phase Phase, value, floor uint64, window int6
 // attacked reports whether an attack on an address is on.
 func (d *Detector) attacked(dst *decode.Addr) bool {
 	for _, t := range d.floods {
-		if t.addr == *dst && t.vector != UDPSource && t.vector != WaterTorture && t.vector != ICMPFlood && t.vector != HTTPFlood && t.vector != RapidReset {
+		if t.addr == *dst && t.vector != UDPSource && t.vector != WaterTorture && t.vector != ICMPFlood && !t.vector.ofSource() {
 			return true
 		}
 	}

@@ -16,13 +16,15 @@ type Limits struct {
 	HTTP          uint32 // requests a second of one client for one host
 	Resets        uint32 // streams a second that one client gives up in one HTTP/2 conversation
 	Fragments     uint32 // a second to one address
+	TLS           uint32 // handshakes a second of one client with one server, for 10 s
+	Handshakes    uint32 // TLS handshakes a second with one server, of 20 clients or more that offer the same cipher suites
 	Stray         uint32 // TCP segments a second of no conversation to one address, from 100 sources
 }
 
 // DefaultLimits are far above what ordinary hosts do, and below what hurts a small server.
 func DefaultLimits() Limits {
 	return Limits{SYN: 1000, UDP: 5000, ICMP: 1000, Reflection: 1000, Amplification: 1000, Carpet: 10_000, Ports: 25, Hosts: 25,
-		Requests: 100, Logins: 20, Names: 100, HTTP: 500, Fragments: 1000, Resets: 100, Stray: 5000}
+		Requests: 100, Logins: 20, Names: 100, HTTP: 500, Fragments: 1000, Resets: 100, TLS: 200, Handshakes: 1000, Stray: 5000}
 }
 
 // What a vector takes besides its rate.
@@ -32,6 +34,7 @@ const (
 	answerRatio    = 5              // answers for each question, at least
 	amplifiedBytes = 10_000_000 / 8 // a second
 	carpetHosts    = 32
+	groupClients   = 20
 	namesSeen      = 64
 )
 
@@ -60,6 +63,10 @@ func (l *Limits) rate(v Vector) uint64 {
 		return uint64(l.Resets)
 	case ACKFlood:
 		return uint64(l.Stray)
+	case TLSFlood:
+		return uint64(l.TLS)
+	case TLSGroup:
+		return uint64(l.Handshakes)
 	}
 	return 0
 }

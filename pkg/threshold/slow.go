@@ -78,6 +78,7 @@ func (d *Detector) payload(p *decode.Packet, f *Facts) {
 		d.reply(p, f)
 		return
 	}
+	d.tls(p, f)
 	begins := beginsRequest(p.Payload)
 	if begins {
 		d.requestBegins(p, f)

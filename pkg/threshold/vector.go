@@ -21,6 +21,8 @@ const (
 	ACKFlood
 	HTTPFlood
 	RapidReset
+	TLSFlood
+	TLSGroup
 	NumVectors
 )
 
@@ -63,10 +65,15 @@ var descriptions = [NumVectors]Description{
 	ACKFlood:      {"ack-flood", "WEIR ACK flood", "attempted-dos", dos, 2, "TCP segments that belong to no conversation, to one address", perSec},
 	HTTPFlood:     {"http-flood", "WEIR HTTP flood", "attempted-dos", dos, 2, "requests of one client for one host", "requests/s"},
 	RapidReset:    {"http2-rapid-reset", "WEIR HTTP/2 rapid reset", "attempted-dos", dos, 2, "streams that one client reset in one connection", "resets/s"},
+	TLSFlood:      {"tls-flood", "WEIR TLS handshake flood", "attempted-dos", dos, 2, "TLS handshakes of one client with one server, renewed ones too", "handshakes/s"},
+	TLSGroup:      {"tls-flood-distributed", "WEIR distributed TLS handshake flood", "attempted-dos", dos, 2, "TLS handshakes of clients that offer the same cipher suites, with a server that most send no data", "handshakes/s"},
 }
 
 // Describe returns what is fixed about v.
 func (v Vector) Describe() Description { return descriptions[v] }
+
+// ofSource reports whether a vector is about what one proved source does to one server.
+func (v Vector) ofSource() bool { return v == HTTPFlood || v == RapidReset || v == TLSFlood }
 
 // String returns the vector's name in records and metrics.
 func (v Vector) String() string { return descriptions[v].Name }

@@ -73,12 +73,13 @@ type Block struct {
 // Floods are floors in packets per second to one destination; above them the destination is armed. Once it is known what is
 // usual, thresholds follow that.
 type Floods struct {
-	SYN       uint32 `yaml:"syn-per-second"`
-	UDP       uint32 `yaml:"udp-per-second"`
-	ICMP      uint32 `yaml:"icmp-per-second"`
-	Fragments uint32 `yaml:"fragments-per-second"`
-	Requests  uint32 `yaml:"requests-per-second"` // of HTTP, by client and host
-	Learn     bool   `yaml:"learn"`
+	SYN        uint32 `yaml:"syn-per-second"`
+	UDP        uint32 `yaml:"udp-per-second"`
+	ICMP       uint32 `yaml:"icmp-per-second"`
+	Fragments  uint32 `yaml:"fragments-per-second"`
+	Requests   uint32 `yaml:"requests-per-second"`   // of HTTP, by client and host
+	Handshakes uint32 `yaml:"handshakes-per-second"` // of TLS, by client and server
+	Learn      bool   `yaml:"learn"`
 }
 
 // Output names the files that records are written to; empty writes none.
@@ -128,7 +129,7 @@ func Default() Config {
 		Attach:    Attach{Priority: 15},
 		Policy:    "observe",
 		Rules:     []string{"/etc/weir/rules/*.rules"},
-		Floods:    Floods{SYN: 1000, UDP: 5000, ICMP: 1000, Fragments: 1000, Requests: 500, Learn: true},
+		Floods:    Floods{SYN: 1000, UDP: 5000, ICMP: 1000, Fragments: 1000, Requests: 500, Handshakes: 200, Learn: true},
 		OnFailure: "open",
 		Output:    Output{EVE: "/var/log/weir/eve.json"},
 		Collector: Collector{Credentials: "/var/lib/weir/sensor.creds"},

@@ -35,7 +35,8 @@ func (d *Daemon) newFloods() *floods.Control {
 // limits are the thresholds of what inspection counts.
 func (d *Daemon) limits() threshold.Limits {
 	l := threshold.DefaultLimits()
-	l.SYN, l.UDP, l.ICMP, l.Fragments, l.HTTP = 0, d.cfg.Floods.UDP, 0, 0, d.cfg.Floods.Requests
+	l.SYN, l.UDP, l.ICMP, l.Fragments = 0, d.cfg.Floods.UDP, 0, 0
+	l.HTTP, l.TLS = d.cfg.Floods.Requests, d.cfg.Floods.Handshakes
 	if d.cfg.Mode == config.Host {
 		// One side is seen: what is answered looks unanswered, and handshakes could be forged. The host itself is asked for them.
 		l.Carpet, l.UDP, l.Stray = 0, 0, 0

@@ -24,16 +24,19 @@ type strikes struct {
 	last  time.Time
 }
 
+// proofOf says why a source may be limited.
+const proofOf = "it completed its TCP handshakes, so the address is not forged"
+
 // proved reports whether an attack's source cannot be forged: both directions of its conversations were seen.
 func (c *Control) proved(a *attack) bool {
-	return !c.o.OneSide && a.reported != 0 && (a.Vector == threshold.HTTPFlood || a.Vector == threshold.RapidReset)
+	return !c.o.OneSide && a.reported != 0 && (a.Vector == threshold.HTTPFlood || a.Vector == threshold.RapidReset || a.Vector == threshold.TLSFlood)
 }
 
 // limitSource limits one source to one destination by a verdict of its own, which outlives the attack: a source that is limited looks
 // peaceful. It is the one measure against a source, and taken only where the source is proved.
 func (c *Control) limitSource(a *attack, now time.Time) {
 	if a.until.After(now) {
-		a.note(stepSource, a.sourceWords(c), "its requests come from completed handshakes, so the address is not forged", 0, c.o.Enforce, now)
+		a.note(stepSource, a.sourceWords(c), proofOf, 0, c.o.Enforce, now)
 		return
 	}
 	s := c.strikes[a.Src]
@@ -57,7 +60,7 @@ func (c *Control) limitSource(a *attack, now time.Time) {
 	c.stats.Sources++
 	a.until = v.ExpiresAt
 	c.remember(a.Src, strikes{min(s.times+1, 250), now})
-	a.note(stepSource, a.sourceWords(c), "its requests come from completed handshakes, so the address is not forged", 0, c.o.Enforce, now)
+	a.note(stepSource, a.sourceWords(c), proofOf, 0, c.o.Enforce, now)
 }
 
 // sourceRate is what a source that is limited may still send, packets a second.
