@@ -55,9 +55,6 @@ type scopes struct {
 }
 
 func (x *scopes) of(s *keyword.Signature) scope {
-	if payloadFast(s).Fixed { // to look at one place costs less than to tell scopes apart
-		return scope{}
-	}
 	c := scope{apps: s.Apps, small: s.MaxPayload > 0 && s.MaxPayload <= smallPayload}
 	if !s.BothWays {
 		c.src, c.dst = x.canonical(s.Src), x.canonical(s.Dst)

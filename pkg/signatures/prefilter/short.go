@@ -28,7 +28,10 @@ type shortView struct {
 type shortEntry struct {
 	value, mask uint32
 	pattern     uint32
-	offset      uint32 // of the word in the pattern
+	near        uint32 // four other bytes of the pattern, folded
+	offset      uint16 // of the word in the pattern
+	delta       int16  // of near, from the word
+	size        uint16 // of a pattern that is no more than the word; 0 for longer ones
 	reach       uint16 // of the pattern from the word, to the farther side
 }
 
@@ -44,11 +47,7 @@ const (
 func newShorts(patterns []pattern, ids []uint32, r *rarity) (all []*short) {
 	entries := make([]shortEntry, len(ids))
 	for i, id := range ids {
-		p := &patterns[id]
-		n := min(4, len(p.bytes))
-		at := r.window(p.bytes, n, n)
-		value, mask := p.window(at)
-		entries[i] = shortEntry{value, mask, id, uint32(at), uint16(min(max(at, len(p.bytes)-at), 1<<16-1))}
+		entries[i] = newShortEntry(&patterns[id], id, r)
 	}
 	sets := min((len(entries)+shortShare-1)/shortShare, shortSets)
 	if sets == 0 {
@@ -59,6 +58,23 @@ func newShorts(patterns []pattern, ids []uint32, r *rarity) (all []*short) {
 		all = append(all, newShort(set))
 	}
 	return all
+}
+
+func newShortEntry(p *pattern, id uint32, r *rarity) shortEntry {
+	n := min(4, len(p.bytes))
+	at := r.window(p.bytes, n, n)
+	e := shortEntry{pattern: id, offset: uint16(at), reach: uint16(min(max(at, len(p.bytes)-at), 1<<16-1))}
+	e.value, e.mask = p.window(at)
+	if len(p.bytes) <= 4 {
+		e.size = uint16(len(p.bytes))
+		return e
+	}
+	near := min(at+4, len(p.bytes)-4)
+	if behind := len(p.bytes) - at - 4; behind < 4 && at > behind {
+		near = max(at-4, 0)
+	}
+	e.near, e.delta = binary.LittleEndian.Uint32(p.bytes[near:])|fold32, int16(near-at)
+	return e
 }
 
 func newShort(buckets [][]shortEntry) *short {
@@ -165,6 +181,16 @@ func (m *Matcher) verifyList(t *short, l, w uint32, buf []byte, at int, s *Scrat
 	for i, end := t.first[l], t.first[l+1]; i < end; i++ {
 		e := &t.entries[i]
 		if w&e.mask != e.value || s.done(e.pattern) {
+			continue
+		}
+		if e.size > 0 {
+			if at+int(e.size) <= len(buf) {
+				s.hit(e.pattern, at+int(e.size))
+			}
+			continue
+		}
+		near := at + int(e.delta)
+		if uint(near) >= uint(len(buf)) || len(buf)-near < 4 || binary.LittleEndian.Uint32(buf[near:])|fold32 != e.near {
 			continue
 		}
 		if from := at - int(e.offset); from >= 0 && m.patterns[e.pattern].at(buf[from:]) {
