@@ -20,7 +20,7 @@ const (
 // patterns, and the two for paired ones; and from how many long patterns on a pass of their own pays.
 const (
 	sparesOne = 144
-	sparesTwo = 256
+	sparesTwo = 512
 	longPays  = 10000
 )
 

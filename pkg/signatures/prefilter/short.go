@@ -37,10 +37,10 @@ type shortEntry struct {
 
 const ones32 = 0x01010101
 
-// Tables are shared by up to shortShare patterns, until there are shortSets of them.
+// Tables are shared by about shortShare patterns, until there are shortSets of them: measured.
 const (
-	shortShare = 192
-	shortSets  = 4
+	shortShare = 96
+	shortSets  = 8
 )
 
 // newShorts spreads patterns over as many tables as pay.
@@ -49,10 +49,10 @@ func newShorts(patterns []pattern, ids []uint32, r *rarity) (all []*short) {
 	for i, id := range ids {
 		entries[i] = newShortEntry(&patterns[id], id, r)
 	}
-	sets := min((len(entries)+shortShare-1)/shortShare, shortSets)
-	if sets == 0 {
+	if len(entries) == 0 {
 		return nil
 	}
+	sets := min(max((len(entries)+shortShare/2)/shortShare, 1), shortSets)
 	buckets := spread(entries, sets*8)
 	for set := range slices.Chunk(buckets, 8) {
 		all = append(all, newShort(set))
