@@ -1,31 +1,49 @@
 # Three NATS servers in different zones; two of the hosts run a collector too.
 
-resource "aws_ebs_volume" "data" {
-  for_each          = var.nodes
-  availability_zone = each.value.availability_zone
-  size              = var.data_gib
-  type              = "gp3"
-  encrypted         = true
-  tags              = { Name = "${var.name}-${each.key}" }
-
-  lifecycle { prevent_destroy = true }
+module "security_group" {
+  source      = "../../parts/security-group"
+  name        = var.name
+  description = "Sensors' bus, the bus's own links, and the console"
+  vpc_id      = var.vpc_id
+  # 4222: collectors to servers; 6222: servers among each other.
+  ingress = merge(
+    { for cidr in var.sensor_cidrs : "bus ${cidr}" => { port = 4222, cidr = cidr, description = "sensors" } },
+    { for cidr in var.console_cidrs : "console ${cidr}" => { port = 8443, cidr = cidr, description = "console and API" } },
+    { for port in [4222, 6222] : "among ${port}" => { port = port, self = true, description = "among the nodes" } },
+  )
+  egress = merge(
+    { for port in [4222, 6222] : "among ${port}" => { port = port, self = true, description = "among the nodes" } },
+    { for p in var.postgres[*] : "postgres" => { port = 5432, group = p.security_group_id, description = "what the collectors share" } },
+  )
 }
 
-resource "aws_instance" "this" {
-  for_each               = var.nodes
-  ami                    = var.ami_id
-  instance_type          = var.instance_type
-  subnet_id              = each.value.subnet_id
-  private_ip             = each.value.address
-  vpc_security_group_ids = [aws_security_group.this.id]
-  iam_instance_profile   = aws_iam_instance_profile.this[each.key].name
-  tags                   = { Name = "${var.name}-${each.key}" }
+locals {
+  # Each node reads its own secret; those that run a collector read the collectors' too, and what all of them begin with.
+  secrets = { for name, n in var.nodes : name => concat([n.secret_arn],
+    contains(var.collectors, name) ? concat([var.collector_secret_arn, var.tls_secret_arn], var.postgres[*].secret_arn) : [],
+  ) }
+  statements = { for name, secrets in local.secrets : name => merge(
+    { ReadSecrets = { actions = ["secretsmanager:GetSecretValue"], resources = secrets } },
+    { for i in contains(var.collectors, name) ? [var.identity] : [] : "ReadIdentity" => { actions = ["s3:GetObject"], resources = ["arn:aws:s3:::${i.bucket}/${i.key}"] } },
+  ) }
+}
 
-  user_data = templatefile("${path.module}/user-data.sh", {
+module "host" {
+  source            = "../../parts/host"
+  for_each          = var.nodes
+  name              = "${var.name}-${each.key}"
+  ami_id            = var.ami_id
+  instance_type     = var.instance_type
+  subnet_id         = each.value.subnet_id
+  availability_zone = each.value.availability_zone
+  address           = each.value.address
+  data_gib          = var.data_gib
+  security_group_id = module.security_group.id
+  statements        = local.statements[each.key]
+  user_data = { file = "${path.module}/user-data.sh", values = {
     node             = each.key
-    volume           = replace(aws_ebs_volume.data[each.key].id, "-", "")
     node_secret      = each.value.secret_arn
-    collector        = contains(var.collectors, each.key)
+    collector        = tostring(contains(var.collectors, each.key))
     collector_secret = var.collector_secret_arn
     tls_secret       = var.tls_secret_arn
     identity         = "s3://${var.identity.bucket}/${var.identity.key}"
@@ -33,28 +51,5 @@ resource "aws_instance" "this" {
     postgres_secret  = var.postgres == null ? "" : var.postgres.secret_arn
     urls             = jsonencode([for n in var.nodes : "tls://${n.address}:4222"])
     console          = "https://${each.value.address}:8443"
-  })
-
-  metadata_options {
-    http_tokens                 = "required"
-    http_put_response_hop_limit = 1
-  }
-
-  root_block_device {
-    encrypted = true
-  }
-
-  lifecycle {
-    precondition {
-      condition     = alltrue([for c in var.collectors : contains(keys(var.nodes), c)])
-      error_message = "collectors names a node that nodes does not have."
-    }
-  }
-}
-
-resource "aws_volume_attachment" "data" {
-  for_each    = var.nodes
-  device_name = "/dev/sdf"
-  volume_id   = aws_ebs_volume.data[each.key].id
-  instance_id = aws_instance.this[each.key].id
+  } }
 }

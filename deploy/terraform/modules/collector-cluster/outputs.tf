@@ -4,5 +4,5 @@ output "url" {
 }
 
 output "security_group_id" {
-  value = aws_security_group.this.id
+  value = module.security_group.id
 }

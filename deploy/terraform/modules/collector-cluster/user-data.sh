@@ -44,7 +44,7 @@ WantedBy=multi-user.target
 UNIT
 systemctl daemon-reload
 systemctl enable --now weir-nats.service
-%{ if collector ~}
+%{ if collector == "true" ~}
 
 unpack '${collector_secret}' /etc/weir/keys
 unpack '${tls_secret}' /etc/weir/keys

@@ -28,6 +28,10 @@ variable "collectors" {
     condition     = length(var.collectors) >= 1
     error_message = "Name the nodes that run a collector."
   }
+  validation {
+    condition     = alltrue([for c in var.collectors : contains(keys(var.nodes), c)])
+    error_message = "collectors names a node that nodes does not have."
+  }
 }
 
 variable "collector_secret_arn" {

@@ -1,8 +1,8 @@
 output "url" {
   description = "For sensors' collector.url."
-  value       = "tls://${aws_instance.this.private_ip}:4222"
+  value       = "tls://${module.host.instance.private_ip}:4222"
 }
 
 output "security_group_id" {
-  value = aws_security_group.this.id
+  value = module.security_group.id
 }

@@ -9,7 +9,7 @@ output "endpoint_ids" {
 }
 
 output "sensor_security_group_id" {
-  value = aws_security_group.sensor.id
+  value = module.security_group.id
 }
 
 output "autoscaling_group_name" {

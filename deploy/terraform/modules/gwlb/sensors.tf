@@ -14,71 +14,31 @@ locals {
   }
 }
 
-resource "aws_security_group" "sensor" {
+module "security_group" {
+  source      = "../../parts/security-group"
   name        = "${var.name}-sensor"
   description = "GENEVE and probes from the load balancer"
   vpc_id      = var.vpc_id
-}
-
-resource "aws_vpc_security_group_ingress_rule" "geneve" {
-  for_each          = toset(var.gwlb_cidrs)
-  security_group_id = aws_security_group.sensor.id
-  description       = "GENEVE from the load balancer only: whoever reaches 6081 can inject packets"
-  ip_protocol       = "udp"
-  from_port         = 6081
-  to_port           = 6081
-  cidr_ipv4         = each.value
-}
-
-resource "aws_vpc_security_group_ingress_rule" "health" {
-  for_each          = toset(var.gwlb_cidrs)
-  security_group_id = aws_security_group.sensor.id
-  description       = "probes"
-  ip_protocol       = "tcp"
-  from_port         = local.health_port
-  to_port           = local.health_port
-  cidr_ipv4         = each.value
-}
-
-# The answer swaps addresses but not ports, so it is no answer to the security group: it must be let out by a rule.
-resource "aws_vpc_security_group_egress_rule" "geneve" {
-  for_each          = toset(var.gwlb_cidrs)
-  security_group_id = aws_security_group.sensor.id
-  description       = "GENEVE back to the load balancer"
-  ip_protocol       = "udp"
-  from_port         = 6081
-  to_port           = 6081
-  cidr_ipv4         = each.value
-}
-
-resource "aws_vpc_security_group_egress_rule" "bus" {
-  count                        = var.collector == null ? 0 : 1
-  security_group_id            = aws_security_group.sensor.id
-  description                  = "the collector's bus"
-  ip_protocol                  = "tcp"
-  from_port                    = 4222
-  to_port                      = 4222
-  referenced_security_group_id = var.collector.security_group_id
-}
-
-resource "aws_vpc_security_group_egress_rule" "https" {
-  security_group_id = aws_security_group.sensor.id
-  description       = "AWS APIs"
-  ip_protocol       = "tcp"
-  from_port         = 443
-  to_port           = 443
-  cidr_ipv4         = "0.0.0.0/0"
+  ingress = merge(
+    { for cidr in var.gwlb_cidrs : "geneve ${cidr}" => { protocol = "udp", port = 6081, cidr = cidr, description = "GENEVE from the load balancer only: whoever reaches 6081 can inject packets" } },
+    { for cidr in var.gwlb_cidrs : "health ${cidr}" => { port = local.health_port, cidr = cidr, description = "probes" } },
+  )
+  # The answer swaps addresses but not ports, so it is no answer to the security group: it must be let out by a rule.
+  egress = merge(
+    { for cidr in var.gwlb_cidrs : "geneve ${cidr}" => { protocol = "udp", port = 6081, cidr = cidr, description = "GENEVE back to the load balancer" } },
+    { for c in var.collector[*] : "bus" => { port = 4222, group = c.security_group_id, description = "the collector's bus" } },
+  )
 }
 
 resource "aws_launch_template" "sensor" {
   name_prefix            = "${var.name}-"
   image_id               = var.ami_id
   instance_type          = var.instance_type
-  vpc_security_group_ids = [aws_security_group.sensor.id]
+  vpc_security_group_ids = [module.security_group.id]
   update_default_version = true
   user_data              = base64encode(templatefile("${path.module}/user-data.sh", local.user_data))
 
-  iam_instance_profile { arn = aws_iam_instance_profile.sensor.arn }
+  iam_instance_profile { arn = module.role.profile.arn }
 
   metadata_options {
     http_endpoint               = "enabled"

@@ -25,7 +25,7 @@ variables {
 run "whole" {
   command = plan
   assert {
-    condition     = length(aws_instance.this) == 3 && alltrue([for i in aws_instance.this : i.metadata_options[0].http_tokens == "required"])
+    condition     = length(module.host) == 3 && alltrue([for h in module.host : h.instance.metadata_options[0].http_tokens == "required"])
     error_message = "three nodes, IMDSv2 only"
   }
   assert {
@@ -33,11 +33,11 @@ run "whole" {
     error_message = "sensors name all servers"
   }
   assert {
-    condition     = strcontains(aws_instance.this["n2"].user_data, "name: n2") && strcontains(aws_instance.this["n2"].user_data, "advertise: https://10.0.1.10:8443")
+    condition     = strcontains(module.host["n2"].instance.user_data, "name: n2") && strcontains(module.host["n2"].instance.user_data, "advertise: https://10.0.1.10:8443")
     error_message = "a collector has its node's name and says where its console is"
   }
   assert {
-    condition     = !strcontains(aws_instance.this["n3"].user_data, "collector.yaml") && strcontains(aws_instance.this["n3"].user_data, "weir-nats.service")
+    condition     = !strcontains(module.host["n3"].instance.user_data, "collector.yaml") && strcontains(module.host["n3"].instance.user_data, "weir-nats.service")
     error_message = "the third node is a server alone"
   }
   assert {
@@ -45,7 +45,11 @@ run "whole" {
     error_message = "a server reads no collector's keys"
   }
   assert {
-    condition     = !strcontains(aws_instance.this["n1"].user_data, "state:") && alltrue([for v in aws_ebs_volume.data : v.encrypted])
+    condition     = keys(module.host["n3"].statements) == tolist(["ReadSecrets"]) && module.host["n1"].statements["ReadIdentity"].actions[0] == "s3:GetObject"
+    error_message = "a role holds what its node needs and no more"
+  }
+  assert {
+    condition     = !strcontains(module.host["n1"].instance.user_data, "state:") && alltrue([for h in module.host : h.volume.encrypted])
     error_message = "no database unless named; encrypted volumes"
   }
 }
@@ -56,7 +60,7 @@ run "with_postgres" {
     postgres = { address = "host=db port=5432 user=weir dbname=weir sslmode=verify-full", secret_arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db", security_group_id = "sg-db" }
   }
   assert {
-    condition     = strcontains(aws_instance.this["n1"].user_data, "postgres: \"host=db") && aws_vpc_security_group_egress_rule.postgres[0].to_port == 5432 && length(local.secrets["n1"]) == 4
+    condition     = strcontains(module.host["n1"].instance.user_data, "postgres: \"host=db") && module.security_group.egress["postgres"].to_port == 5432 && length(local.secrets["n1"]) == 4
     error_message = "the audit log's database is configured, reachable, and its password readable"
   }
 }
@@ -76,5 +80,5 @@ run "one_zone" {
 run "stranger" {
   command = plan
   variables { collectors = ["n1", "n4"] }
-  expect_failures = [aws_instance.this]
+  expect_failures = [var.collectors]
 }

@@ -16,11 +16,11 @@ variables {
 run "closed" {
   command = plan
   assert {
-    condition     = length(aws_vpc_security_group_ingress_rule.console) == 0 && aws_vpc_security_group_ingress_rule.bus["10.0.0.0/16"].from_port == 4222
+    condition     = keys(module.security_group.ingress) == ["bus 10.0.0.0/16"] && module.security_group.ingress["bus 10.0.0.0/16"].from_port == 4222
     error_message = "nobody reaches the console unless named"
   }
   assert {
-    condition     = aws_ebs_volume.data.encrypted && aws_instance.this.metadata_options[0].http_tokens == "required"
+    condition     = module.host.volume.encrypted && module.host.instance.metadata_options[0].http_tokens == "required"
     error_message = "encrypted volume, IMDSv2 only"
   }
 }

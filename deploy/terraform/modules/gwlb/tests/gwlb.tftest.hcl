@@ -50,7 +50,7 @@ run "whole" {
     error_message = "an IPv6 route needs the IPv6 attribute"
   }
   assert {
-    condition     = alltrue([for r in aws_vpc_security_group_ingress_rule.geneve : r.cidr_ipv4 != "0.0.0.0/0"]) && length(aws_vpc_security_group_egress_rule.geneve) == 2
+    condition     = alltrue([for r in module.security_group.ingress : contains(var.gwlb_cidrs, r.cidr_ipv4)]) && keys(module.security_group.egress) == ["geneve 10.0.0.0/28", "geneve 10.0.0.16/28", "https"]
     error_message = "GENEVE comes from the load balancer's subnets only, and answers are let out to each"
   }
   assert {
@@ -80,6 +80,15 @@ run "small_mtu" {
 
 run "jumbo" {
   command = plan
-  variables { mtu = 9001 }
+  variables { mtu = 8568 }
+  assert {
+    condition     = strcontains(base64decode(aws_launch_template.sensor.user_data), "mtu 8568")
+    error_message = "all that the load balancer carries, where the driver takes it"
+  }
+}
+
+run "larger_than_an_interface" {
+  command = plan
+  variables { mtu = 9002 }
   expect_failures = [var.mtu]
 }
