@@ -11,7 +11,7 @@ type Detection struct {
 	Explain   string // the same for people, in a sentence
 	Statistic string // what is compared with the threshold
 	Unit      string // of Value, Threshold and Peak
-	Subject   string // a login service or a DNS zone; "" without
+	Subject   string // a login service, a DNS zone, a network, …; "" without
 	Value     uint64
 	Threshold uint64
 	Peak      uint64

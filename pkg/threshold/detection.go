@@ -107,6 +107,14 @@ func (d *Detection) Network() netip.Prefix {
 	return netip.PrefixFrom(ip, bits)
 }
 
+// Subject is what an attack is about besides addresses: a network, or Name.
+func (d *Detection) Subject() string {
+	if d.Vector == Carpet {
+		return d.Network().String()
+	}
+	return d.Name
+}
+
 // Explain says in one sentence why the event was raised.
 func (d *Detection) Explain() string {
 	s := d.Vector.Describe()

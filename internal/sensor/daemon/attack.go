@@ -13,7 +13,7 @@ import (
 func attack(d *threshold.Detection) control.Attack {
 	about := d.Vector.Describe()
 	a := control.Attack{
-		ID: d.ID, Vector: about.Name, Explanation: d.Explain(), Src: address(d.Src), Dst: address(d.Dst), Port: d.Port, Subject: d.Name,
+		ID: d.ID, Vector: about.Name, Explanation: d.Explain(), Src: address(d.Src), Dst: address(d.Dst), Port: d.Port, Subject: d.Subject(),
 		Since: time.Unix(0, d.Since), Statistic: about.Statistic, Method: d.Method, Unit: about.Unit, Value: d.Value, Threshold: d.Threshold,
 		Usual: d.Usual, Learned: d.Learned, Peak: d.Peak, Counted: d.Packets, Bytes: d.Bytes, Sources: d.Sources, Pulses: d.Pulses,
 	}

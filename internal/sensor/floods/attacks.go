@@ -169,6 +169,9 @@ func (c *Control) tell(a *attack, phase threshold.Phase) {
 func (a *attack) figures() threshold.Detection {
 	d := a.Detection
 	d.Measures = slices.Clone(a.measures)
+	if d.Vector != threshold.Carpet { // of which it is the destinations
+		d.Sources = max(d.Sources, a.seen.sources.Estimate())
+	}
 	if a.counted {
 		return d
 	}

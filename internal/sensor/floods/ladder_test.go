@@ -192,6 +192,9 @@ func TestTalkersAreNamed(t *testing.T) {
 	if len(top) == 0 || top[0].Addr != loud || top[0].Packets < 2000 {
 		t.Errorf("%+v", top)
 	}
+	if n := s.Attacks()[0].Sources; n < 100 || n > 200 {
+		t.Errorf("%d sources of about 150", n)
+	}
 }
 
 func TestNormalsStayBounded(t *testing.T) {

@@ -67,6 +67,7 @@ type seen struct {
 	next    int
 	fresh   int // since the last search
 	classes [bpf.Classes]int
+	sources threshold.Distinct
 	talkers []threshold.Talker // Misra-Gries: whoever sends more than a seventeenth is among them
 	total   uint64
 }
@@ -75,6 +76,7 @@ func (a *attack) see(s *bpf.Sighting, now time.Time) {
 	v := &a.seen
 	v.total++
 	v.talk(decode.Addr(s.Src))
+	v.sources.Add(decode.Addr(s.Src))
 	if len(a.Samples) < samplesKept {
 		f := &s.Features
 		a.Samples = append(a.Samples, threshold.Sample{Time: now.UnixNano(), Src: decode.Addr(s.Src), Dst: decode.Addr(s.Dst), SrcPort: f.SPort,

@@ -224,7 +224,7 @@ func unspecified(a *decode.Addr) {
 func explanation(d *threshold.Detection) event.Detection {
 	about := d.Vector.Describe()
 	e := event.Detection{Vector: about.Name, Phase: d.Phase.String(), Explain: d.Explain(), Statistic: about.Statistic, Unit: about.Unit,
-		Subject: d.Name, Value: d.Value, Threshold: d.Threshold, Peak: d.Peak, Window: d.Window, Since: d.Since, Packets: d.Packets,
+		Subject: d.Subject(), Value: d.Value, Threshold: d.Threshold, Peak: d.Peak, Window: d.Window, Since: d.Since, Packets: d.Packets,
 		Bytes: d.Bytes, Sources: d.Sources, ID: d.ID, Usual: d.Usual, Learned: d.Learned, Method: d.Method, Pulses: d.Pulses}
 	if d.Unit != "" {
 		e.Unit = d.Unit
