@@ -21,6 +21,9 @@ func (t *Tracker) deliver(f *Flow, s *Session, dir app.Direction, now int64, r *
 			if to <= st.app {
 				break
 			}
+			if st.flags&streamDepth != 0 {
+				f.truncateFiles(dir)
+			}
 			swapped, parsed := f.Swapped, f.Parser != nil
 			n := t.feed(f, dir, b.bytes(st.app)[:to-st.app], now, r)
 			if f.Swapped != swapped { // the sides were exchanged under way
@@ -44,7 +47,7 @@ func (t *Tracker) deliver(f *Flow, s *Session, dir app.Direction, now int64, r *
 			to = min(to, acked)
 		}
 		if st.flags&streamDepth != 0 {
-			to = min(to, t.cfg.Depth)
+			to = min(to, s.depth)
 		}
 		if to <= st.app {
 			break
@@ -87,13 +90,28 @@ func (t *Tracker) skipLost(st *stream, acked uint64, r *Result) {
 	st.app = max(st.app, acked)
 }
 
+// truncateFiles ends what is open of one direction: the rest of the stream will not be reassembled.
+func (f *Flow) truncateFiles(dir app.Direction) {
+	if f.Parser == nil {
+		return
+	}
+	for _, tx := range f.Parser.Txs() {
+		for _, file := range tx.Base().Files {
+			if file.Dir == dir && !file.Done() {
+				file.Truncate()
+				tx.Base().Touch(dir)
+			}
+		}
+	}
+}
+
 // closeParser tells the parser once that a direction has ended.
 func (t *Tracker) closeParser(f *Flow, st *stream, dir app.Direction, r *Result) {
 	if st.flags&streamClosed != 0 {
 		return
 	}
 	over := st.flags&streamEOF != 0 || st.flags&streamFin != 0 && st.app >= st.end
-	if st.flags&streamDepth != 0 && t.cfg.Depth != 0 && st.app >= t.cfg.Depth {
+	if st.flags&streamDepth != 0 && f.TCP.depth != 0 && st.app >= f.TCP.depth {
 		over = true
 	}
 	if !over {

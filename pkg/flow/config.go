@@ -23,8 +23,11 @@ type Config struct {
 	MaxSynQueued    int // different SYNs kept of one handshake before 3whs_syn_flood
 	MaxSynAckQueued int // different SYN/ACKs kept before 3whs_synack_flood
 
-	Depth     uint64    // bytes of each direction that are reassembled; 0 means all
-	ChunkSize [2]uint32 // bytes of raw stream that are inspected at a time when not Inline, by app.Direction
+	Depth uint64 // bytes of each direction that are reassembled; 0 means all
+	// StoreDepth takes the place of Depth in flows of which a file is to be stored, if Stores says so and it is more.
+	StoreDepth uint64
+	Stores     bool
+	ChunkSize  [2]uint32 // bytes of raw stream that are inspected at a time when not Inline, by app.Direction
 
 	Urgent      UrgentPolicy
 	UrgentLimit UrgentPolicy // what happens after too much out-of-band data; UrgentInline or UrgentDrop

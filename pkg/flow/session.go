@@ -39,6 +39,7 @@ type Session struct {
 	flags     sessionFlags
 	Urgent    [2]uint32 // urgent bytes taken out of the stream, by direction
 	cfg       *Config
+	depth     uint64 // bytes of each direction that are reassembled; 0 means all
 
 	stream [2]stream
 	syns   []queuedSyn    // different SYNs of one handshake
@@ -66,6 +67,16 @@ func (s *Session) Info(dir app.Direction) Stream {
 
 // Inline reports whether data are inspected at once rather than when acknowledged.
 func (s *Session) Inline() bool { return s.cfg.Inline }
+
+// StoreFile says that a file of the session is to be stored, for which more of it may be reassembled (Config.StoreDepth).
+func (s *Session) StoreFile() {
+	if s.cfg == nil || !s.cfg.Stores {
+		return
+	}
+	if d := s.cfg.StoreDepth; d == 0 || d > s.depth {
+		s.depth = d
+	}
+}
 
 // Size returns how far the sequence number of dir has come since its initial one, SYN included: stream_size.
 func (s *Session) Size(dir app.Direction) uint32 {

@@ -144,7 +144,7 @@ func (g *segmentOf) insert() {
 		}
 	}
 	c := &t.stats.TCP
-	limit := t.cfg.Depth
+	limit := g.s.depth
 	if limit == 0 {
 		limit = st.base + maxSpan
 	}
@@ -167,7 +167,7 @@ func (g *segmentOf) insert() {
 			g.rewrite(seq)
 		}
 	}
-	if in.cut && t.cfg.Depth != 0 && st.flags&streamDepth == 0 {
+	if in.cut && g.s.depth != 0 && st.flags&streamDepth == 0 {
 		st.flags |= streamDepth
 		c.StreamDepthReached++
 		g.event(StreamReassemblyDepthReached)
@@ -175,7 +175,7 @@ func (g *segmentOf) insert() {
 			t.bypass(g.f)
 		}
 	}
-	if in.limit || in.cut && t.cfg.Depth == 0 {
+	if in.limit || in.cut && g.s.depth == 0 {
 		c.InsertDataNormalFail++
 		g.event(StreamReassemblyInsertLimit)
 	}
@@ -249,7 +249,7 @@ func (t *Tracker) newSession(f *Flow, r *Result) *Session {
 		}
 		s, t.spare = &t.spare[0], t.spare[1:]
 	}
-	s.cfg = t.cfg
+	s.cfg, s.depth = t.cfg, t.cfg.Depth
 	f.TCP = s
 	t.stats.TCP.Sessions++
 	t.stats.TCP.Active++

@@ -71,16 +71,14 @@ func (s *Settings) fileStore(r *reader, path string, on bool) {
 	r.at(path).markAll()
 }
 
-// fileDepth warns of a depth of stored files: they are stored as deep as streams are reassembled.
+// fileDepth reads how deep the streams of stored files are reassembled: by default to their end.
 func (s *Settings) fileDepth(r *reader, path string) {
-	depth := s.Flow.Depth
-	r.size(path, &depth)
-	switch n := r.at(path); {
-	case n == nil || depth == s.Flow.Depth:
-	case depth > 0 && depth < s.Flow.Depth:
-		r.warn(n, path, "file-store.stream-depth value %d has no effect since it's less than stream.reassembly.depth value", depth)
-	default:
-		r.warn(n, path, "files are stored as deep as stream.reassembly.depth says, not deeper; raise that")
+	f := s.Flow
+	f.Stores = true
+	r.size(path, &f.StoreDepth)
+	if d := f.StoreDepth; d > 0 && d < f.Depth {
+		r.warn(r.at(path), path, "file-store.stream-depth value %d has no effect since it's less than stream.reassembly.depth value", d)
+		f.StoreDepth = f.Depth
 	}
 }
 

@@ -270,21 +270,26 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// TestFileStoreDepth holds that a depth of stored files, which is not heeded, is not passed over in silence.
 func TestFileStoreDepth(t *testing.T) {
 	const head = "stream:\n  reassembly:\n    depth: 1mb\noutputs:\n  - file-store:\n      enabled: yes\n      stream-depth: "
-	for depth, want := range map[string]string{
-		"10000": "file-store.stream-depth value 10000 has no effect since it's less than stream.reassembly.depth value",
-		"1mb":   "",
-		"2mb":   "not deeper; raise that",
-		"0":     "not deeper; raise that",
+	for depth, want := range map[string]struct {
+		depth   uint64
+		warning string
+	}{
+		"10000": {1 << 20, "file-store.stream-depth value 10000 has no effect since it's less than stream.reassembly.depth value"},
+		"1mb":   {1 << 20, ""},
+		"2mb":   {2 << 20, ""},
+		"0":     {0, ""},
 	} {
-		_, warnings, err := Load(write(t, "suricata.yaml", head+depth+"\n"), nil, false)
+		s, warnings, err := Load(write(t, "suricata.yaml", head+depth+"\n"), nil, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want == "" && len(warnings) > 0 || want != "" && (len(warnings) != 1 || !strings.Contains(warnings[0].Error(), want)) {
-			t.Errorf("%s: warnings %v, want %q", depth, warnings, want)
+		if !s.Flow.Stores || s.Flow.StoreDepth != want.depth {
+			t.Errorf("%s: stores %v as deep as %d, want %d", depth, s.Flow.Stores, s.Flow.StoreDepth, want.depth)
+		}
+		if want.warning == "" && len(warnings) > 0 || want.warning != "" && (len(warnings) != 1 || !strings.Contains(warnings[0].Error(), want.warning)) {
+			t.Errorf("%s: warnings %v, want %q", depth, warnings, want.warning)
 		}
 	}
 	if _, _, err := Load(write(t, "suricata.yaml", head+"deep\n"), nil, false); err == nil {

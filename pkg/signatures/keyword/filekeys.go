@@ -104,6 +104,9 @@ func (c *Context) store(dirs Dirs, all bool) {
 	if c.Tx == nil {
 		return
 	}
+	if c.Flow != nil && c.Flow.TCP != nil {
+		c.Flow.TCP.StoreFile()
+	}
 	for _, f := range c.Tx.Base().Files {
 		if dirs.Has(f.Dir) && (all || f == c.Matched || c.Matched == nil) {
 			f.Stored = true

@@ -36,7 +36,9 @@ func (c *compiler) finish() error {
 			s.TestsFiles = s.TestsFiles || ofFiles(g.Buffer)
 		}
 	}
-	c.fold()
+	if err := c.fold(); err != nil {
+		return err
+	}
 	for _, items := range c.lists() {
 		link(items)
 		if err := check(items); err != nil {
@@ -57,19 +59,25 @@ func (c *compiler) finish() error {
 }
 
 // fold writes contents as their buffer does that has letters of one case alone: a hash, a serial number.
-func (c *compiler) fold() {
+func (c *compiler) fold() error {
 	for _, g := range c.groups {
 		if len(g.Transforms) > 0 || !g.Buffer.Lower && !g.Buffer.Upper {
 			continue
 		}
 		for _, i := range g.Items {
-			if p, ok := i.(*Content); ok && g.Buffer.Upper {
+			p, ok := i.(*Content)
+			switch {
+			case !ok:
+			case g.Buffer.Upper:
 				p.Pattern, p.NoCase = bytes.ToUpper(p.Pattern), false
-			} else if ok {
+			case g.Buffer == httpHost && !p.NoCase && !bytes.Equal(p.Pattern, bytes.ToLower(p.Pattern)):
+				return fmt.Errorf("content %q: http.host is lower case, write it so or use http.host.raw", p.Pattern)
+			default:
 				p.Pattern = bytes.ToLower(p.Pattern)
 			}
 		}
 	}
+	return nil
 }
 
 func (c *compiler) lists() [][]item {
