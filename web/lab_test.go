@@ -109,7 +109,7 @@ func (x *theatre) attack(name string, to *lab.HTTPServer) bool {
 func testLab(t *testing.T, b *browser) {
 	x := openTheatre(t)
 	b.scheme(t, "dark")
-	b.do(t, "open", chromedp.Navigate(x.Collector.URL+"/?view=alerts"))
+	b.do(t, "open", navigate(x.Collector.URL+"/?view=alerts"))
 	b.wait(t, "live, with both sensors", `document.querySelector(".state.live") && document.querySelectorAll("[data-sensor]").length === 2`)
 	b.wait(t, "they are well", `[...document.querySelectorAll("[data-sensor] .health")].every((h) => h.textContent === "ok")`)
 
@@ -152,9 +152,9 @@ func labBlock(t *testing.T, b *browser, x *theatre) {
 	b.wait(t, "carried out by both", `document.querySelector("[data-verdict]")?.textContent.includes("on 2 of 2 sensors")`)
 	blocked := func(want bool) func() bool { return func() bool { return x.attack("scanner", x.server) != want } }
 	waitFor(t, "the attacker is blocked", blocked(true))
+	b.wait(t, "the alert says what was decided of it, and where that is carried out", `(s => s.includes("Drop 203.0.113.66 by local, entry #") && s.includes("on 2 of 2 sensors"))(document.querySelector(".way").textContent)`)
 	b.key(t, kb.Escape+"4")
-	b.wait(t, "the drops are seen", `document.querySelector(".verdict-page tbody .hits.some") && document.querySelector(".verdict-page tbody .spark")`)
-	b.shoot(t, "lab-verdict-dark")
+	b.wait(t, "the drops are seen", `document.querySelector(".verdict-page tbody .hits.some")`)
 
 	b.key(t, "K")
 	b.wait(t, "kill switch", `document.querySelector("dialog[open] #f-kill-reason") === document.activeElement`)
@@ -162,6 +162,9 @@ func labBlock(t *testing.T, b *browser, x *theatre) {
 	waitFor(t, "nothing is dropped", blocked(false))
 	b.do(t, "resume", chromedp.Click(`.banner.bad button`))
 	waitFor(t, "dropped again", blocked(true))
+	b.do(t, "look closer", chromedp.Click(".verdict-page tbody .match"))
+	b.wait(t, "the drops over time", `document.querySelector(".verdict-page tbody .spark") && document.querySelector(".verdict-more .effect canvas")`)
+	b.shoot(t, "lab-verdict-dark")
 	b.do(t, "undo", chromedp.Click(`.verdict-page [aria-label^="Remove the verdict on 203.0.113.66"]`))
 	waitFor(t, "the attacker is let through", blocked(false))
 	b.wait(t, "none in force, and what it stopped is not forgotten", `document.querySelector(".verdict-page .empty") && document.querySelector(".verdict-page tbody .hits.some")`)

@@ -41,11 +41,11 @@ func (w *world) hire(t *testing.T, people ...[2]string) {
 // signIn ends whatever session the browser has and begins another, which leads to a page.
 func (b *browser) signIn(t *testing.T, w *world, name, page string) {
 	t.Helper()
-	b.do(t, "sign in", chromedp.Navigate(w.url+"login"))
+	b.do(t, "sign in", navigate(w.url+"login"))
 	b.await(t, `fetch("/api/v1/session", { method: "DELETE" }).then((r) => r.status)`)
-	b.do(t, "as "+name, chromedp.Navigate(w.url+"login"), chromedp.SendKeys("[name=name]", name), chromedp.SendKeys("[name=password]", password), chromedp.Click("form button"))
+	b.do(t, "as "+name, navigate(w.url+"login"), chromedp.SendKeys("[name=name]", name), chromedp.SendKeys("[name=password]", password), chromedp.Click("form button"))
 	b.wait(t, "signed in", `location.pathname === "/" && document.querySelector(".account")`)
-	b.do(t, page, chromedp.Navigate(w.url+page))
+	b.do(t, page, navigate(w.url+page))
 }
 
 // Who signs in through the provider has the roles that it says.
@@ -72,7 +72,7 @@ func testOpenID(t *testing.T, b *browser) {
 		}
 	})
 	b.scheme(t, "dark")
-	b.do(t, "open", chromedp.Navigate(w.url))
+	b.do(t, "open", navigate(w.url))
 	b.wait(t, "the way to the provider", `location.pathname === "/login" && [...document.querySelectorAll("a")].some((a) => a.textContent === "Sign in with Example SSO")`)
 	b.shoot(t, "login-provider-dark")
 	b.do(t, "take it", chromedp.Click(`//a[text()="Sign in with Example SSO"]`))
@@ -153,7 +153,7 @@ func testApprovals(t *testing.T, b *browser) {
 
 	// The audit log is found by words and by time.
 	b.do(t, "size", chromedp.EmulateViewport(1280, 800))
-	b.signIn(t, w, "max", "?view=record")
+	b.do(t, "the record", navigate(w.url+"?view=record"))
 	b.wait(t, "the log", `document.querySelectorAll("[data-audit]").length > 5`)
 	b.do(t, "words", chromedp.SendKeys(`[aria-label="Find: words that an entry holds"]`, "abuse 203.0.112"))
 	b.wait(t, "one entry", `document.querySelectorAll("[data-audit]").length === 1 && document.querySelector("[data-audit='approval.approve']")`)

@@ -36,7 +36,7 @@ func testFeedsAndExports(t *testing.T, b *browser) {
 	passes := func() bool { return w.sensors[0].traffic(listed, 1) }
 
 	b.scheme(t, "light")
-	b.do(t, "open", chromedp.Navigate(w.url+"?view=settings&part=feeds"))
+	b.do(t, "open", navigate(w.url+"?view=settings&part=feeds"))
 	b.wait(t, "feeds teach", `document.querySelector(".settings-page .empty")`)
 	b.do(t, "add", chromedp.Click(`//button[text()="Add a list"]`), chromedp.SendKeys("#f-feed-name", "blocklist"), chromedp.SendKeys("#f-feed-url", elsewhere.URL), chromedp.Click(`//dialog//label[text()="Drop"]`))
 	b.shoot(t, "feed-add-light")

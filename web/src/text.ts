@@ -136,10 +136,12 @@ export const text = {
   },
 
   way: {
-    stages: { capture: "Captured", decode: "Decoded", flow: "Flow", app: "Protocol", rule: "Rule", verdict: "Verdict" } as Record<string, string>,
+    stages: { capture: "Captured", decode: "Decoded", flow: "Flow", app: "Protocol", rule: "Rule", verdict: "Verdict", decided: "Decided", applied: "Carried out" } as Record<string, string>,
+    decided: (what: string, match: string, by: string, seq: string) => `${what} ${match} by ${by}${seq ? `, entry ${seq} of the verdict log` : ""}`, applied: (a: string, b: string, stopped: string) => `on ${a} of ${b} sensors, ${stopped}`, undecided: "no verdict was made of it", stopped: (n: string) => `${n} ${n === "1" ? "packet" : "packets"} stopped`, would: (n: string) => `${n} ${n === "1" ? "packet" : "packets"} would have been`,
     why: {
       capture: "Where the packet came in; times are from its own time", decode: "The innermost packet, and what it was wrapped in", flow: "When its conversation began, and how far it was",
       app: "What the payload was parsed as", rule: "Generator, signature and revision that matched", verdict: "What became of the packet",
+      decided: "What was decided because of it: when, after the packet, by the collector’s clock", applied: "Sensors that carry the decision out, and what it stopped, as they last reported",
     } as Record<string, string>,
     tunnel: (p: string, a: string, b: string) => `in ${p || "a tunnel"}${a ? ` ${a} → ${b}` : ""}`,
     packetNo: (n: number) => `packet ${n} of the conversation`, transaction: (n: number) => `transaction ${n}`, noFlow: "not of a conversation", noApp: "no protocol was recognised",
@@ -147,7 +149,7 @@ export const text = {
   },
 
   rules: {
-    title: "Rules", find: "Find: sid, message, any text", edit: "Change…", alerts: "Alerts", off: "off",
+    title: "Rules", find: "Find: sid, message, any text", edit: "Change…", alerts: "Its alerts of the last day", off: "off",
     version: (v: string, who: string, when: string) => `version ${v}${who ? ` by ${who}` : ""}${when ? `, ${when}` : ""}`,
     loaded: (n: number, of: number) => of === 0 ? "no sensor" : `loaded on ${n} of ${of} sensors`,
     failed: (list: string) => `Not loaded on ${list}`,
@@ -292,7 +294,6 @@ export const text = {
     sensors: "Sensors", sensor: "Sensor", mode: "Mode", now: "Now", dropped: "Dropped/s", lost: "State",
     other: "other reasons",
     known: (t: string) => `known since ${t}`,
-    open: (what: string) => `Show alerts: ${what}`,
   },
 
   reasons: {
@@ -375,7 +376,7 @@ export const text = {
     by: { "": "Each", sid: "Signature", src: "Source", dst: "Target" } as Record<string, string>,
     why: { "": "Every alert by itself", sid: "Summed up by signature", src: "Summed up by source", dst: "Summed up by target" } as Record<string, string>,
     others: { sid: "Sources", src: "Signatures", dst: "Signatures" } as Record<string, string>,
-    count: "Alerts", last: "Last", over: "Over",
+    count: "Alerts", last: "Last", over: "Over", acts: "Actions",
     archive: (n: string) => `Archive all ${n}`,
     suppress: "Suppress…",
     cut: (n: number) => `The latest ${n} groups. Narrow the filter to see others.`,
@@ -471,12 +472,13 @@ export const text = {
     canary: "tried first", canaryWhy: "One sensor alone carries it out for a few seconds; the others follow unless it does harm there",
     expired: "expired", revoked: "removed", ended: "Ended lately",
     remove: "Remove (can be undone)", removeLabel: (m: string) => `Remove the verdict on ${m}`,
-    rollBack: "Roll back to before it", rollBackLabel: (m: string) => `Roll all verdicts back to before the one on ${m}`,
+    rollBack: "Roll back to before it", rollBackLabel: (m: string) => `Roll back to before it: all verdicts since the one on ${m}`,
     rollBackWhy: "Everything decided since, this verdict included, is undone: what was added goes, what was removed comes back",
     rolledBack: (removed: number, restored: number, skipped: number) => `Rolled back: ${removed} removed, ${restored} brought back${skipped ? `, ${skipped} not allowed any more` : ""}`,
     columns: { what: "Action", match: "Traffic", why: "Why, and who", where: "Carried out", hits: "Packets", hour: "Last hour", left: "Time left" },
     which: "Which verdicts", choices: { "": "In force", waiting: "Waiting", ended: "Ended" } as Record<string, string>, noneEnded: "None has ended lately",
     find: "Find: address, reason, person", more: "Details", id: "Id", since: "Since", until: "Until", rule: "Rule", evidence: "Evidence", notOn: "Not yet on", alertsOf: "Alerts of this address",
+    unit: "Unit", packetsPerSecond: "packets/s", bitsPerSecond: "bit/s", stopped: "stopped", effect: "Stopped a second, last hour", effectWould: "Would have been stopped a second, last hour",
     would: "would have stopped", wouldWhy: "This verdict observes: so many packets would have been stopped",
     extend: "Change the time", extendLabel: (m: string) => `Change the time of the verdict on ${m}`, lasts: (t: string) => `${t} from now`,
     by: (who: string) => `by ${who}`,

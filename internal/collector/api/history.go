@@ -21,7 +21,8 @@ const (
 	manyHits    = 5000            // that many are
 )
 
-// seriesKey names one counter: packets, bytes and drops of a sensor, packets dropped for a reason, packets a verdict stopped.
+// seriesKey names one counter: packets, bytes and drops of a sensor, packets dropped for a reason, packets and bytes a
+// verdict stopped.
 type seriesKey struct{ kind, name string }
 
 const (
@@ -30,6 +31,7 @@ const (
 	kindDropped = "dropped"
 	kindReason  = "reason"
 	kindHits    = "hits"
+	kindHitSize = "hit bytes"
 )
 
 // series is what was added to one counter, step by step.
@@ -86,12 +88,12 @@ type history struct {
 	mu      sync.RWMutex
 	all     map[seriesKey]*series
 	sensors map[string]Sensor // the report before
-	hits    map[string]uint64 // by verdict, at looked
+	hits    map[string]Hits   // by verdict, at looked
 	looked  time.Time
 }
 
 func newHistory(now time.Time) *history {
-	return &history{began: now, all: map[seriesKey]*series{}, sensors: map[string]Sensor{}, hits: map[string]uint64{}}
+	return &history{began: now, all: map[seriesKey]*series{}, sensors: map[string]Sensor{}, hits: map[string]Hits{}}
 }
 
 // keepHistory samples until ctx ends.
@@ -153,13 +155,14 @@ func since(was, now uint64) float64 {
 func (h *history) look(all []VerdictStatus, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	hits := make(map[string]uint64, len(all))
+	hits := make(map[string]Hits, len(all))
 	for i := range all {
 		v := &all[i]
-		hits[v.ID] = v.Hits.Packets
+		hits[v.ID] = v.Hits
 		was, known := h.hits[v.ID]
-		if from := later(h.looked, v.CreatedAt); !h.looked.IsZero() && (known || v.CreatedAt.After(h.looked)) && v.Hits.Packets > was {
-			h.spread(seriesKey{kindHits, v.ID}, from, now, float64(v.Hits.Packets-was))
+		if from := later(h.looked, v.CreatedAt); !h.looked.IsZero() && (known || v.CreatedAt.After(h.looked)) && v.Hits.Packets > was.Packets {
+			h.spread(seriesKey{kindHits, v.ID}, from, now, float64(v.Hits.Packets-was.Packets))
+			h.spread(seriesKey{kindHitSize, v.ID}, from, now, float64(max(v.Hits.Bytes, was.Bytes)-was.Bytes))
 		}
 	}
 	h.hits, h.looked = hits, now

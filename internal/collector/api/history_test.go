@@ -64,13 +64,13 @@ func TestHitsBeginAtTheFirstLook(t *testing.T) {
 	start := time.Unix(1_800_000_000, 0)
 	h := newHistory(start)
 	v := func(id string, created time.Time, packets uint64) VerdictStatus {
-		return VerdictStatus{Verdict: verdict.Verdict{ID: id, CreatedAt: created}, Hits: Hits{Packets: packets}}
+		return VerdictStatus{Verdict: verdict.Verdict{ID: id, CreatedAt: created}, Hits: Hits{Packets: packets, Bytes: 60 * packets}}
 	}
 	h.look([]VerdictStatus{v("old", start.Add(-time.Hour), 1_000_000)}, start)
 	h.look([]VerdictStatus{v("old", start.Add(-time.Hour), 1_000_030), v("new", start.Add(10*time.Second), 40)}, start.Add(30*time.Second))
 	for name, want := range map[string]float64{"old": 30, "new": 40} {
-		if got := h.all[seriesKey{kindHits, name}].fine.total(0); math.Abs(got-want) > 0.01 {
-			t.Errorf("%s: %v, want %v", name, got, want)
+		if got, size := h.all[seriesKey{kindHits, name}].fine.total(0), h.all[seriesKey{kindHitSize, name}].fine.total(0); math.Abs(got-want) > 0.01 || math.Abs(size-60*want) > 0.5 {
+			t.Errorf("%s: %v packets, %v bytes, want %v", name, got, size, want)
 		}
 	}
 }

@@ -147,12 +147,13 @@ func (s *Server) liveVerdict(r *http.Request) (VerdictStatus, error) {
 	return all[i], nil
 }
 
-// hitsAnswer is packets a second that a verdict stopped, or would have.
+// hitsAnswer is packets and bytes a second that a verdict stopped, or would have.
 type hitsAnswer struct {
 	Since       time.Time `json:"since"`
 	Until       time.Time `json:"until"`
 	StepSeconds int64     `json:"step_seconds"`
 	Packets     []float64 `json:"packets"`
+	Bytes       []float64 `json:"bytes"`
 }
 
 func (s *Server) verdictHits(w http.ResponseWriter, r *http.Request) error {
@@ -168,9 +169,9 @@ func (s *Server) verdictHits(w http.ResponseWriter, r *http.Request) error {
 	win := windowOf(min(span, max(now.Sub(s.history.began), shortest)), now)
 	until := time.Unix(0, win.end*int64(win.width)).UTC()
 	s.history.mu.RLock()
-	packets := s.history.rates(kindHits, r.PathValue("id"), win)
+	packets, bytes := s.history.rates(kindHits, r.PathValue("id"), win), s.history.rates(kindHitSize, r.PathValue("id"), win)
 	s.history.mu.RUnlock()
-	return writeJSON(w, http.StatusOK, hitsAnswer{until.Add(-time.Duration(win.n) * win.width), until, int64(win.width / time.Second), packets})
+	return writeJSON(w, http.StatusOK, hitsAnswer{until.Add(-time.Duration(win.n) * win.width), until, int64(win.width / time.Second), packets, bytes})
 }
 
 // readVerdict makes a verdict of the request's body, in the name of the user.

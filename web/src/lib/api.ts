@@ -62,7 +62,7 @@ export const audit = async (params: Params, signal?: AbortSignal): Promise<Audit
 export const listVerdicts = async (): Promise<Verdict[]> => (await get("/verdicts")).verdicts;
 export const verdictsOf = async (address: string): Promise<Verdict[]> => (await get("/verdicts" + queryOf({ address }))).verdicts;
 export const extendVerdict = async (id: string, ttl_seconds: number): Promise<Verdict> => (await request("POST", `/verdicts/${encodeURIComponent(id)}/extend`, { ttl_seconds })).json();
-export const hitsOf = async (id: string): Promise<{ since: string; step_seconds: number; packets: number[] }> => get(`/verdicts/${encodeURIComponent(id)}/hits`);
+export const hitsOf = async (id: string): Promise<{ since: string; step_seconds: number; packets: number[]; bytes: number[] }> => get(`/verdicts/${encodeURIComponent(id)}/hits`);
 export const packetURL = (id: string) => `${root}/alerts/${encodeURIComponent(id)}/packet`;
 export const listSensors = async (): Promise<Sensor[]> => (await get("/sensors")).sensors;
 export const preview = async (v: VerdictRequest, signal: AbortSignal): Promise<Preview> => (await request("POST", "/verdicts/preview", v, signal)).json();

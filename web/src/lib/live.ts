@@ -168,3 +168,7 @@ setInterval(() => {
   recent = recent.filter(([at]) => at > since);
   rate.value = recent.reduce((n, [, k]) => n + k, 0) / 3;
 }, 1000);
+
+// A page that the browser keeps for its back button would keep its stream, too, and a host gets six connections in all.
+addEventListener("pagehide", () => source?.close());
+addEventListener("pageshow", (e) => { if (e.persisted) restart(); });

@@ -36,8 +36,8 @@ export function Groups({ by }: { by: string }) {
   const t = text.groups;
   return (
     <div class="list panel groups" role="table" aria-label={t.by[by]}>
-      <div class="group head" role="row"><span>{text.alerts.severity}</span><span>{t.by[by]}</span><span class="n">{t.count}</span><span class="n">{t.others[by]}</span><span>{t.last}</span><span class="over">{t.over}</span><span /></div>
-      <div class="rows" tabIndex={0}>
+      <div role="rowgroup"><div class="group head" role="row"><span role="columnheader">{text.alerts.severity}</span><span role="columnheader">{t.by[by]}</span><span role="columnheader" class="n">{t.count}</span><span role="columnheader" class="n">{t.others[by]}</span><span role="columnheader">{t.last}</span><span role="columnheader" class="over">{t.over}</span><span role="columnheader" aria-label={t.acts} /></div></div>
+      <div class="rows" role="rowgroup" tabIndex={0}>
         {bad && !problem.value && <p class="problem" role="alert">{bad}</p>}
         {list?.length === 0 && <div class="empty"><h3>{text.alerts.noneTitle}</h3><p>{text.alerts.none}</p></div>}
         {list?.map((g) => <Row key={g.key} g={g} by={by} after={() => void refresh()} />)}

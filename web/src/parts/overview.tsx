@@ -179,7 +179,7 @@ function Ranking(p: { title: string; why: string; filter: string; rows?: Change[
       <ol>
         {rows?.map((r) => (
           <li key={r.key}>
-            <button title={`${plain(r.label)} · ${t.was(count(r.count), count(r.before))}`} aria-label={t.open(plain(r.label))} onClick={() => open(r)}>
+            <button title={`${plain(r.label)} · ${t.was(count(r.count), count(r.before))}`} onClick={() => open(r)}>
               <span class={"name " + (p.mono ? "mono" : "")}>{p.mono && unspecified(r.key) ? text.alerts.many : plain(r.label)}</span>
               <b>{short(r.count)}</b>
               {p.alone ? <span /> : <Delta r={r} />}

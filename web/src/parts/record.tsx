@@ -107,7 +107,7 @@ function Entry({ e }: { e: AuditEntry }) {
           <span class="quiet mono">#{e.seq}</span><span title={exactly(e.time)}>{when(e.time)}</span><b>{plain(e.actor)}</b><span>{t.actions[e.action] ?? plain(e.action)}</span><span class="mono object">{plain(summary(e))}</span>
         </summary>
         <dl class="facts"><div><dt>{t.object}</dt><dd class="mono">{plain(e.object)}</dd></div><div><dt>{t.remote}</dt><dd class="mono">{plain(e.remote) || "–"}</dd></div><div><dt>{t.hash}</dt><dd class="mono">{e.hash}</dd></div></dl>
-        <pre class="wrap">{JSON.stringify(e.detail, null, 2).split("\n").map(plain).join("\n")}</pre>
+        <pre class="wrap" tabIndex={0}>{JSON.stringify(e.detail, null, 2).split("\n").map(plain).join("\n")}</pre>
       </details>
     </li>
   );

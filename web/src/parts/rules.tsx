@@ -55,8 +55,8 @@ export function RulesPage() {
           {lines.length > 0 && list.length === 0 && <div class="empty"><h3>{text.alerts.noneTitle}</h3></div>}
           <ul class="rule-list">
             {list.slice(0, most).map((l) => (
-              <li key={l.sid} data-rule={l.sid}><details><summary><span class={"action a-" + (l.action === "alert" ? "observe" : l.action === "pass" ? "pass" : "drop")}>{l.off ? t.off : l.action}</span><span class="mono quiet">{l.sid}</span><b class="name">{plain(l.msg)}</b>
-                <button class="button ghost small" onClick={(e) => { e.preventDefault(); go({ view: "alerts", q: `sid:${l.sid}`, span: "24h" }, "push"); }}>{t.alerts}</button></summary><pre class="wrap">{plain(l.text)}</pre></details></li>
+              <li key={l.sid} data-rule={l.sid}><details><summary><span class={"action a-" + (l.action === "alert" ? "observe" : l.action === "pass" ? "pass" : "drop")}>{l.off ? t.off : l.action}</span><span class="mono quiet">{l.sid}</span><b class="name">{plain(l.msg)}</b></summary><pre class="wrap" tabIndex={0}>{plain(l.text)}</pre>
+                <p class="rank-none"><button class="button small" onClick={() => go({ view: "alerts", q: `sid:${l.sid}`, span: "24h" }, "push")}>{t.alerts}</button></p></details></li>
             ))}
           </ul>
           {list.length > most && <p class="foot">{t.cut(count(most), count(list.length))}</p>}

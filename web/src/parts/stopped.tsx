@@ -6,7 +6,7 @@ import { Rates } from "./rates";
 const colors = ["--c1", "--c2", "--c3", "--c4", "--c5"];
 
 /** Packets that verdicts stopped, over the last hour, by verdict. */
-export function Stopped({ since, step, lines }: { since: string; step: number; lines: { name: string; packets: number[] }[] }) {
+export function Stopped({ since, step, lines, title = text.incident.effect }: { since: string; step: number; lines: { name: string; packets: number[] }[]; title?: string }) {
   const [at, setAt] = useState<number | null>(null);
   const made = useMemo(() => {
     const n = Math.max(...lines.map((l) => l.packets.length)), from = Date.parse(since) / 1000;
@@ -18,8 +18,8 @@ export function Stopped({ since, step, lines }: { since: string; step: number; l
   const i = at ?? made.times.length - 1;
   return (
     <div class="stopped" title={text.incident.effectWhy}>
-      <p class="quiet small-note">{text.incident.effect}<span class="mono">{at !== null && made.times[at] ? " " + when(new Date(made.times[at] * 1000).toISOString()) : ""}</span></p>
-      <Rates label={text.incident.effect} times={made.times} layers={made.layers} say={setAt} />
+      <p class="quiet small-note">{title}<span class="mono">{at !== null && made.times[at] ? " " + when(new Date(made.times[at] * 1000).toISOString()) : ""}</span></p>
+      <Rates label={title} times={made.times} layers={made.layers} say={setAt} />
       <ul class="layers">{made.layers.map((l) => <li key={l.name}><i class="key" style={{ background: `var(${l.color})` }} />{l.name} <b>{short(l.values[i] ?? 0)}</b></li>)}</ul>
     </div>
   );

@@ -12,6 +12,7 @@ import { Act, Sure } from "./act";
 import { Approvals } from "./approvals";
 import { Close, Plus } from "./icons";
 import { Spark } from "./rates";
+import { Stopped } from "./stopped";
 import { Extend, Spread } from "./verdicts";
 
 const t = text.verdicts;
@@ -74,6 +75,7 @@ function Row({ v }: { v: Verdict }) {
       </tr>
       {open && (
         <tr class="verdict-more"><td colSpan={8}>
+          <Effect v={v} />
           <dl class="facts">
             <div><dt>{t.id}</dt><dd class="mono">{v.id}{v.seq ? ` · #${v.seq}` : ""}</dd></div>
             <div><dt>{t.since}</dt><dd>{exactly(v.created_at)}</dd></div>
@@ -86,6 +88,27 @@ function Row({ v }: { v: Verdict }) {
         </td></tr>
       )}
     </>
+  );
+}
+
+/** What a verdict stopped over the last hour, in packets or bytes. */
+function Effect({ v }: { v: Verdict }) {
+  const [got, setGot] = useState<Awaited<ReturnType<typeof hitsOf>> | null>(null);
+  const [inBytes, setInBytes] = useState(false);
+  const due = inForce(v) ? Math.floor(now.value / 5000) : 0;
+  useEffect(() => {
+    if (!v.hits.packets) return;
+    let gone = false;
+    hitsOf(v.id).then((h) => { if (!gone) setGot(h); }, () => { /* the totals stand */ });
+    return () => { gone = true; };
+  }, [v.id, v.hits.packets > 0, due]);
+  if (!got) return null;
+  const values = inBytes ? got.bytes.map((b) => b * 8) : got.packets;
+  return (
+    <div class="effect">
+      <div class="segments small" role="group" aria-label={t.unit}><button aria-pressed={!inBytes} onClick={() => setInBytes(false)}>{t.packetsPerSecond}</button><button aria-pressed={inBytes} onClick={() => setInBytes(true)}>{t.bitsPerSecond}</button></div>
+      <Stopped since={got.since} step={got.step_seconds} lines={[{ name: v.action === "observe" ? t.would : t.stopped, packets: values }]} title={v.action === "observe" ? t.effectWould : t.effect} />
+    </div>
   );
 }
 

@@ -1,5 +1,9 @@
-import { exactly, plain } from "../lib/format";
-import type { Alert } from "../lib/types";
+import { useEffect, useState } from "preact/hooks";
+import { matchText } from "../lib/act";
+import { verdictsOf } from "../lib/api";
+import { inForce, now } from "../lib/fleet";
+import { count, exactly, plain } from "../lib/format";
+import type { Alert, Verdict } from "../lib/types";
 import { text } from "../text";
 
 const t = text.way;
@@ -7,6 +11,7 @@ const t = text.way;
 /** The stages an alert's packet went through, with what each found, as far as the record says. */
 export function Way({ a }: { a: Alert }) {
   const eve = a.eve ?? {};
+  const made = useMade(a);
   const at = Date.parse(a.time);
   const offset = (iso: unknown) => { const ms = Date.parse(String(iso).replace(/([+-]\d\d)(\d\d)$/, "$1:$2")); return isNaN(ms) ? "" : ms === at ? "0 s" : `${ms < at ? "−" : "+"}${(Math.abs(ms - at) / 1000).toFixed(3)} s`; };
   const tunnel = eve.tunnel ? t.tunnel(plain(eve.tunnel.proto ?? ""), plain(eve.tunnel.src_ip ?? ""), plain(eve.tunnel.dest_ip ?? "")) : "";
@@ -19,9 +24,27 @@ export function Way({ a }: { a: Alert }) {
     ["rule", "0 s", `${a.gid}:${a.sid}:${a.rev}${eve.direction ? " · " + plain(eve.direction).replaceAll("_", " ") : ""}`, ""],
     ["verdict", "0 s", t.verdicts[action] ?? plain(action), [eve.verdict?.["reject-target"] ? t.reject(plain(eve.verdict["reject-target"])) : "", eve.verdict?.reason ? plain(eve.verdict.reason) : ""].filter(Boolean).join(" · ")],
   ];
+  for (const v of made) {
+    const what = text.verdicts.actions[v.action] ?? plain(v.action);
+    steps.push(["decided", offset(v.created_at), t.decided(what, matchText(v.match), plain(v.created_by), v.seq ? "#" + v.seq : ""), plain(v.reason)]);
+    const stopped = v.hits.packets ? (v.action === "observe" ? t.would : t.stopped)(count(v.hits.packets)) : text.verdicts.noHits;
+    steps.push(["applied", "", inForce(v) ? t.applied(count(v.applied.sensors), count(v.applied.of), stopped) : `${v.state === "expired" ? text.verdicts.expired : text.verdicts.revoked}, ${stopped}`, v.applied.missing.length ? text.verdicts.missing(v.applied.missing.slice(0, 10).join(", ")) : ""]);
+  }
+  if (!made.length) steps.push(["decided", "", t.undecided, ""]);
   return (
     <ol class="way">
-      {steps.map(([name, time, what, note]) => <li key={name} class={name === "verdict" ? "v-" + action : ""} title={note}><b title={t.why[name]}>{t.stages[name]}</b><span class="mono quiet">{time}</span><span>{what}</span></li>)}
+      {steps.map(([name, time, what, note], i) => <li key={i} class={name === "verdict" ? "v-" + action : ""} title={note}><b title={t.why[name]}>{t.stages[name]}</b><span class="mono quiet">{time}</span><span>{what}</span></li>)}
     </ol>
   );
+}
+
+/** Verdicts that were made because of the alert, oldest first. */
+function useMade(a: Alert): Verdict[] {
+  const [list, setList] = useState<Verdict[]>([]);
+  useEffect(() => {
+    let gone = false;
+    verdictsOf(a.src_ip).then((all) => { if (!gone) setList(all.filter((v) => v.evidence?.includes(a.id)).reverse().slice(0, 5)); }, () => { /* the sensor's part stands */ });
+    return () => { gone = true; };
+  }, [a.id, Math.floor(now.value / 3000)]);
+  return list;
 }
