@@ -135,6 +135,8 @@ type Protocol struct {
 	Probe func(dir app.Direction, data []byte, port uint16) app.Match
 	// New makes a parser; nil when the protocol is only recognised.
 	New func() app.Parser
+	// Standalone says that a new parser may begin between any two messages: they need nothing of those before.
+	Standalone bool
 }
 
 // NewConfig returns Suricata's defaults for IDS mode, without protocols.

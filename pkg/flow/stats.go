@@ -35,6 +35,7 @@ type TableStats struct {
 	EndNew, EndEstablished, EndClosed, EndBypassed uint64 // flow.end.state.*
 	BypassedPkts, BypassedBytes, Bypassed          uint64 // flow_bypassed.local_pkts, local_bytes, closed
 	Max, MemUse                                    uint64
+	Resumed                                        uint64 // gone on with, of what another program left
 }
 
 // TCPStats count sessions and segments: tcp.<name>.

@@ -32,6 +32,8 @@ type Tracker struct {
 	flushed  Result // of pseudo
 	rest     []byte // a payload without its urgent byte
 	frames   FrameWish
+	left     *Left                       // by another program; nil: none
+	known    func(f *Flow, extra []byte) // told of those
 }
 
 // NewTracker makes a tracker. cfg and dec are read, not changed, and may be shared.
@@ -56,6 +58,9 @@ func (t *Tracker) Track(p *decode.Packet) Result {
 	}
 	h := k.hash(t.table.seed)
 	f := t.table.find(&k, h)
+	if f == nil && t.left != nil {
+		f = t.resume(&k, h, r)
+	}
 	if f != nil && t.overdue(f, p.Time) {
 		t.end(f, "timeout")
 		f = nil
@@ -246,6 +251,9 @@ func (t *Tracker) tick(now int64) {
 		t.wheel.arm(&t.table, f, f.Last+int64(t.timeout(f)))
 	})
 	t.frags.expire(now, &t.stats.Defrag)
+	if t.left != nil {
+		t.endSilent(now, silent, "timeout")
+	}
 }
 
 // Tick forgets flows and fragments whose time is over when no packet comes; now is Unix ns.
@@ -254,6 +262,7 @@ func (t *Tracker) Tick(now int64) { t.tick(now) }
 // Close ends every flow as at the end of a capture; the tracker is empty afterwards and can be used again.
 func (t *Tracker) Close(now int64) {
 	t.now = max(t.now, now)
+	t.endSilent(now, maxKept, "shutdown")
 	for i := uint32(1); t.table.used > 0 && i <= uint32(t.table.count); i++ {
 		if f := t.table.at(i); f.entry.self != 0 {
 			t.end(f, "shutdown")

@@ -62,6 +62,7 @@ type Stats struct {
 	MatchLimit uint64 // regular expressions given up at the match limit
 	OverBudget uint64 // flows, and packets without flow, whose inspection was given up because it took too much work
 	StateFull  uint64 // hits not remembered because a flow's or host's state was full
+	Unrestored uint64 // flows of which another program's memory could not be read
 }
 
 // chunk is a window of the raw stream.

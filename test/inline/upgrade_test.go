@@ -199,3 +199,55 @@ func stream(t *testing.T, topology *lab.Topology, rate int) (stop func() (sent, 
 		return sent, <-arrived
 	}
 }
+
+// TestUpgradeKeepsMemory upgrades, once to what does not start and once to what does, between the two parts of what a rule looks for: what
+// rules have remembered of connections and addresses holds in the next program, and a connection that was cut off stays so.
+func TestUpgradeKeepsMemory(t *testing.T) {
+	const rules = `alert tcp any any -> any any (msg:"knock"; content:"knock"; flowbits:set,knocked; noalert; sid:1;)
+drop tcp any any -> any any (msg:"enter"; content:"enter"; flowbits:isset,knocked; sid:2;)
+alert tcp any any -> any any (msg:"marked"; content:"mark-me"; xbits:set,marked,track ip_src,expire 60; noalert; sid:3;)
+drop tcp any any -> any any (msg:"after the mark"; content:"second-step"; xbits:isset,marked,track ip_src; sid:4;)
+drop tcp any any -> any any (msg:"third"; content:"attempt"; detection_filter:track by_src,count 2,seconds 600; sid:5;)
+drop tcp any any -> any any (msg:"evil"; content:"evil-payload"; sid:6;)
+`
+	topology, err := lab.GWLBTopology(newLab(t), lab.Options{})
+	check(t, err)
+	s := startSensor(t, topology.Sensor.Namespace, rules, "mode: gwlb\ninterfaces: [eth0]\nworkers: 2\n")
+	dial := func() (near, far net.Conn) { return connect(t, topology.Client, topology.Server, topology.Server.Addr) }
+	knocked, inside := dial()
+	stranger, door := dial()
+	marked, there := dial()
+	trying, lock := dial()
+	doomed, end := dial()
+	says(t, knocked, inside, "knock")
+	says(t, marked, there, "mark-me")
+	says(t, trying, lock, "attempt")
+	says(t, trying, lock, "attempt")
+	silent(t, doomed, end, "an evil-payload")
+
+	taken, err := topology.Sensor.Listen("tcp", netip.AddrPortFrom(topology.Sensor.Addr, 0).String())
+	check(t, err)
+	defer taken.Close()
+	good, err := os.ReadFile(s.config)
+	check(t, err)
+	bad := bytes.Replace(good, []byte(`metrics: {listen: ""}`), []byte("metrics: {listen: "+taken.Addr().String()+"}"), 1)
+	check(t, os.WriteFile(s.config, bad, 0o600))
+	if code, said := s.upgrade(); code != 1 || !strings.Contains(said, "goes on") {
+		t.Errorf("with a port that is taken: status %d: %s", code, said)
+	}
+	check(t, os.WriteFile(s.config, good, 0o600))
+	// Other rules, so that names have other numbers.
+	check(t, os.WriteFile(strings.Replace(s.config, "sensor.yaml", "t.rules", 1),
+		[]byte("alert tcp any any -> any 9 (flowbits:set,another; xbits:set,other,track ip_src; noalert; sid:9;)\n"+rules), 0o600))
+	if code, said := s.upgrade(); code != 0 {
+		t.Fatalf("status %d: %s", code, said)
+	}
+	says(t, stranger, door, "enter")
+	silent(t, knocked, inside, "enter")
+	silent(t, marked, there, "second-step")
+	silent(t, trying, lock, "attempt")
+	silent(t, doomed, end, "nothing bad")
+	if st, err := s.Status(); err != nil || st.Traffic.Lost > 0 {
+		t.Errorf("%+v, %v", st, err)
+	}
+}

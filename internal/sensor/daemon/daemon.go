@@ -29,6 +29,7 @@ import (
 	"github.com/weir-ips/weir/internal/sensor/discover"
 	"github.com/weir-ips/weir/internal/sensor/floods"
 	"github.com/weir-ips/weir/internal/sensor/flowlog"
+	"github.com/weir-ips/weir/internal/sensor/path"
 	"github.com/weir-ips/weir/internal/sensor/ship"
 	"github.com/weir-ips/weir/internal/sensor/uplink"
 	"github.com/weir-ips/weir/internal/telemetry"
@@ -75,11 +76,13 @@ type Daemon struct {
 
 	allowances allowances
 
-	upgrading bool           // the next program takes over: what it needs stays open
-	left      *Legacy        // by the program before; nil without
-	refusal   string         // why this program does not start and gives that back
-	asked     chan os.Signal // for an upgrade
-	failures  chan error     // the first ends the sensor
+	remembered *signatures.Shared // by rules, beyond single flows
+	resumed    *path.Left         // flows of the program before; nil without
+	upgrading  atomic.Bool        // the next program takes over: what it needs stays open
+	left       *Legacy            // by the program before; nil without
+	refusal    string             // why this program does not start and gives that back
+	asked      chan os.Signal     // for an upgrade
+	failures   chan error         // the first ends the sensor
 }
 
 // Run runs the sensor until ctx ends. reload carries requests to read the rules again (SIGHUP); left is what Inherit has returned. A
@@ -361,7 +364,7 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 	}
 	d.tell(sdnotify.Ready)
 	defer func() {
-		if !d.upgrading { // the next program goes on under the same name: a unit that stops would be killed
+		if !d.upgrading.Load() { // the next program goes on under the same name: a unit that stops would be killed
 			d.tell(sdnotify.Stopping)
 		}
 	}()
@@ -371,7 +374,7 @@ func (d *Daemon) serve(ctx context.Context, reload <-chan os.Signal) error {
 			return nil
 		case err := <-d.failures:
 			var next *Succession
-			d.upgrading = errors.As(err, &next)
+			d.upgrading.Store(errors.As(err, &next))
 			return err
 		case <-reload:
 			if err := d.Reload(); err != nil {
@@ -431,7 +434,7 @@ func (d *Daemon) forget(rs *signatures.Ruleset) {
 
 func (d *Daemon) close() error {
 	var errs []error
-	if d.upgrading {
+	if d.upgrading.Load() {
 		errs = append(errs, d.bequeath())
 	} else {
 		for _, w := range d.workers {

@@ -34,6 +34,7 @@ func (d *Daemon) openWorkers(context.Context) error {
 		return err
 	}
 	shared := signatures.NewShared()
+	d.remembered, d.resumed = shared, d.resume(shared)
 	build := func() *path.Path { return path.New(d.pathConfig(shared)) }
 	if first := d.pathConfig(shared); len(sources) > 1 && first.Detect != nil {
 		together := path.NewDetector(*first.Detect)
@@ -47,6 +48,7 @@ func (d *Daemon) openWorkers(context.Context) error {
 		w := newWorker(build, source)
 		w.rules = func() *signatures.Ruleset { return d.shared.get().Ruleset }
 		w.failed, w.lost = d.panicked, onTrouble(d.cfg)
+		w.keeps = d.upgrading.Load
 		if d.cfg.BusyPoll {
 			w.wait = 0
 		}
@@ -181,7 +183,7 @@ func (d *Daemon) pathConfig(shared *signatures.Shared) path.Config {
 	c := path.Config{
 		Flow: d.flowConfig(parsers), Hashes: parsers.Files.Rules, Decoder: d.decoder(), Rules: rs.Ruleset, Shared: shared, Outputs: d.outputs(),
 		IPS: inline(d.cfg), InnerOnly: d.cfg.Mode == config.GWLB || d.cfg.Mode == config.Mirror, Iface: d.cfg.Interfaces[0], Sensor: d.cfg.ID,
-		Block: d.unless(blocks(d.cfg)), Spare: d.spare, Remember: remembered / workers(d.cfg),
+		Block: d.unless(blocks(d.cfg)), Spare: d.spare, Remember: remembered / workers(d.cfg), Left: d.resumed,
 		Hooks: path.Hooks{Alert: d.onAlert, Decided: d.onDecided},
 	}
 	if d.flows != nil {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 // Legacy is what one program leaves to the next, which goes on in the same process.
 type Legacy struct {
 	Sockets []capture.Inherited
+	Flows   int    // descriptor of what is known of the flows (path.Keep); -1 if nothing is
 	Program int    // descriptor of the file of the program that left it
 	Version string // of that
 	Config  []byte // the configuration that it ran with
@@ -51,6 +53,9 @@ func (d *Daemon) bequeath() error {
 			return err
 		}
 	}
+	if d.refusal == "" {
+		next.Flows = d.keepFlows()
+	}
 	return next.leave()
 }
 
@@ -61,7 +66,10 @@ func (d *Daemon) legacy() (next Legacy, err error) {
 		next.Program, err = unix.Open("/proc/self/exe", unix.O_RDONLY, 0) // not closed by exec
 		return next, os.NewSyscallError("open", err)
 	}
-	next = Legacy{Version: d.left.Version, Config: d.left.Config, Refused: d.refusal, Program: d.left.Program}
+	next = Legacy{Flows: d.left.Flows, Version: d.left.Version, Config: d.left.Config, Refused: d.refusal, Program: d.left.Program}
+	if err := inheritable(next.Flows); err != nil {
+		return next, err
+	}
 	next.Sockets, err = capture.Untaken(d.left.Sockets)
 	return next, err
 }
@@ -100,7 +108,7 @@ func Inherit() (*Legacy, error) {
 	if _, err := f.Seek(0, 0); err != nil {
 		return nil, fmt.Errorf("upgrade: %w", err)
 	}
-	var left Legacy
+	left := Legacy{Flows: -1} // of a program that leaves none
 	if err := json.NewDecoder(f).Decode(&left); err != nil {
 		return nil, fmt.Errorf("upgrade: what the program before left: %w", err)
 	}
@@ -108,8 +116,10 @@ func Inherit() (*Legacy, error) {
 		unix.CloseOnExec(s.FD)
 		unix.CloseOnExec(s.Memory)
 	}
-	if left.Program >= 0 {
-		unix.CloseOnExec(left.Program)
+	for _, fd := range []int{left.Program, left.Flows} {
+		if fd >= 0 {
+			unix.CloseOnExec(fd)
+		}
 	}
 	return &left, nil
 }
@@ -117,20 +127,35 @@ func Inherit() (*Legacy, error) {
 // giveBack has the program before go on, with the configuration that it had, because this one does not start.
 func (d *Daemon) giveBack(why error) error {
 	d.log.Error("this program does not start; the one before goes on", "error", why, "version", d.left.Version)
-	d.upgrading, d.refusal = true, why.Error()
+	d.refusal = why.Error()
+	d.upgrading.Store(true)
 	program := fmt.Sprintf("/proc/self/fd/%d", d.left.Program)
-	if _, err := unix.FcntlInt(uintptr(d.left.Program), unix.F_SETFD, 0); err != nil {
-		return os.NewSyscallError("fcntl", err)
+	if err := inheritable(d.left.Program); err != nil {
+		return err
 	}
 	return &Succession{program}
 }
 
-// forgetPredecessor lets go of the program before: this one has started.
-func (d *Daemon) forgetPredecessor() error {
-	if d.left == nil || d.left.Program < 0 {
+// inheritable keeps a descriptor open for the next program; -1 is none.
+func inheritable(fd int) error {
+	if fd < 0 {
 		return nil
 	}
-	program := d.left.Program
-	d.left.Program = -1
-	return os.NewSyscallError("close", unix.Close(program))
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
+	return os.NewSyscallError("fcntl", err)
+}
+
+// forgetPredecessor lets go of the program before: this one has started.
+func (d *Daemon) forgetPredecessor() error {
+	if d.left == nil {
+		return nil
+	}
+	var errs []error
+	for _, fd := range []*int{&d.left.Program, &d.left.Flows} {
+		if *fd >= 0 {
+			errs = append(errs, os.NewSyscallError("close", unix.Close(*fd)))
+			*fd = -1
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -29,6 +29,7 @@ type worker struct {
 	lost   capture.Fate               // of a frame that could not be inspected
 	failed func(trouble)              // told of each panic
 	rules  func() *signatures.Ruleset // in force
+	keeps  func() bool                // asked at the end: another program goes on with the flows
 
 	path   atomic.Pointer[path.Path]
 	frames []capture.Frame
@@ -226,7 +227,9 @@ func (w *worker) finish() {
 		}
 	}()
 	p := w.path.Load()
-	p.Close()
+	if w.keeps == nil || !w.keeps() {
+		p.Close()
+	}
 	s := p.Stats()
 	w.stats.Store(&s)
 }

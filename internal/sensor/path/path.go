@@ -59,6 +59,7 @@ type Config struct {
 	Store    *FileStore // keeps files; nil: none are kept
 	Remember int        // conversations that Recall still knows when they are over
 	Stats    Stats      // what counters start from: the settings of the stats record
+	Left     *Left      // flows of another program to go on with; nil: none
 }
 
 // Hooks tell the owner of a Path what has happened. They are called on the Path's goroutine; nil ones are not called.
@@ -149,6 +150,9 @@ func New(c Config) *Path {
 		p.wants.drop = p.wants.drop || o.Types.Has(event.Drop)
 	}
 	p.adopt()
+	if c.Left != nil {
+		p.resume(c.Left)
+	}
 	return p
 }
 

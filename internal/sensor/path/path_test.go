@@ -34,7 +34,7 @@ type record struct {
 
 // collector is a Sink that reads records back.
 type collector struct {
-	t    *testing.T
+	t    testing.TB
 	list []record
 }
 
@@ -64,7 +64,7 @@ type scene struct {
 }
 
 // newScene builds a Path with the given rules; change may adapt its configuration.
-func newScene(t *testing.T, rules string, ips bool, change func(*Config)) *scene {
+func newScene(t testing.TB, rules string, ips bool, change func(*Config)) *scene {
 	t.Helper()
 	s := &scene{records: collector{t: t}}
 	opts := event.DefaultOptions()
@@ -86,7 +86,7 @@ func newScene(t *testing.T, rules string, ips bool, change func(*Config)) *scene
 }
 
 // ruleset loads rules that must have no problems.
-func ruleset(t *testing.T, rules string, ips bool) *signatures.Ruleset {
+func ruleset(t testing.TB, rules string, ips bool) *signatures.Ruleset {
 	t.Helper()
 	rs, problems := signatures.Load([]signatures.Source{{Name: "test.rules", Text: rules}}, signatures.Options{IPS: ips})
 	for i := range problems {

@@ -54,7 +54,7 @@ func (p Parsers) Protocols() []flow.Protocol {
 		DecompressLayers: p.HTTP.DecompressLayers, BombLimit: p.HTTP.BombLimit, Files: p.Files}
 	all := []flow.Protocol{
 		{Proto: app.HTTP2, TCP: true, Probe: ported(http2.Probe), New: func() app.Parser { return http2.New(second) }},
-		{Proto: app.HTTP1, TCP: true, Probe: ported(http1.Probe), New: func() app.Parser { return http1.New(p.HTTP) }},
+		{Proto: app.HTTP1, TCP: true, Standalone: true, Probe: ported(http1.Probe), New: func() app.Parser { return http1.New(p.HTTP) }},
 		{Proto: app.TLS, TCP: true, Probe: ported(tls.Probe), New: func() app.Parser { return tls.New(p.TLS) }},
 		{Proto: app.SSH, TCP: true, Probe: ported(ssh.Probe), New: func() app.Parser { return ssh.New(p.SSH) }},
 		{Proto: app.SMTP, TCP: true, Probe: ported(smtp.Probe), New: func() app.Parser { return smtp.New(p.SMTP) }},
@@ -62,8 +62,8 @@ func (p Parsers) Protocols() []flow.Protocol {
 		{Proto: app.SMB, TCP: true, Probe: ported(smb.Probe), New: func() app.Parser { return smb.New(p.SMB) }},
 		{Proto: app.DCERPC, TCP: true, Probe: ported(dcerpc.Probe), New: func() app.Parser { return dcerpc.New() }},
 		{Proto: app.DCERPC, UDP: true, Probe: ported(dcerpc.ProbeUDP), New: func() app.Parser { return dcerpc.NewUDP() }},
-		{Proto: app.DNS, UDP: true, Probe: ported(dns.Probe), New: func() app.Parser { return dns.New(dns.Config{}) }},
-		{Proto: app.DNS, TCP: true, Probe: ported(dns.ProbeTCP), New: func() app.Parser { return dns.New(dns.Config{TCP: true}) }},
+		{Proto: app.DNS, UDP: true, Standalone: true, Probe: ported(dns.Probe), New: func() app.Parser { return dns.New(dns.Config{}) }},
+		{Proto: app.DNS, TCP: true, Standalone: true, Probe: ported(dns.ProbeTCP), New: func() app.Parser { return dns.New(dns.Config{TCP: true}) }},
 		{Proto: app.QUIC, UDP: true, Probe: ported(quic.Probe), New: func() app.Parser { return quic.New(quic.Config{JA3: p.TLS.JA3, JA4: true}) }},
 	}
 	out := all[:0]
