@@ -44,10 +44,11 @@ func TestUpgradeLosesNothing(t *testing.T) {
 				})
 			}
 			sent, got := stop()
+			st, err := s.Status()
 			if sent < rate || got != sent {
-				t.Errorf("of %d packets %d arrived", sent, got)
+				t.Errorf("of %d packets %d arrived: %+v, dropped %v", sent, got, st.Traffic, st.Drops)
 			}
-			if st, err := s.Status(); err != nil || !st.Adopted || st.Traffic.Lost > 0 || st.Traffic.Inspected == 0 {
+			if err != nil || !st.Adopted || st.Traffic.Lost > 0 || st.Traffic.Inspected == 0 {
 				t.Errorf("%+v, %v", st, err)
 			}
 			dropsInline(t, topology)
