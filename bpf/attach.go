@@ -170,10 +170,10 @@ func programName(id uint32) string {
 	return fmt.Sprintf("%d", id)
 }
 
-// attachNew tries the driver's own hook, then, unless frames of several buffers are to be inspected inline, the generic one.
+// attachNew tries the driver's own hook, then the generic one, but not for jumbo frames inline, where it would be too slow.
 func (s *Sensor) attachNew(iface *net.Interface) (*ownLink, error) {
 	l, native := link.AttachXDP(link.XDPOptions{Program: s.prog, Interface: iface.Index, Flags: link.XDPDriverMode})
-	if native != nil && s.opts.Frags && (s.opts.Mode == ModeGWLB || s.opts.Mode == ModeBridge) {
+	if native != nil && iface.MTU > SingleMTU && (s.opts.Mode == ModeGWLB || s.opts.Mode == ModeBridge) {
 		return nil, explain(fmt.Errorf("bpf: the driver of %s takes no program for frames of several buffers (MTU %d): %w: set the MTU to %d or less (ip link set dev %s mtu %d)",
 			iface.Name, iface.MTU, native, SingleMTU, iface.Name, SingleMTU))
 	}

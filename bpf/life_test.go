@@ -264,6 +264,12 @@ func TestJumbo(t *testing.T) {
 		t.Errorf("attached %q: a frame of 9000 bytes fits one buffer here, and this test shows nothing", mode)
 	}
 	must(t, one.Detach())
+	for _, mode := range []Mode{ModeGWLB, ModeBridge} { // inline the generic hook is no way out
+		one := mustLoad(t, Options{Mode: mode, Sources: 64, Flows: 64})
+		if how, err := one.Attach("w0"); err == nil || !strings.Contains(err.Error(), "ip link set dev w0 mtu 3498") {
+			t.Errorf("%v: attached %q with frames of 9000 bytes and a program for one buffer: %v", mode, how, err)
+		}
+	}
 	s := mustLoad(t, Options{Mode: ModeHost, Sources: 64, Flows: 64, Frags: true})
 	if mode, err := s.Attach("w0"); err != nil || mode != "native" {
 		t.Fatalf("attached %q, %v", mode, err)

@@ -9,9 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
-
 	"github.com/weir-ips/weir/bpf"
 	"github.com/weir-ips/weir/internal/lab"
 	"github.com/weir-ips/weir/pkg/capture"
@@ -28,6 +25,7 @@ func TestCard(t *testing.T) {
 		x := r.open(t, capture.XSKConfig{ZeroCopy: zeroCopy})
 		proof := r.far.NS.Run(func() error { return x.Prove(r.sensor.Program(), bpf.ModeGWLB, device) })
 		bound := x.ZeroCopy()
+		check(t, r.far.NS.Run(func() error { return capture.ProveBack(device) })) // what did not come by the wire no driver loses
 		sent := r.frames(300)
 		forwarded := r.through(t, x, sent)
 		check(t, r.sensor.Sockets().Delete(uint32(0))) // the socket stays bound; the program returns frames by itself
@@ -92,23 +90,13 @@ func cardRig(t *testing.T) *rig {
 	return rigOn(t, bpf.Options{Mode: bpf.ModeGWLB}, take(t, l, near, balancer), take(t, l, far, target))
 }
 
-// take moves a network card into a namespace of its own, from where it returns with the lab's end.
+// take moves a network card into a namespace of its own.
 func take(t *testing.T, l *lab.Lab, card string, addr netip.Addr) lab.End {
 	t.Helper()
 	ns, err := l.Namespace(card)
 	check(t, err)
 	check(t, ns.Sysctl("net/ipv6/conf/default/disable_ipv6", "1"))
-	handle, err := netns.GetFromName(ns.Name)
+	end, err := ns.Take(card, netip.PrefixFrom(addr, 24))
 	check(t, err)
-	defer handle.Close()
-	link, err := netlink.LinkByName(card)
-	check(t, err)
-	check(t, netlink.LinkSetNsFd(link, int(handle)))
-	check(t, ns.Run(func() error {
-		if err := netlink.AddrAdd(link, &netlink.Addr{IPNet: &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(24, 32)}}); err != nil {
-			return err
-		}
-		return netlink.LinkSetUp(link)
-	}))
-	return lab.End{NS: ns, Name: card, MAC: link.Attrs().HardwareAddr}
+	return end
 }

@@ -17,10 +17,9 @@ import (
 const proofWait = time.Second
 
 // Prove sends one frame through the program into the socket, and one out of the socket, before traffic is trusted to it: there are
-// drivers that accept a socket and lose its frames. In zero-copy mode it also has the kernel send frames as the program does by itself,
-// and looks whether the interface counts them; a socket that fails in that mode is bound anew in copy mode, and LeftZeroCopy says why. The
-// program must be ready to hand undecided frames to inspection. What else waits in the socket stays there. Before Linux 5.18, and of
-// queues other than 0, only the way out can be tried. device must have the socket's number.
+// drivers that accept a socket and lose its frames. A socket that fails in zero-copy mode is bound anew in copy mode, and LeftZeroCopy
+// says why. The program must be ready to hand undecided frames to inspection. What else waits in the socket stays there. Before Linux
+// 5.18, and of queues other than 0, only the way out can be tried. device must have the socket's number.
 func (x *XSK) Prove(program *ebpf.Program, mode bpf.Mode, device *net.Interface) error {
 	if x.inherited {
 		return nil // has been at work
@@ -48,13 +47,7 @@ func (x *XSK) prove(program *ebpf.Program, mode bpf.Mode, device *net.Interface)
 	if err := x.proveIn(program, proofFrame(mode)); err != nil {
 		return err
 	}
-	if err := x.proveOut(device.HardwareAddr); err != nil {
-		return err
-	}
-	if x.ZeroCopy() && program != nil {
-		return x.proveBack(device)
-	}
-	return nil
+	return x.proveOut(device.HardwareAddr)
 }
 
 // Prove proves those of the sockets that are the device's.

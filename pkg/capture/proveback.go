@@ -19,9 +19,10 @@ const (
 	backWait   = 100 * time.Millisecond // for the interface to count them
 )
 
-// proveBack has the kernel send frames as the program does by itself (XDP_TX), and sees whether the interface counts them as sent: there
-// are drivers that say nothing and lose them on a queue with a socket in zero-copy mode.
-func (x *XSK) proveBack(device *net.Interface) error {
+// ProveBack has the kernel send frames to the interface itself as an XDP program does (XDP_TX), and sees whether the interface counts them
+// as sent: there are drivers that say nothing and lose them. A program must be attached, since drivers send such frames only then. It may
+// be called by any goroutine in the interface's network namespace.
+func ProveBack(device *net.Interface) error {
 	back, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "prove_back", Type: ebpf.XDP, License: "MIT", Instructions: asm.Instructions{
 		asm.Mov.Imm(asm.R0, 3 /* XDP_TX */), asm.Return(),
 	}})

@@ -2,6 +2,7 @@ package inline
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/weir-ips/weir/bpf"
 	"github.com/weir-ips/weir/internal/lab"
@@ -42,6 +44,9 @@ func TestJumbo(t *testing.T) {
 		{"bridge", 2, lab.BridgeTopology, jumboPacket, fmt.Sprintf(bridgeSettings, "open") + "workers: 2\n"},
 	} {
 		t.Run(fmt.Sprintf("%s %d queues", c.mode, c.queues), func(t *testing.T) {
+			if !bpf.HaveFrags() {
+				t.Skip("needs Linux 5.18, which has XDP for frames of several buffers")
+			}
 			topology, err := c.build(newLab(t), lab.Options{MTU: c.mtu, HostMTU: jumboPacket, Queues: c.queues})
 			check(t, err)
 			needJumbo(t, topology.Sensor.Namespace)
@@ -110,22 +115,59 @@ func decidedJumbo(t *testing.T, topology *lab.Topology) {
 	moves(t, far, near)
 }
 
-// TestJumboRefused has an MTU that neither one buffer nor several can carry, as the driver has no XDP: the sensor says what to set.
+// TestJumboRefused has an MTU above one buffer where frames of several cannot be had, for the driver has no XDP or the kernel is too old
+// (before Linux 6.6): the sensor says what to set.
 func TestJumboRefused(t *testing.T) {
-	topology, err := lab.GWLBTopology(newLab(t), lab.Options{})
+	l := newLab(t)
+	ns, err := l.Namespace("sensor")
 	check(t, err)
-	ns := topology.Sensor.Namespace
-	check(t, ns.Run(func() error {
-		return netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0", MTU: 9001}})
-	}))
+	tried := 0
+	for _, c := range []struct {
+		link netlink.Link
+		why  string
+	}{
+		{&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "eth0", MTU: 9001}}, "its driver takes no"},
+		{&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth0", MTU: 9001}, PeerName: "eth1"}, "Linux 6.6"},
+	} {
+		var possible error
+		check(t, ns.Run(func() error {
+			err := netlink.LinkAdd(c.link)
+			if errors.Is(err, unix.EOPNOTSUPP) { // this kernel has no such interfaces
+				return nil
+			}
+			dev, err := net.InterfaceByName("eth0")
+			if err == nil {
+				possible = bpf.Jumbo(dev, bpf.ModeGWLB)
+			}
+			return err
+		}))
+		if possible == nil {
+			continue
+		}
+		tried++
+		for _, mode := range []string{"gwlb\ninterfaces: [eth0]", "bridge\ninterfaces: [eth0, lo]"} {
+			refused(t, ns, mode, "ip link set dev eth0 mtu 3498")
+		}
+		if !strings.Contains(possible.Error(), c.why) && !strings.Contains(possible.Error(), "Linux 6.6") {
+			t.Errorf("refused because %v; want %q", possible, c.why)
+		}
+		check(t, ns.Run(func() error { return netlink.LinkDel(c.link) }))
+	}
+	if tried == 0 {
+		t.Skip("this kernel takes frames of several buffers, and has no interface that does not (a bridge)")
+	}
+}
+
+// refused runs a sensor that must not start, and say how that is mended.
+func refused(t *testing.T, ns *lab.Namespace, mode, advice string) {
+	t.Helper()
 	config := filepath.Join(t.TempDir(), "sensor.yaml")
-	check(t, os.WriteFile(config, []byte("id: refused\nmode: gwlb\ninterfaces: [br0]\nrules: []\ncontrol: \"\"\nmetrics: {listen: \"\"}\n"), 0o600))
+	check(t, os.WriteFile(config, []byte("id: refused\nmode: "+mode+"\nrules: []\ncontrol: \"\"\nmetrics: {listen: \"\"}\n"), 0o600))
 	var out bytes.Buffer
 	run := exec.Command(program, "run", "--config", config)
 	run.Stdout, run.Stderr = &out, &out
 	check(t, ns.Start(run))
-	err = run.Wait()
-	if err == nil || !strings.Contains(out.String(), "MTU 9001") || !strings.Contains(out.String(), "ip link set dev br0 mtu 3498") {
+	if err := run.Wait(); err == nil || !strings.Contains(out.String(), "MTU 9001") || !strings.Contains(out.String(), advice) {
 		t.Errorf("%v: %s", err, out.String())
 	}
 	t.Logf("%s", out.String())

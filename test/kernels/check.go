@@ -27,6 +27,8 @@ func checks() []check {
 		{name: "program", program: "bpf.test", run: ".", skip: "^TestVerifierBudget$|^TestCoexist", limit: 5 * time.Minute},
 		{name: "coexist", program: "bpf.test", run: "^TestCoexist", limit: 4 * time.Minute},
 		{name: "end-to-end", program: "inline.test", run: "^TestGWLB$", limit: 5 * time.Minute},
+		{name: "jumbo", program: "inline.test", run: "^TestJumbo", limit: 4 * time.Minute},
+		{name: "zero-copy", program: "inline.test", run: "^TestZeroCopy$", limit: 3 * time.Minute},
 		{name: "card", program: "capture.test", run: "^TestCard$", limit: 3 * time.Minute},
 	}
 }
@@ -40,7 +42,7 @@ func chooseChecks(only string) ([]check, error) {
 	for name := range strings.SplitSeq(only, ",") {
 		i := slices.IndexFunc(checks(), func(c check) bool { return c.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("no check %q; there are load, program, coexist, end-to-end, card", name)
+			return nil, fmt.Errorf("no check %q; there are load, program, coexist, end-to-end, jumbo, zero-copy, card", name)
 		}
 		chosen = append(chosen, checks()[i])
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"net"
 	"time"
 
 	"github.com/weir-ips/weir/bpf"
@@ -37,10 +38,21 @@ func (d *Daemon) zeroCopied(bundles []capture.Bundle) (sockets []*capture.XSK) {
 	return sockets
 }
 
-// watchZeroCopy is the self-test that no frame of our own can be: there are drivers that lose what XDP sends on a queue whose socket is in
-// zero-copy mode, of frames that have come by the wire alone (virtio-net on Linux 7.3). The first packets that XDP sends by itself, and all
-// others, must show in what the interface counts; else the sockets are bound anew in copy mode, for good.
+// watchZeroCopy is the part of the self-test that needs the attached program, and traffic. There are drivers that lose what XDP sends on a
+// queue whose socket is in zero-copy mode: all of it, or what came by the wire alone (virtio-net on Linux 7.3), which no frame of our own can
+// show. The first packets that XDP sends by itself, and all others, must show in what the interface counts; else the sockets are bound
+// anew in copy mode, for good.
 func (d *Daemon) watchZeroCopy(ctx context.Context) error {
+	for _, name := range d.cfg.Interfaces {
+		dev, err := net.InterfaceByName(name)
+		if err == nil {
+			err = capture.ProveBack(dev)
+		}
+		if err != nil {
+			d.leaveZeroCopy("error", err)
+			return nil
+		}
+	}
 	ticker := time.NewTicker(zeroCopyLook)
 	defer ticker.Stop()
 	before, settling := d.sends(), false
@@ -56,7 +68,8 @@ func (d *Daemon) watchZeroCopy(ctx context.Context) error {
 		case !settling: // interfaces may count a moment later
 			settling = true
 		case now.lost(before):
-			d.leaveZeroCopy(now, before)
+			d.leaveZeroCopy("sent by XDP", now.byXDP-before.byXDP, "by sockets", now.bySockets-before.bySockets,
+				"counted by interfaces", now.byInterfaces-before.byInterfaces)
 			return nil
 		default:
 			before, settling = now, false
@@ -64,9 +77,8 @@ func (d *Daemon) watchZeroCopy(ctx context.Context) error {
 	}
 }
 
-func (d *Daemon) leaveZeroCopy(now, before sends) {
-	d.log.Warn("the driver loses what XDP sends in zero-copy mode: all sockets go to copy mode", "interfaces", d.cfg.Interfaces,
-		"sent by XDP", now.byXDP-before.byXDP, "by sockets", now.bySockets-before.bySockets, "counted by interfaces", now.byInterfaces-before.byInterfaces)
+func (d *Daemon) leaveZeroCopy(why ...any) {
+	d.log.Warn("the driver loses what XDP sends in zero-copy mode: all sockets go to copy mode", append(why, "interfaces", d.cfg.Interfaces)...)
 	for _, x := range d.zeroCopy {
 		x.LeaveZeroCopy()
 	}
