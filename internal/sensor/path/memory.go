@@ -10,7 +10,7 @@ import (
 // soon useless, and its peak is the sensor's. Afterwards the rules are most of what is in use: each collection walks through
 // them all, and finds only what traffic has left. GOGC in the environment overrides both; GOMEMLIMIT bounds the whole.
 const (
-	percentLoading = 70
+	percentLoading = 30
 	percentRunning = 240
 )
 
