@@ -66,6 +66,7 @@ func (p Parsers) Protocols() []flow.Protocol {
 		{Proto: app.DNS, TCP: true, Standalone: true, Probe: ported(dns.ProbeTCP), New: func() app.Parser { return dns.New(dns.Config{TCP: true}) }},
 		{Proto: app.QUIC, UDP: true, Probe: ported(quic.Probe), New: func() app.Parser { return quic.New(quic.Config{JA3: p.TLS.JA3, JA4: true}) }},
 	}
+	all = append(all, flow.Recognised()...)
 	out := all[:0]
 	for _, q := range all {
 		if !p.Disabled[q.Proto.String()] {

@@ -5,8 +5,9 @@ import (
 	"github.com/weir-ips/weir/pkg/flow/app"
 )
 
-// protocolNames are Suricata's names of the protocols that are parsed here.
-var protocolNames = []string{"http", "http2", "dns", "tls", "quic", "ssh", "smtp", "ftp", "ftp-data", "smb", "dcerpc"}
+// protocolNames are Suricata's names of the protocols that are parsed here, or at least recognised.
+var protocolNames = []string{"http", "http2", "dns", "tls", "quic", "ssh", "smtp", "ftp", "ftp-data", "smb", "dcerpc",
+	"ntp", "snmp", "dhcp", "tftp", "ike", "krb5", "sip"}
 
 // protocols takes over app-layer.protocols.
 func (s *Settings) protocols(r *reader) {

@@ -36,10 +36,18 @@ const (
 	FTPData
 	SMB
 	DCERPC
+	NTP // this and those behind it are recognised, not parsed
+	SNMP
+	DHCP
+	TFTP
+	IKE
+	KRB5
+	SIP
 	NumProtos
 )
 
-var protoNames = [NumProtos]string{"unknown", "failed", "http", "http2", "doh2", "dns", "tls", "quic", "ssh", "smtp", "ftp", "ftp-data", "smb", "dcerpc"}
+var protoNames = [NumProtos]string{"unknown", "failed", "http", "http2", "doh2", "dns", "tls", "quic", "ssh", "smtp", "ftp", "ftp-data", "smb", "dcerpc",
+	"ntp", "snmp", "dhcp", "tftp", "ike", "krb5", "sip"}
 
 // String returns the name Suricata gives the protocol in EVE's app_proto.
 func (p Proto) String() string {

@@ -107,9 +107,17 @@ var appProtocols = map[string]struct {
 	"ftp-data": {Apps(app.FTPData), tcpL4},
 	"smb":      {Apps(app.SMB), tcpL4},
 	"dcerpc":   {Apps(app.DCERPC, app.SMB), bothL4},
+	"ntp":      {Apps(app.NTP), udpL4}, // this and those behind it are recognised, not parsed
+	"snmp":     {Apps(app.SNMP), udpL4},
+	"dhcp":     {Apps(app.DHCP), udpL4},
+	"tftp":     {Apps(app.TFTP), udpL4},
+	"ike":      {Apps(app.IKE), udpL4},
+	"krb5":     {Apps(app.KRB5), bothL4},
+	"sip":      {Apps(app.SIP), udpL4},
 }
 
-// unparsed are Suricata's protocols that this program does not parse: their rules load and never match.
+// unparsed are Suricata's protocols that this program does not parse: their keywords are not known, and rules about one that is not even
+// recognised load and never match.
 var unparsed = []string{"bittorrent-dht", "dhcp", "dnp3", "enip", "ike", "imap", "irc", "jabber", "krb5", "ldap", "llmnr", "mdns",
 	"modbus", "mqtt", "msn", "nfs", "ntp", "pgsql", "pop3", "rdp", "rfb", "sip", "snmp", "telnet", "tftp", "websocket"}
 
