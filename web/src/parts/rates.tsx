@@ -38,12 +38,12 @@ function options(width: number, layers: Layer[], say: (i: number | null) => void
   const color = (name: string) => css.getPropertyValue(name).trim();
   const axis: uPlot.Axis = { stroke: color("--muted"), font: `11px ${css.getPropertyValue("--sans")}`, ticks: { show: false }, grid: { stroke: color("--line"), width: 1 } };
   return {
-    width, height, padding: [8, 14, 0, 0], legend: { show: false },
+    width, height, padding: [8, 26, 0, 0], legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     scales: { y: { range: (_u, _min, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [
       { ...axis, grid: { show: false }, size: 24, values: (_u, at, _a, _s, step) => at.map((s) => when(new Date(s * 1000).toISOString()).slice(0, step < 60 ? undefined : -3)), space: 80 },
-      { ...axis, size: 46, values: (_u, at) => at.map((n) => n === 0 || n >= 1 || at[at.length - 1] <= 2 ? short(n) : ""), space: 28 },
+      { ...axis, size: 46, values: (_u, at) => at.map((n) => n === 0 || n >= 1 ? short(n) : at[at.length - 1] <= 2 ? String(+n.toFixed(2)) : ""), space: 28 },
     ],
     series: [{}, ...[...layers].reverse().map((l): uPlot.Series => ({ fill: color(l.color), stroke: color(l.color), width: 0, points: { show: false } }))],
     hooks: { setCursor: [(u) => say(u.cursor.idx ?? null)] },
