@@ -485,7 +485,7 @@ func TestLiveFlood(t *testing.T) {
 		if f.Spread.IsValid() { // the other half has no neighbour to go to
 			least = sent * 4 / 10
 		}
-		if sent < 2000 || sent > 10_000 || got < least || uint64(len(sources)) < got*8/10 {
+		if sent < 400 || sent > 10_000 || got < least || uint64(len(sources)) < got*8/10 {
 			t.Errorf("%s: %d sent, %d came from %d sources", name, sent, got, len(sources))
 		}
 	}
