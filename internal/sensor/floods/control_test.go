@@ -39,7 +39,7 @@ func newKernel() *kernel {
 func (k *kernel) count(dst netip.Addr, class bpf.Class, n uint32) {
 	d := k.dests[dst]
 	if d == nil {
-		d = &enforce.Destination{Addr: dst, Claims: 1}
+		d = &enforce.Destination{Way: len(k.dests), Addr: dst, Claims: 1}
 		k.dests[dst] = d
 	}
 	d.Packets[class] += n
@@ -110,14 +110,14 @@ func (k *kernel) Filter(dst netip.Addr) (bpf.Filter, bool) {
 type scene struct {
 	*Control
 	*kernel
-	t    *testing.T
+	t    testing.TB
 	now  time.Time
 	told []threshold.Detection
 }
 
 var victim = netip.MustParseAddr("10.1.2.3")
 
-func newScene(t *testing.T, change func(*Options)) *scene {
+func newScene(t testing.TB, change func(*Options)) *scene {
 	s := &scene{kernel: newKernel(), t: t, now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}
 	o := Options{Kernel: s.kernel, Limits: threshold.DefaultLimits(), Carpet: 10_000, Enforce: true, Log: slog.New(slog.DiscardHandler),
 		Publish: func(d *threshold.Detection) { s.told = append(s.told, *d) }}

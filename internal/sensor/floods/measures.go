@@ -177,7 +177,7 @@ func (c *Control) directed(d *threshold.Detection) iter.Seq[netip.Addr] {
 			return
 		}
 		network := d.Network()
-		for a := range c.counters.seen {
+		for a := range c.counters.all {
 			if network.Contains(a) && !yield(a) {
 				return
 			}

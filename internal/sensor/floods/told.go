@@ -90,7 +90,7 @@ func (l *told) fill(c *Control, t *wire.Tally, plan *wire.SketchPlan, now time.T
 // collect lists what comes to every destination.
 func (l *told) collect(c *Control, now time.Time) {
 	l.all, l.class = l.all[:0], l.class[:0]
-	for dst := range c.counters.seen {
+	for dst := range c.counters.all {
 		for class := range threshold.NumFloodClasses {
 			rate, least := c.detector.Rate(decode.AddrFrom(dst), class, now.UnixNano())
 			if rate > 0 && least > 0 {

@@ -12,6 +12,7 @@ import (
 
 // Destination is what XDP has counted to one address.
 type Destination struct {
+	Way     int // of the table, where it is found again as long as Addr and Claims are the same
 	Addr    netip.Addr
 	Claims  uint8 // changes when the counters start anew for another address
 	Armed   uint8 // bit by bpf.Class
@@ -30,7 +31,7 @@ func (e *Enforcer) Destinations() iter.Seq[Destination] {
 				continue
 			}
 			out := Destination{
-				Addr: netip.AddrFrom16(d.Addr).Unmap(), Claims: d.Claims, Armed: d.Armed, Steps: d.Steps, Fixed: d.Fixed != 0,
+				Way: i, Addr: netip.AddrFrom16(d.Addr).Unmap(), Claims: d.Claims, Armed: d.Armed, Steps: d.Steps, Fixed: d.Fixed != 0,
 				Bytes: atomic.LoadUint64(&d.Bytes),
 			}
 			for class := range out.Packets {
