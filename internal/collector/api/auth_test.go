@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -421,7 +422,13 @@ func TestIncidentsInTheAPI(t *testing.T) {
 // TestTheStreamCarriesIncidents reads the stream until an incident comes.
 func TestTheStreamCarriesIncidents(t *testing.T) {
 	f := start(t)
-	res, err := http.Get(f.URL + "/api/v1/alerts/stream")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // an incident that does not come must not hold the tests up
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", f.URL+"/api/v1/alerts/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

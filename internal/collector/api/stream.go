@@ -57,13 +57,17 @@ func (s *Server) streamAlerts(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return errBusy
 	}
+	_, rev, err := s.opt.Incidents.Changed(r.Context(), 0, 0) // before the greeting: who has read it is told all that changes from then on
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	out := &eventWriter{w: w, control: http.NewResponseController(w)}
 	if err := out.comment("Weir alerts"); err != nil {
 		return err
 	}
-	return s.follow(r, out, f, at)
+	return s.follow(r, out, f, at, rev)
 }
 
 // streamStart is where the stream goes on: after the event the client had last, else after what there is now.
@@ -83,15 +87,11 @@ func (s *Server) streamStart(r *http.Request) (uint64, error) {
 	return min(at, last), nil // beyond the end: the store was emptied meanwhile
 }
 
-func (s *Server) follow(r *http.Request, out *eventWriter, f store.Filter, at uint64) error {
+func (s *Server) follow(r *http.Request, out *eventWriter, f store.Filter, at, rev uint64) (err error) {
 	tick := time.NewTicker(streamEvery)
 	defer tick.Stop()
 	ctx := r.Context()
 	quiet, admitted, told := time.Now(), time.Now(), time.Now()
-	_, rev, err := s.opt.Incidents.Changed(ctx, 0, 0)
-	if err != nil {
-		return err
-	}
 	for {
 		if time.Since(admitted) > readmitEvery {
 			if _, err := s.admit(r, identity.Viewer); err != nil {

@@ -68,13 +68,17 @@ func (in *Ingest) Run(ctx context.Context) error {
 	if in.Log == nil {
 		in.Log = slog.New(slog.DiscardHandler)
 	}
-	consumer, err := in.consumer(ctx)
-	if err != nil {
-		return fmt.Errorf("ingest: %w", err)
+	iter, err := in.open(ctx)
+	for err != nil && ctx.Err() == nil { // a cluster whose servers have yet to agree on who keeps the stream
+		in.Log.Warn("no alerts are taken from the bus; will try again", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(ingestRetry):
+		}
+		iter, err = in.open(ctx)
 	}
-	iter, err := consumer.Messages(jetstream.PullMaxMessages(2 * ingestBatches))
 	if err != nil {
-		return fmt.Errorf("ingest: %w", err)
+		return nil
 	}
 	defer iter.Stop()
 	var settle sync.WaitGroup
@@ -84,10 +88,31 @@ func (in *Ingest) Run(ctx context.Context) error {
 	return nil
 }
 
+func (in *Ingest) open(ctx context.Context) (jetstream.MessagesContext, error) {
+	consumer, err := in.consumer(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ingest: %w", err)
+	}
+	iter, err := consumer.Messages(jetstream.PullMaxMessages(2 * ingestBatches))
+	if err != nil {
+		return nil, fmt.Errorf("ingest: %w", err)
+	}
+	return iter, nil
+}
+
 // consumer begins anew: what an earlier run had taken and not acknowledged is still in the stream, and would otherwise be
 // offered again only after its time to acknowledge.
 func (in *Ingest) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	const name = "store"
+	if err := in.JetStream.DeleteConsumer(ctx, wire.StreamAlerts, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil, err
+	}
+	c, err := in.JetStream.CreateConsumer(ctx, wire.StreamAlerts, jetstream.ConsumerConfig{
+		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, MaxAckPending: maxUnsettled, MaxDeliver: -1,
+	})
+	if err != nil {
+		return nil, err
+	}
 	stream, err := in.JetStream.Stream(ctx, wire.StreamAlerts)
 	if err != nil {
 		return nil, err
@@ -96,13 +121,8 @@ func (in *Ingest) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.horizon = info.State.LastSeq
-	if err := in.JetStream.DeleteConsumer(ctx, wire.StreamAlerts, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return nil, err
-	}
-	return in.JetStream.CreateConsumer(ctx, wire.StreamAlerts, jetstream.ConsumerConfig{
-		Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Minute, MaxAckPending: maxUnsettled, MaxDeliver: -1,
-	})
+	in.horizon = info.State.LastSeq // asked now that nobody else takes any more
+	return c, nil
 }
 
 // messages turns the iterator into a channel, so that what waits already can be taken together.

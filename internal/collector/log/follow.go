@@ -15,8 +15,20 @@ import (
 // every message says which one it follows, so that the second to write is refused, reads what the first wrote, and goes on from
 // there. No number is given twice.
 func (l *Log) Lead(ctx context.Context) error {
-	if err := l.takeOver(ctx); err != nil {
-		return fmt.Errorf("verdict log: %w", err)
+	for {
+		err := l.takeOver(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		l.o.Log.Warn("the verdict log cannot be read; will try again", "error", err) // a cluster whose servers have yet to agree
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(followRetry):
+		}
 	}
 	defer l.leads.Store(false)
 	return l.Run(ctx)
