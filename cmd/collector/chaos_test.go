@@ -49,14 +49,14 @@ const (
 // and which verdicts it holds.
 func chaosSensor(spec string) {
 	var o struct {
-		ID, Bus, Dir string
-		Boot         uint32
+		ID, URL, Creds, Dir string
+		Boot                uint32
 	}
 	if err := json.Unmarshal([]byte(spec), &o); err != nil {
 		log.Fatal(err)
 	}
 	held := &chaosTable{table: verdict.NewTable(100)}
-	u, err := uplink.New(uplink.Options{Sensor: o.ID, URL: "nats://" + o.Bus, Dir: o.Dir, Applier: held})
+	u, err := uplink.New(uplink.Options{Sensor: o.ID, URL: o.URL, Credentials: o.Creds, Dir: o.Dir, Applier: held})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -230,7 +230,9 @@ type chaosNode struct {
 	t     *testing.T
 	id    string
 	dir   string
-	relay *relay
+	url   string
+	creds string
+	relay *relay  // on the way to url; nil: none
 	boot  *uint32 // the next run's number
 	cmd   *exec.Cmd
 
@@ -242,7 +244,7 @@ type chaosNode struct {
 
 func (n *chaosNode) start() {
 	n.t.Helper()
-	spec, err := json.Marshal(map[string]any{"ID": n.id, "Bus": n.relay.Addr().String(), "Dir": n.dir, "Boot": *n.boot})
+	spec, err := json.Marshal(map[string]any{"ID": n.id, "URL": n.url, "Creds": n.creds, "Dir": n.dir, "Boot": *n.boot})
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -319,6 +321,7 @@ func TestChaos(t *testing.T) {
 	var nodes []*chaosNode
 	for i := range chaosSensors {
 		n := &chaosNode{t: t, id: fmt.Sprintf("s%d", i), dir: filepath.Join(dir, fmt.Sprintf("s%d", i)), relay: newRelay(t, bus), boot: &boot, acks: map[uint32]int64{}}
+		n.url = "nats://" + n.relay.Addr().String()
 		n.start()
 		t.Cleanup(n.kill)
 		nodes = append(nodes, n)
@@ -364,26 +367,13 @@ func TestChaos(t *testing.T) {
 		}
 	}
 
-	for _, n := range nodes { // the last alerts go up, and no new ones come
-		if err := os.WriteFile(filepath.Join(n.dir, "quiet"), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, n := range nodes {
-		settle(t, n.id+" has handed all over", func() bool { r := n.report(); return r.Made > 0 && r.Waiting == 0 })
-	}
-	settle(t, "the collector has stored all that the living have made", func() bool {
-		have := map[uint32]int64{}
-		for sid := range p.alerts() {
-			have[sid/perBoot]++
-		}
-		return !slices.ContainsFunc(nodes, func(n *chaosNode) bool { r := n.report(); return have[r.Boot] < r.Made })
-	})
+	quieten(t, nodes)
+	settle(t, "the collector has stored all that the living have made", func() bool { return storedAll(p, nodes) })
 	var want []string
 	settle(t, "all have the collector's verdicts", func() bool {
 		var hash uint64
 		want, hash = p.active()
-		return !slices.ContainsFunc(nodes, func(n *chaosNode) bool { r := n.report(); return !slices.Equal(r.Verdicts, want) || r.Hash != hash })
+		return agreed(nodes, want, hash)
 	})
 	if len(want) == 0 {
 		t.Error("no verdict was made: the test tried next to nothing")
@@ -392,6 +382,33 @@ func TestChaos(t *testing.T) {
 	settle(t, "incidents have counted each alert once", func() bool { return p.counted() == total })
 	settle(t, "each alert is exported", func() bool { return exportedAlerts(t, exported) == total })
 	t.Logf("%d runs of sensors, %d alerts, %d verdicts asked for, %d in force", boot-1, total, made, len(want))
+}
+
+// quieten has the last alerts go up, and no new ones come.
+func quieten(t *testing.T, nodes []*chaosNode) {
+	t.Helper()
+	for _, n := range nodes {
+		if err := os.WriteFile(filepath.Join(n.dir, "quiet"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range nodes {
+		settle(t, n.id+" has handed all over", func() bool { r := n.report(); return r.Made > 0 && r.Waiting == 0 })
+	}
+}
+
+// storedAll reports whether what the living have made is stored.
+func storedAll(p *process, nodes []*chaosNode) bool {
+	have := map[uint32]int64{}
+	for sid := range p.alerts() {
+		have[sid/perBoot]++
+	}
+	return !slices.ContainsFunc(nodes, func(n *chaosNode) bool { r := n.report(); return have[r.Boot] < r.Made })
+}
+
+// agreed reports whether all hold these verdicts, in these versions.
+func agreed(nodes []*chaosNode, want []string, hash uint64) bool {
+	return !slices.ContainsFunc(nodes, func(n *chaosNode) bool { r := n.report(); return !slices.Equal(r.Verdicts, want) || r.Hash != hash })
 }
 
 // chaosAlerts holds what is stored against what was sent.

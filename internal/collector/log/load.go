@@ -74,6 +74,9 @@ func (l *Log) begin(ctx context.Context, ld loader, streamSeq uint64) error {
 	return l.compact(ctx)
 }
 
+// readStall is how long the next message may take to come: a server of a cluster that dies may leave a reader waiting for ever.
+const readStall = 5 * time.Second
+
 // loader rebuilds the state message by message.
 type loader struct {
 	log   *Log
@@ -98,8 +101,11 @@ func (ld *loader) read(ctx context.Context, stream jetstream.Stream, last uint64
 	defer iter.Stop()
 	stop := context.AfterFunc(ctx, iter.Stop)
 	defer stop()
+	stalled := time.AfterFunc(readStall, iter.Stop)
+	defer stalled.Stop()
 	for {
 		m, err := iter.Next()
+		stalled.Reset(readStall)
 		if err != nil {
 			return fmt.Errorf("read: %w", errors.Join(err, ctx.Err()))
 		}
