@@ -29,7 +29,7 @@ import (
 	"github.com/weir-ips/weir/pkg/wire"
 )
 
-// A chaos run kills sensors and the collector, cuts and stalls their connections, and fills the collector's disk, at random, while
+// A chaos run kills sensors and the collector, cuts and stalls their connections, sets sensors' clocks, and fills the collector's disk, at random, while
 // alerts go up and verdicts come down. Then it must hold:
 //
 //   - of what each run of a sensor has sent, the collector keeps a gapless beginning, at least as long as what was acknowledged, and
@@ -55,8 +55,9 @@ func chaosSensor(spec string) {
 	if err := json.Unmarshal([]byte(spec), &o); err != nil {
 		log.Fatal(err)
 	}
-	held := &chaosTable{table: verdict.NewTable(100)}
-	u, err := uplink.New(uplink.Options{Sensor: o.ID, URL: o.URL, Credentials: o.Creds, Dir: o.Dir, Applier: held})
+	wall := func() time.Time { return chaosClock(o.Dir) }
+	held := &chaosTable{table: verdict.NewTable(100), wall: wall}
+	u, err := uplink.New(uplink.Options{Wall: wall, Sensor: o.ID, URL: o.URL, Credentials: o.Creds, Dir: o.Dir, Applier: held})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -91,12 +92,26 @@ type chaosReport struct {
 type chaosTable struct {
 	mu    sync.Mutex
 	table *verdict.Table
+	wall  func() time.Time
+}
+
+// chaosClock is a sensor's clock, which the test sets by a file.
+func chaosClock(dir string) time.Time {
+	text, err := os.ReadFile(filepath.Join(dir, "clock"))
+	if err != nil {
+		return time.Now()
+	}
+	d, err := time.ParseDuration(string(text))
+	if err != nil {
+		return time.Now() // half written
+	}
+	return time.Now().Add(d)
 }
 
 func (c *chaosTable) Apply(v verdict.Verdict) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.table.Put(v, time.Now())
+	c.table.Put(v, c.wall())
 	return nil
 }
 
@@ -112,7 +127,7 @@ func (c *chaosTable) Replace(_, _ uint64, vs []verdict.Verdict) error {
 	defer c.mu.Unlock()
 	c.table = verdict.NewTable(len(vs))
 	for _, v := range vs {
-		c.table.Put(v, time.Now())
+		c.table.Put(v, c.wall())
 	}
 	return nil
 }
@@ -120,7 +135,7 @@ func (c *chaosTable) Replace(_, _ uint64, vs []verdict.Verdict) error {
 func (c *chaosTable) set() (ids []string, hash uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.table.Expire(time.Now())
+	c.table.Expire(c.wall())
 	ids = []string{}
 	var set wire.Set
 	for e := range c.table.All() {
@@ -248,6 +263,9 @@ func (n *chaosNode) start() {
 	if err != nil {
 		n.t.Fatal(err)
 	}
+	if err := os.MkdirAll(n.dir, 0o700); err != nil {
+		n.t.Fatal(err)
+	}
 	n.mu.Lock()
 	n.runs, n.last = append(n.runs, *n.boot), chaosReport{Boot: *n.boot}
 	n.mu.Unlock()
@@ -317,6 +335,11 @@ func TestChaos(t *testing.T) {
 	disk := smallDisk(t, data)
 	bus, exported := freeAddress(t), filepath.Join(dir, "export.json")
 	p := start(t, "--config", writeConfig(t, dir, fmt.Sprintf("data: %s\napi: {listen: %q}\nbus: {listen: %q}\nexports: [{name: all, type: file, path: %s}]\n", data, freeAddress(t), bus, exported)))
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("collector: %s", p.stderr.String())
+		}
+	})
 	boot := uint32(1)
 	var nodes []*chaosNode
 	for i := range chaosSensors {
@@ -340,7 +363,7 @@ func TestChaos(t *testing.T) {
 		}
 		block(3600)
 		n := nodes[dice.IntN(len(nodes))]
-		what, pause := dice.IntN(6), time.Duration(dice.IntN(700))*time.Millisecond
+		what, pause := dice.IntN(7), time.Duration(dice.IntN(700))*time.Millisecond
 		switch what {
 		case 0:
 			n.kill()
@@ -364,6 +387,11 @@ func TestChaos(t *testing.T) {
 			p.start()
 		case 5:
 			time.Sleep(pause)
+		case 6: // by up to two hours, either way, for good
+			jump := time.Duration(dice.Int64N(int64(4*time.Hour))) - 2*time.Hour
+			if err := os.WriteFile(filepath.Join(n.dir, "clock"), []byte(jump.String()), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 
@@ -379,7 +407,13 @@ func TestChaos(t *testing.T) {
 		t.Error("no verdict was made: the test tried next to nothing")
 	}
 	total := chaosAlerts(t, p, nodes)
-	settle(t, "incidents have counted each alert once", func() bool { return p.counted() == total })
+	counted := 0
+	for end := time.Now().Add(20 * time.Second); counted != total && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		counted = p.counted()
+	}
+	if counted != total {
+		t.Errorf("incidents have counted %d of %d alerts", counted, total)
+	}
 	settle(t, "each alert is exported", func() bool { return exportedAlerts(t, exported) == total })
 	t.Logf("%d runs of sensors, %d alerts, %d verdicts asked for, %d in force", boot-1, total, made, len(want))
 }

@@ -28,12 +28,13 @@ type Ingest struct {
 	JetStream jetstream.JetStream
 	Store     Store
 	Fresh     func([]wire.Event, []uint64) // called with what was new, after it was stored, and where in the stream each came: see place; must not block long
-	// Again is called after Fresh with what the store had already, of which an earlier run may have died before anything was made.
+	// Again is called before Fresh with what the store had already, of which an earlier run may have died before anything was made.
 	Again  func([]wire.Event, []uint64)
 	Settle func(context.Context) error // keeps what Fresh and Again have made of events; nil: nothing was
 	Log    *slog.Logger                // nil: slog.DiscardHandler
 
-	horizon uint64 // end of the stream when Run began: what an earlier run may have taken
+	horizon uint64          // end of the stream when Run began: what an earlier run may have taken
+	doubted map[uint64]bool // messages that the store failed at, by number: it may have kept a part of them
 	settled settling
 
 	events, batches, duplicates, malformed, failures, unsettled atomic.Uint64
@@ -199,18 +200,25 @@ func (in *Ingest) handle(ctx context.Context, msgs []jetstream.Msg) {
 	}
 	fresh, err := in.Store.Insert(ctx, events)
 	if err != nil {
+		in.doubt(at)
 		in.retry(ctx, good, err)
 		return
 	}
 	in.events.Add(uint64(len(fresh)))
 	in.duplicates.Add(uint64(len(events) - len(fresh)))
 	in.batches.Add(uint64(len(good)))
+	if len(fresh) < len(events) {
+		var old []wire.Event
+		if fresh, old = in.before(at, events, fresh); len(old) > 0 && in.Again != nil {
+			in.Again(old, positions(at, old))
+		}
+	}
 	if len(fresh) > 0 && in.Fresh != nil {
 		in.Fresh(fresh, positions(at, fresh))
 	}
-	if len(fresh) < len(events) && in.Again != nil {
-		if old := in.before(at, events, fresh); len(old) > 0 {
-			in.Again(old, positions(at, old))
+	if len(in.doubted) > 0 {
+		for _, pos := range at {
+			delete(in.doubted, pos>>16)
 		}
 	}
 	in.settled.add(good)

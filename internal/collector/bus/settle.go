@@ -36,18 +36,35 @@ func positions(at map[string]uint64, events []wire.Event) []uint64 {
 	return out
 }
 
-// before is what of events the store had already, and an earlier run may have taken.
-func (in *Ingest) before(at map[string]uint64, events, fresh []wire.Event) (old []wire.Event) {
+// doubt notes that the store has failed at messages. What it kept of them nevertheless, it has when they come again, and nobody knows of.
+func (in *Ingest) doubt(at map[string]uint64) {
+	if in.doubted == nil {
+		in.doubted = map[uint64]bool{}
+	}
+	for _, pos := range at {
+		if len(in.doubted) < maxUnsettled {
+			in.doubted[pos>>16] = true
+		}
+	}
+}
+
+// before sorts out what of events the store had already: what is of a message that it has failed at is as good as fresh, and what an earlier
+// run may have taken is old.
+func (in *Ingest) before(at map[string]uint64, events, fresh []wire.Event) (news, old []wire.Event) {
 	isFresh := make(map[string]bool, len(fresh))
 	for i := range fresh {
 		isFresh[fresh[i].ID] = true
 	}
 	for i := range events {
-		if pos := at[events[i].ID]; !isFresh[events[i].ID] && pos != 0 && pos>>16 <= in.horizon {
+		switch pos := at[events[i].ID]; {
+		case isFresh[events[i].ID] || pos == 0:
+		case pos>>16 <= in.horizon:
 			old = append(old, events[i])
+		case in.doubted[pos>>16]:
+			fresh = append(fresh, events[i])
 		}
 	}
-	return old
+	return fresh, old
 }
 
 // settling are stored batches that are still in the stream, by the subjects that acknowledge them.

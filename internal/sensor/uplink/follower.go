@@ -32,6 +32,7 @@ type follower struct {
 	keys          *keyring
 	rules         *rulesKeeper
 	kill          *killSwitch
+	clock         clock
 
 	pending   map[uint64]*wire.Delta // by seq, while an earlier one is missing
 	elsewhere map[string]bool        // ids in the set that the applier does not hold: of another scope, expired, refused
@@ -55,7 +56,12 @@ type followerCounts struct {
 }
 
 func newFollower(o *Options, keys *keyring, rules *rulesKeeper, kill *killSwitch) *follower {
+	wall := o.Wall
+	if wall == nil {
+		wall = time.Now
+	}
 	return &follower{
+		clock:  clock{wall: wall},
 		sensor: o.Sensor, group: o.Group, applier: o.Applier, arm: o.Arm, log: o.Log, now: time.Now, keys: keys, rules: rules, kill: kill,
 		pending: map[uint64]*wire.Delta{}, elsewhere: map[string]bool{}, refusals: map[string]string{},
 	}
@@ -136,7 +142,7 @@ func (f *follower) apply(d *wire.Delta) {
 }
 
 // concerns reports whether v is for this sensor and still runs.
-func (f *follower) concerns(v *verdict.Verdict) bool { return f.concernsAt(v, f.now()) }
+func (f *follower) concerns(v *verdict.Verdict) bool { return f.concernsAt(v, f.clock.now()) }
 
 func (f *follower) concernsAt(v *verdict.Verdict, now time.Time) bool {
 	return wire.InScope(v.Scope, f.sensor, f.group) && v.ExpiresAt.After(now)
@@ -144,7 +150,7 @@ func (f *follower) concernsAt(v *verdict.Verdict, now time.Time) bool {
 
 // enforce has a verdict applied; held says that the applier has an earlier one of the same id.
 func (f *follower) enforce(v *verdict.Verdict, held bool) {
-	err := f.applier.Apply(*v)
+	err := f.applier.Apply(f.clock.here(*v))
 	if err == nil {
 		return
 	}
@@ -175,7 +181,7 @@ func (f *follower) refuse(id string, err error) {
 
 // replace takes a whole set.
 func (f *follower) replace(epoch, seq uint64, vs []verdict.Verdict) {
-	set, now := wire.NewSet(len(vs)), f.now()
+	set, now := wire.NewSet(len(vs)), f.clock.now()
 	clear(f.elsewhere)
 	all, here := len(vs), 0
 	for i := range vs {
@@ -187,6 +193,7 @@ func (f *follower) replace(epoch, seq uint64, vs []verdict.Verdict) {
 		if here != i {
 			vs[here] = vs[i]
 		}
+		vs[here].ExpiresAt = vs[here].ExpiresAt.Add(f.clock.ahead)
 		here++
 	}
 	clear(vs[here:])
@@ -243,6 +250,7 @@ func (f *follower) beacon(msg []byte) {
 		f.bad(err)
 		return
 	}
+	f.checkClock(b)
 	f.kill.offer(&b.Kill)
 	f.rules.offer(b.RulesFor(f.sensor, f.group), f.now())
 	if b.Epoch != f.epoch || b.Seq != f.seq || b.Hash != f.set.Hash() {

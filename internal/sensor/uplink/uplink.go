@@ -57,6 +57,7 @@ type Options struct {
 	Arm         func(*wire.Arming)                                 // takes the collector's word on what is under attack; nil: it is not heard
 	Survey      func(context.Context, *wire.Survey) *wire.Findings // counts, until the context ends, what a verdict would hit; nil: surveys are not answered
 	Health      func(*wire.Health)                                 // fills in what the sensor knows; identity, log position and uplink counters are set already
+	Wall        func() time.Time                                   // the host's clock, which may be set while the sensor runs; nil: time.Now
 	Log         *slog.Logger                                       // nil: slog.DiscardHandler
 }
 

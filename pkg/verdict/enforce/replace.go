@@ -60,7 +60,7 @@ func (e *Enforcer) putAll(vs []verdict.Verdict, gone *[]*verdict.Entry, changed 
 	for i := range vs {
 		v := &vs[i]
 		old := e.table.Get(v.ID)
-		if old != nil && v.Seq != 0 && old.Seq == v.Seq && old.Epoch == v.Epoch {
+		if old != nil && v.Seq != 0 && old.Seq == v.Seq && old.Epoch == v.Epoch && old.ExpiresAt.Equal(v.ExpiresAt) {
 			continue // the same decision
 		}
 		if err := e.check(v); err != nil {
