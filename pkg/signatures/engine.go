@@ -61,6 +61,7 @@ type Stats struct {
 	Recursion  uint64 // inspections given up at the recursion limit
 	MatchLimit uint64 // regular expressions given up at the match limit
 	OverBudget uint64 // flows, and packets without flow, whose inspection was given up because it took too much work
+	Replanned  uint64 // times that the plans of what to look for in packets were given up because there were too many
 	StateFull  uint64 // hits not remembered because a flow's or host's state was full
 	Unrestored uint64 // flows of which another program's memory could not be read
 }

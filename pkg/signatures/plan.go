@@ -41,29 +41,42 @@ type planKey struct {
 	addresses uint64 // which of the ruleset's scopes by address the packet is in
 }
 
-// plans are those that an engine has made for its ruleset.
+// plans are those that an engine has made for its ruleset. When there are maxPlans of them, they are given up and made anew.
 type plans struct {
-	all     []plan // by number; the first is that of the packet at hand when there is no room for more
+	all     []plan
+	first   uint32 // number of all[0]: it never comes again, so that flows know that theirs are gone
 	numbers map[planKey]uint32
 }
 
-// maxPlans bounds the plans that are kept: what a ruleset has of ports and scopes bounds them, and traffic chooses among these.
-const maxPlans = 1 << 12
+// maxPlans bounds the plans that are kept. Ordinary traffic has some dozens: as many as there are different combinations of ports
+// that rules name, scopes and applications.
+const maxPlans = 1 << 10
 
-func newPlans() plans { return plans{all: make([]plan, 1), numbers: map[planKey]uint32{}} }
+func newPlans() plans { return plans{first: 1, numbers: map[planKey]uint32{}} }
+
+// of returns a plan by number; nil if it is gone.
+func (x *plans) of(number uint32) *plan {
+	if i := number - x.first; i < uint32(len(x.all)) {
+		return &x.all[i]
+	}
+	return nil
+}
 
 // plan returns what to look for in the packet.
 func (e *Engine) plan(st *flowState) *plan {
 	x := &e.ctx
 	p := x.Packet
 	if st == nil {
-		return &e.plans.all[e.findPlan(noFlow)]
+		return e.plans.of(e.findPlan(noFlow))
 	}
 	c := &st.plans[x.Dir]
-	if c.number == 0 || c.app != x.Flow.App || c.proto != p.Proto || c.srcPort != p.SrcPort || c.dstPort != p.DstPort || c.src != p.Src {
-		*c = flowPlan{p.Src, p.SrcPort, p.DstPort, p.Proto, x.Flow.App, e.findPlan(int(x.Dir))}
+	if c.app == x.Flow.App && c.proto == p.Proto && c.srcPort == p.SrcPort && c.dstPort == p.DstPort && c.src == p.Src {
+		if found := e.plans.of(c.number); found != nil {
+			return found
+		}
 	}
-	return &e.plans.all[c.number]
+	*c = flowPlan{p.Src, p.SrcPort, p.DstPort, p.Proto, x.Flow.App, e.findPlan(int(x.Dir))}
+	return e.plans.of(c.number)
 }
 
 // findPlan finds the plan for the packet, which others like it share.
@@ -87,6 +100,10 @@ func (e *Engine) findPlan(side int) (number uint32) {
 	if n := e.plans.numbers[key]; n != 0 {
 		return n
 	}
+	if len(e.plans.all) == maxPlans {
+		e.Stats.Replanned++
+		e.plans.forget()
+	}
 	return e.plans.keep(key, e.newPlan(&key))
 }
 
@@ -109,13 +126,16 @@ func (e *Engine) newPlan(key *planKey) (x plan) {
 	return x
 }
 
-// keep keeps a plan, if there is room.
+// forget gives all plans up.
+func (x *plans) forget() {
+	x.first += uint32(len(x.all))
+	x.all = nil // a packet may be using one
+	clear(x.numbers)
+}
+
+// keep keeps a plan.
 func (x *plans) keep(key planKey, made plan) (number uint32) {
-	if len(x.all) == maxPlans {
-		x.all[0] = made
-		return 0
-	}
-	number = uint32(len(x.all))
+	number = x.first + uint32(len(x.all))
 	x.all = append(x.all, made)
 	x.numbers[key] = number
 	return number
