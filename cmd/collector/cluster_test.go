@@ -278,14 +278,24 @@ func TestClusterLosesNothing(t *testing.T) {
 		}
 	}
 	gapless(t, have)
-	eventually(t, "the sensor has the same set", func() bool {
+	whole := func() bool {
 		for src := range have {
 			if !s.has(src) {
 				return false
 			}
 		}
 		return true
-	})
+	}
+	eventually(t, "the sensor has the same set", whole)
+
+	c.nodes[1].Process.Kill() // one of three is no majority
+	eventually(t, "nobody leads", func() bool { return strings.Contains(c.metrics(first), "\nweir_collector_leads 0\n") })
+	if seq, _ := c.block(first, "203.0.113.102"); seq != 0 {
+		t.Errorf("verdict %d was made without a majority of the servers", seq)
+	}
+	if !whole() {
+		t.Error("the sensor lost verdicts with the servers")
+	}
 }
 
 // gapless holds that nothing but additions gave these numbers.

@@ -64,7 +64,8 @@ func (p *person) countAlerts(at *process) int {
 // TestTheLeaderDiesAndPeopleGoOn kills the collector that leads, of two that share PostgreSQL and VictoriaLogs. Who was signed in stays so,
 // others sign in, the incident goes on with its alerts and what was decided about it, and every alert is there once.
 func TestTheLeaderDiesAndPeopleGoOn(t *testing.T) {
-	db := storetest.Start(t).Database(t)
+	postgres := storetest.Start(t)
+	db := postgres.Database(t)
 	secret := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(secret, []byte(db.Password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -144,5 +145,13 @@ func TestTheLeaderDiesAndPeopleGoOn(t *testing.T) {
 	var log struct{ Entries []struct{ Action string } }
 	if got := ana.ask(other, "GET", "api/v1/audit?limit=100", "", &log); got != http.StatusOK || len(log.Entries) < 3 {
 		t.Errorf("the audit log: %d, %+v", got, log)
+	}
+
+	postgres.Stop()
+	if got := again.ask(other, "POST", "api/v1/session", `{"name":"ana","password":"correct horse battery"}`, nil); got < 500 {
+		t.Errorf("signing in without the database: %d", got)
+	}
+	if got := ana.ask(other, "GET", "healthz", "", nil); got != http.StatusOK {
+		t.Errorf("the collector without the database: %d", got)
 	}
 }

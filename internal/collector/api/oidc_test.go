@@ -115,3 +115,16 @@ func TestSigningInThroughARealProvider(t *testing.T) {
 		t.Errorf("%d refused sign-ins in the audit log, %v", len(entries), err)
 	}
 }
+
+// TestAProviderThatIsAway leaves signed in who is, and lets accounts of the collector's own sign in.
+func TestAProviderThatIsAway(t *testing.T) {
+	f := start(t)
+	f.client = f.account(t, "bo", identity.Viewer)
+	config := identity.OIDC{Name: "Example SSO", Issuer: "http://127.0.0.1:1", ClientID: "weir", Public: f.URL, Claim: "roles"}
+	f.api.opt.Provider = identity.NewProvider(config, CallbackPath)
+	f.exchanges(t, []exchange{
+		{"GET", "/api/v1/alerts", nil, 200, ""},
+		{"GET", "/login/oidc", nil, 502, "Example SSO"},
+		{"POST", "/api/v1/session", m{"name": "bo", "password": password}, 200, `"may":["viewer"]`},
+	})
+}

@@ -28,6 +28,8 @@ const Password = "weir test"
 type Server struct {
 	dir  string
 	made atomic.Int32
+
+	process *exec.Cmd
 }
 
 // Start runs a server on a socket in a directory of its own, as the user that its programs insist on.
@@ -62,11 +64,8 @@ func Start(t testing.TB) *Server {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		server.Process.Signal(syscall.SIGINT) // fast shutdown
-		server.Wait()
-	})
-	s := &Server{dir: dir}
+	s := &Server{dir: dir, process: server}
+	t.Cleanup(s.Stop)
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		err := s.exec("SELECT 1")
 		if err == nil {
@@ -76,6 +75,12 @@ func Start(t testing.TB) *Server {
 			t.Fatalf("%v\n%s", err, out.Bytes())
 		}
 	}
+}
+
+// Stop ends the server, and with it every connection. A second time it does nothing.
+func (s *Server) Stop() {
+	s.process.Process.Signal(syscall.SIGINT) // fast shutdown
+	s.process.Wait()
 }
 
 func (s *Server) address(database string) string {
