@@ -46,7 +46,6 @@ const (
 	challengeVarFlowMask         = "flow_mask"
 	challengeVarHasChallenge     = "has_challenge"
 	challengeVarHasCookie        = "has_cookie"
-	challengeVarHasCopy          = "has_copy"
 	challengeVarHasFingerprint   = "has_fingerprint"
 	challengeVarHasFrags         = "has_frags"
 	challengeVarMentioned        = "mentioned"
@@ -141,7 +140,6 @@ type challengeVariableSpecs struct {
 	FlowMask       *ebpf.VariableSpec `ebpf:"flow_mask"`
 	HasChallenge   *ebpf.VariableSpec `ebpf:"has_challenge"`
 	HasCookie      *ebpf.VariableSpec `ebpf:"has_cookie"`
-	HasCopy        *ebpf.VariableSpec `ebpf:"has_copy"`
 	HasFingerprint *ebpf.VariableSpec `ebpf:"has_fingerprint"`
 	HasFrags       *ebpf.VariableSpec `ebpf:"has_frags"`
 	Mentioned      *ebpf.VariableSpec `ebpf:"mentioned"`
@@ -232,7 +230,6 @@ type challengeVariables struct {
 	FlowMask       *ebpf.Variable `ebpf:"flow_mask"`
 	HasChallenge   *ebpf.Variable `ebpf:"has_challenge"`
 	HasCookie      *ebpf.Variable `ebpf:"has_cookie"`
-	HasCopy        *ebpf.Variable `ebpf:"has_copy"`
 	HasFingerprint *ebpf.Variable `ebpf:"has_fingerprint"`
 	HasFrags       *ebpf.Variable `ebpf:"has_frags"`
 	Mentioned      *ebpf.Variable `ebpf:"mentioned"`

@@ -46,7 +46,6 @@ const (
 	cookieVarFlowMask       = "flow_mask"
 	cookieVarHasChallenge   = "has_challenge"
 	cookieVarHasCookie      = "has_cookie"
-	cookieVarHasCopy        = "has_copy"
 	cookieVarHasFingerprint = "has_fingerprint"
 	cookieVarHasFrags       = "has_frags"
 	cookieVarMentioned      = "mentioned"
@@ -141,7 +140,6 @@ type cookieVariableSpecs struct {
 	FlowMask       *ebpf.VariableSpec `ebpf:"flow_mask"`
 	HasChallenge   *ebpf.VariableSpec `ebpf:"has_challenge"`
 	HasCookie      *ebpf.VariableSpec `ebpf:"has_cookie"`
-	HasCopy        *ebpf.VariableSpec `ebpf:"has_copy"`
 	HasFingerprint *ebpf.VariableSpec `ebpf:"has_fingerprint"`
 	HasFrags       *ebpf.VariableSpec `ebpf:"has_frags"`
 	Mentioned      *ebpf.VariableSpec `ebpf:"mentioned"`
@@ -232,7 +230,6 @@ type cookieVariables struct {
 	FlowMask       *ebpf.Variable `ebpf:"flow_mask"`
 	HasChallenge   *ebpf.Variable `ebpf:"has_challenge"`
 	HasCookie      *ebpf.Variable `ebpf:"has_cookie"`
-	HasCopy        *ebpf.Variable `ebpf:"has_copy"`
 	HasFingerprint *ebpf.Variable `ebpf:"has_fingerprint"`
 	HasFrags       *ebpf.Variable `ebpf:"has_frags"`
 	Mentioned      *ebpf.Variable `ebpf:"mentioned"`

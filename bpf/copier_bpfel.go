@@ -45,7 +45,6 @@ const (
 	copierVarFlowMask       = "flow_mask"
 	copierVarHasChallenge   = "has_challenge"
 	copierVarHasCookie      = "has_cookie"
-	copierVarHasCopy        = "has_copy"
 	copierVarHasFingerprint = "has_fingerprint"
 	copierVarHasFrags       = "has_frags"
 	copierVarMentioned      = "mentioned"
@@ -139,7 +138,6 @@ type copierVariableSpecs struct {
 	FlowMask       *ebpf.VariableSpec `ebpf:"flow_mask"`
 	HasChallenge   *ebpf.VariableSpec `ebpf:"has_challenge"`
 	HasCookie      *ebpf.VariableSpec `ebpf:"has_cookie"`
-	HasCopy        *ebpf.VariableSpec `ebpf:"has_copy"`
 	HasFingerprint *ebpf.VariableSpec `ebpf:"has_fingerprint"`
 	HasFrags       *ebpf.VariableSpec `ebpf:"has_frags"`
 	Mentioned      *ebpf.VariableSpec `ebpf:"mentioned"`
@@ -230,7 +228,6 @@ type copierVariables struct {
 	FlowMask       *ebpf.Variable `ebpf:"flow_mask"`
 	HasChallenge   *ebpf.Variable `ebpf:"has_challenge"`
 	HasCookie      *ebpf.Variable `ebpf:"has_cookie"`
-	HasCopy        *ebpf.Variable `ebpf:"has_copy"`
 	HasFingerprint *ebpf.Variable `ebpf:"has_fingerprint"`
 	HasFrags       *ebpf.Variable `ebpf:"has_frags"`
 	Mentioned      *ebpf.Variable `ebpf:"mentioned"`

@@ -30,7 +30,7 @@ var ErrMissing = errors.New("feature missing")
 // object is a feature's.
 type object struct {
 	Feature
-	constant  string // of the program, 1 if the feature is there
+	constant  string // of the program, 1 if the feature is there; "": it need not know
 	functions []string
 	spec      func() (*ebpf.CollectionSpec, error)
 	needs     func(Options) error // why it cannot be; nil: it is worth an attempt
@@ -44,7 +44,7 @@ func objects() []object {
 		{FeatureCookie, sensorVarHasCookie, []string{cookieProgAcknowledges, cookieProgAnswerCookie}, loadCookie,
 			helper("Linux 6.0 or later", asm.FnTcpRawGenSyncookieIpv4), func(o Options) bool { return o.Mode == ModeHost }},
 		{FeatureFingerprint, sensorVarHasFingerprint, []string{fingerprintProgLook}, loadFingerprint, nil, nil},
-		{FeatureCopy, sensorVarHasCopy, []string{copierProgCaptureFrame}, loadCopier,
+		{FeatureCopy, "", []string{copierProgCaptureFrame}, loadCopier,
 			helper("Linux 5.18 or later", asm.FnXdpLoadBytes), func(o Options) bool { return !inline(o) }},
 		{FeatureFrags, sensorVarHasFrags, []string{fragsProgFrameLength}, loadFrags,
 			helper("Linux 5.18 or later", asm.FnXdpGetBuffLen), func(o Options) bool { return o.Frags }},
@@ -172,6 +172,9 @@ func (o object) link(spec *ebpf.CollectionSpec) error {
 		if prog.Instructions, err = replaceFunction(prog.Instructions, name, with.Instructions); err != nil {
 			return err
 		}
+	}
+	if o.constant == "" {
+		return nil
 	}
 	return spec.Variables[o.constant].Set(uint32(1))
 }

@@ -45,7 +45,6 @@ const (
 	fingerprintVarFlowMask       = "flow_mask"
 	fingerprintVarHasChallenge   = "has_challenge"
 	fingerprintVarHasCookie      = "has_cookie"
-	fingerprintVarHasCopy        = "has_copy"
 	fingerprintVarHasFingerprint = "has_fingerprint"
 	fingerprintVarHasFrags       = "has_frags"
 	fingerprintVarMentioned      = "mentioned"
@@ -139,7 +138,6 @@ type fingerprintVariableSpecs struct {
 	FlowMask       *ebpf.VariableSpec `ebpf:"flow_mask"`
 	HasChallenge   *ebpf.VariableSpec `ebpf:"has_challenge"`
 	HasCookie      *ebpf.VariableSpec `ebpf:"has_cookie"`
-	HasCopy        *ebpf.VariableSpec `ebpf:"has_copy"`
 	HasFingerprint *ebpf.VariableSpec `ebpf:"has_fingerprint"`
 	HasFrags       *ebpf.VariableSpec `ebpf:"has_frags"`
 	Mentioned      *ebpf.VariableSpec `ebpf:"mentioned"`
@@ -230,7 +228,6 @@ type fingerprintVariables struct {
 	FlowMask       *ebpf.Variable `ebpf:"flow_mask"`
 	HasChallenge   *ebpf.Variable `ebpf:"has_challenge"`
 	HasCookie      *ebpf.Variable `ebpf:"has_cookie"`
-	HasCopy        *ebpf.Variable `ebpf:"has_copy"`
 	HasFingerprint *ebpf.Variable `ebpf:"has_fingerprint"`
 	HasFrags       *ebpf.Variable `ebpf:"has_frags"`
 	Mentioned      *ebpf.Variable `ebpf:"mentioned"`

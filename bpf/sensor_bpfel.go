@@ -46,7 +46,6 @@ const (
 	sensorVarFlowMask       = "flow_mask"
 	sensorVarHasChallenge   = "has_challenge"
 	sensorVarHasCookie      = "has_cookie"
-	sensorVarHasCopy        = "has_copy"
 	sensorVarHasFingerprint = "has_fingerprint"
 	sensorVarHasFrags       = "has_frags"
 	sensorVarMentioned      = "mentioned"
@@ -141,7 +140,6 @@ type sensorVariableSpecs struct {
 	FlowMask       *ebpf.VariableSpec `ebpf:"flow_mask"`
 	HasChallenge   *ebpf.VariableSpec `ebpf:"has_challenge"`
 	HasCookie      *ebpf.VariableSpec `ebpf:"has_cookie"`
-	HasCopy        *ebpf.VariableSpec `ebpf:"has_copy"`
 	HasFingerprint *ebpf.VariableSpec `ebpf:"has_fingerprint"`
 	HasFrags       *ebpf.VariableSpec `ebpf:"has_frags"`
 	Mentioned      *ebpf.VariableSpec `ebpf:"mentioned"`
@@ -232,7 +230,6 @@ type sensorVariables struct {
 	FlowMask       *ebpf.Variable `ebpf:"flow_mask"`
 	HasChallenge   *ebpf.Variable `ebpf:"has_challenge"`
 	HasCookie      *ebpf.Variable `ebpf:"has_cookie"`
-	HasCopy        *ebpf.Variable `ebpf:"has_copy"`
 	HasFingerprint *ebpf.Variable `ebpf:"has_fingerprint"`
 	HasFrags       *ebpf.Variable `ebpf:"has_frags"`
 	Mentioned      *ebpf.Variable `ebpf:"mentioned"`

@@ -6,14 +6,14 @@
 SEC("xdp")
 int capture_frame(struct xdp_md *ctx)
 {
-	__u32 zero = 0, hash, n;
-	struct env e = {.ctx = ctx, .stats = map_lookup(&stats, &zero)};
+	struct env e = {.ctx = ctx};
 	struct pkt *p;
+	__u32 hash, n;
 	void *ring;
 
-	if (!e.stats)
+	if (!at_hand(&e))
 		return 0;
-	e.p = p = (struct pkt *)e.stats->scratch;
+	p = e.p;
 	hash = shard(&e);
 	ring = ring_for(hash);
 	n = p->len;

@@ -18,7 +18,6 @@ volatile const __u32 first_room = 50000;  /* SYNs a tick and CPU that can be rem
 volatile const __u32 has_challenge = 0;
 volatile const __u32 has_cookie = 0;
 volatile const __u32 has_fingerprint = 0;
-volatile const __u32 has_copy = 0;
 volatile const __u32 has_frags = 0;
 
 #define PRESENCE4_WORDS (1 << 19)               /* 2^24 /24s, 32 to a word */

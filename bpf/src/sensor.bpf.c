@@ -6,7 +6,6 @@
 #include "sanity.h"
 #include "floods.h"
 #include "act.h"
-#include "capture.h"
 
 /* How a frame leaves that is not to be judged. */
 INLINE int let_go(const struct env *e, __u32 path)
@@ -54,12 +53,8 @@ INLINE int act(const struct env *e)
 		return inline_act(e);
 	if (e->p->decided)
 		count(e, PATH_BYPASS);
-	else if (!control.capture)
-		;
-	else if (has_copy)
+	else if (control.capture)
 		capture_frame(e->ctx);
-	else
-		capture_words(e);
 	if (mode == MODE_MIRROR) {
 		count(e, PATH_CONSUMED);
 		return XDP_DROP;
