@@ -1,6 +1,7 @@
 package capture_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -124,4 +125,38 @@ func TestOversize(t *testing.T) {
 	if n := r.path(t, bpf.PathOversizeOpen); n != uint64(len(sent)-fit) || x.Stats().Lost != 0 {
 		t.Errorf("the program counts %d frames that are too long, want %d; %+v", n, len(sent)-fit, x.Stats())
 	}
+}
+
+// TestJumboIsInherited leaves a socket with frames of several buffers waiting in it to a successor.
+func TestJumboIsInherited(t *testing.T) {
+	r := jumboRig(t, 1)
+	x := r.open(t, capture.XSKConfig{Chains: true, Frames: 256})
+	for round := range 3 {
+		sent := r.framesTo(60, 8500)
+		_, err := r.wire.Send(sent[:30]...)
+		check(t, err)
+		left, err := x.Bequeath()
+		check(t, err)
+		_, err = r.wire.Send(sent[30:]...) // while nobody is there
+		check(t, err)
+		x = r.open(t, capture.XSKConfig{Chains: true, Inherited: left})
+		pump(t, x, 60, func(*capture.Frame) {})
+		compare(t, r.geneve(t, 60), sent)
+		rest(t, x)
+		if s, c := x.Stats(), r.sensor.Credit(0); s.Chained == 0 || s.Lost+s.TxFull > 0 || c.Granted-c.Used != 256 {
+			t.Errorf("round %d: %+v, credit for %d buffers; want 256", round, s, c.Granted-c.Used)
+		}
+	}
+	check(t, x.Close())
+	one := r.open(t, capture.XSKConfig{Frames: 64})
+	left, err := one.Bequeath()
+	check(t, err)
+	check(t, r.far.NS.Run(func() error {
+		_, err := capture.OpenXSK(capture.XSKConfig{Ifindex: r.index, Sockets: r.sensor.Sockets(), Credit: r.sensor.Credit(0), Chains: true, Inherited: left})
+		if err == nil || !strings.Contains(err.Error(), "stop the sensor and start it") {
+			t.Errorf("a socket of single buffers was taken over for frames of several: %v", err)
+		}
+		return nil
+	}))
+	check(t, capture.Forsake(left))
 }
