@@ -85,7 +85,7 @@ crowdsec: {listen: %s, keys: [{name: fw, secret: {file: %s}}]}
 }
 
 // free is an address on loopback that nobody listens on.
-func free(t *testing.T) string {
+func free(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -190,6 +190,12 @@ func (h *holder) has(src string) bool {
 	return ok
 }
 
+func (h *holder) size() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.m)
+}
+
 type sensor struct {
 	*uplink.Uplink
 	holder
