@@ -427,7 +427,7 @@ func quieten(t *testing.T, nodes []*chaosNode) {
 		}
 	}
 	for _, n := range nodes {
-		settle(t, n.id+" has handed all over", func() bool { r := n.report(); return r.Made > 0 && r.Waiting == 0 })
+		settle(t, n.id+" has handed all over", func() bool { r := n.report(); return r.Verdicts != nil && r.Waiting == 0 })
 	}
 }
 
