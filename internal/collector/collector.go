@@ -256,8 +256,12 @@ func (c *collector) openLog(ctx context.Context) error {
 	c.govern.decides = c.engine.Config
 	c.govern.trials = &trials{govern: c.govern, length: func() time.Duration { return c.engine.Config().Canary }, audit: c.note, log: c.o.Log.With("part", "canary")}
 	c.govern.renewals = &renewals{govern: c.govern, renewed: c.engine.Renewed, audit: c.note, log: c.o.Log.With("part", "policy")}
+	began := c.started
+	if c.server == nil {
+		began = time.Time{} // another collector may have led since
+	}
 	c.floods = &fleetflood.Service{Key: key, Log: c.o.Log.With("part", "floods")}
-	c.ingest = &bus.Ingest{JetStream: js, Store: c.store, Fresh: c.fresh, Again: c.again, Settle: c.incidents.Flush, Log: c.o.Log.With("part", "ingest")}
+	c.ingest = &bus.Ingest{JetStream: js, Store: c.store, Fresh: c.fresh, Again: c.again, Settle: c.incidents.Flush, Began: began, Log: c.o.Log.With("part", "ingest")}
 	return nil
 }
 

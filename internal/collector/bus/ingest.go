@@ -30,6 +30,7 @@ type Ingest struct {
 	Fresh     func([]wire.Event, []uint64) // called with what was new, after it was stored, and where in the stream each came: see place; must not block long
 	// Again is called before Fresh with what the store had already, of which an earlier run may have died before anything was made.
 	Again  func([]wire.Event, []uint64)
+	Began  time.Time                   // when nobody had taken what came to the stream since: the start of the bus inside the collector; zero: unknown
 	Settle func(context.Context) error // keeps what Fresh and Again have made of events; nil: nothing was
 	Log    *slog.Logger                // nil: slog.DiscardHandler
 
@@ -192,7 +193,7 @@ func (in *Ingest) handle(ctx context.Context, msgs []jetstream.Msg) {
 			continue
 		}
 		good = append(good, m)
-		place(at, m, b.Events)
+		in.place(at, m, b.Events)
 		events = append(events, b.Events...)
 	}
 	if len(good) == 0 {

@@ -18,10 +18,13 @@ const (
 
 // place notes where in the stream the events of a message come: its number there, and theirs in it. Positions are the same however often a
 // message is delivered, whoever takes it, and grow.
-func place(at map[string]uint64, m jetstream.Msg, events []wire.Event) {
+func (in *Ingest) place(at map[string]uint64, m jetstream.Msg, events []wire.Event) {
 	meta, err := m.Metadata()
 	if err != nil {
 		return // not of a stream: position 0, which nothing is held against
+	}
+	if !in.Began.IsZero() && meta.Timestamp.After(in.Began) { // nobody before this run can have taken it, or one after it
+		in.horizon = min(in.horizon, meta.Sequence.Stream-1)
 	}
 	for i := range events {
 		at[events[i].ID] = meta.Sequence.Stream<<16 | uint64(i&0xffff)
