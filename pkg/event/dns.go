@@ -29,18 +29,19 @@ func dnsSelected(opt *DNSOptions, t *dns.Tx) bool {
 	return false
 }
 
-// dns writes "dns" in the layout of the output's version.
+// dns writes "dns" in the layout of the output's version; alerts have but the newest.
 func (e *encoder) dns(opt *DNSOptions, _ *flow.Flow, t *dns.Tx, inAlert bool) {
 	m := t.Message()
 	if m == nil {
 		return
 	}
-	e.open("dns")
-	if opt.Version == 2 && inAlert {
-		e.dnsAlertV2(opt, t)
-	} else {
-		e.dnsMessage(opt, t, m)
+	if inAlert && opt.Version == 2 {
+		newest := *opt
+		newest.Version = 3
+		opt = &newest
 	}
+	e.open("dns")
+	e.dnsMessage(opt, t, m)
 	e.close()
 }
 
@@ -265,28 +266,5 @@ func (e *encoder) groupElem(r *dns.Record) {
 		e.close()
 	case r.Type == typeNULL:
 		e.elemText(r.Data)
-	}
-}
-
-// dnsAlertV2 writes the layout that alerts had before version 3: "query": [{…}] or "answer": {…}.
-func (e *encoder) dnsAlertV2(opt *DNSOptions, t *dns.Tx) {
-	if m := t.Request; m != nil {
-		e.list("query")
-		for i := range m.Queries {
-			e.item()
-			e.str("type", "query")
-			e.num("id", uint64(m.ID))
-			e.dnsName("rrname", &m.Queries[i].Name)
-			e.str("rrtype", rrTypeName(m.Queries[i].Type))
-			e.num("tx_id", t.ID)
-			e.num("opcode", uint64(m.Opcode()))
-			e.close()
-		}
-		e.end()
-	}
-	if m := t.Response; m != nil {
-		e.open("answer")
-		e.dnsMessage(opt, t, m)
-		e.close()
 	}
 }
