@@ -55,8 +55,8 @@ func TestFindsThePacket(parent *testing.T) {
 	t4 := tcp(4000, 443, "A")
 	in4 := ip4(bad4, server4, protoTCP, t4)
 	in6 := ip6(bad6, server6, protoTCP, t4)
-	v4opts := in4 // with 4 bytes of IP options
-	v4opts = join([]byte{0x46, 0}, be16(24+len(t4)), in4[4:20], []byte{1, 1, 1, 0}, t4)
+	v4opts := join( // with 4 bytes of IP options
+		[]byte{0x46, 0}, be16(24+len(t4)), in4[4:20], []byte{1, 1, 1, 0}, t4)
 	longOptions := join([]byte{1, 0x67, 9, 3}, make([]byte, 12), awsOptions())
 	inVXLAN := func(packet []byte) []byte {
 		return eth(ethIP4, ip4("10.9.0.1", "10.9.0.2", protoUDP, vxlan(7, packet)))

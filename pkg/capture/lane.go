@@ -40,9 +40,6 @@ func (l *lane) show() { l.shown.Store(l.put) }
 // ready is how many slips can be taken out.
 func (l *lane) ready() int { return int(l.shown.Load() - l.got) }
 
-// peek is the next slip; one must be ready.
-func (l *lane) peek() *slip { return &l.slips[l.got&l.mask] }
-
 // pop takes the next slip out; one must be ready.
 func (l *lane) pop() slip {
 	s := l.slips[l.got&l.mask]

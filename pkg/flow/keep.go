@@ -55,7 +55,6 @@ type keptSide struct {
 	Stream
 	nextWin, lastTS uint32
 	lastTSTime      int64
-	windowSeen      bool
 	rstSeq          uint32
 	flags           uint16
 	at, end         uint64
@@ -132,7 +131,7 @@ func (s *Session) keep() keptSession {
 	for d := range s.stream {
 		st := &s.stream[d]
 		k.sides[d] = keptSide{
-			Stream: st.Stream, nextWin: st.nextWin, lastTS: st.lastTS, lastTSTime: st.lastTSTime, windowSeen: st.windowSeen, rstSeq: st.rstSeq,
+			Stream: st.Stream, nextWin: st.nextWin, lastTS: st.lastTS, lastTSTime: st.lastTSTime, rstSeq: st.rstSeq,
 			flags: uint16(st.flags), at: max(st.contiguous(st.app), st.raw), end: st.end,
 		}
 	}
@@ -294,7 +293,7 @@ func (s *Session) restore(k *keptSession, anew bool) {
 	s.State, s.Flags, s.Midstream, s.Async, s.flags, s.Urgent = TCPState(k.state), k.flags, k.midstream, k.async, sessionFlags(k.marks), k.urgent
 	for d := range s.stream {
 		st, side := &s.stream[d], &k.sides[d]
-		st.Stream, st.nextWin, st.lastTS, st.lastTSTime, st.windowSeen, st.rstSeq = side.Stream, side.nextWin, side.lastTS, side.lastTSTime, side.windowSeen, side.rstSeq
+		st.Stream, st.nextWin, st.lastTS, st.lastTSTime, st.rstSeq = side.Stream, side.nextWin, side.lastTS, side.lastTSTime, side.rstSeq
 		st.Scale = min(st.Scale, 14)
 		st.base, st.app, st.raw, st.end = side.at, side.at, side.at, side.end
 		flags := streamFlags(side.flags) &^ (streamEOF | streamTrigger)

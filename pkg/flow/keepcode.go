@@ -134,7 +134,6 @@ func (k *keptSession) code(c *coder) {
 		}
 		c.u8(&s.Scale)
 		c.bool(&s.Gap)
-		c.bool(&s.windowSeen)
 		c.u16(&s.flags)
 		c.i64(&s.lastTSTime)
 		c.u64(&s.at)

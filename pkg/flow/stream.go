@@ -8,7 +8,6 @@ type stream struct {
 	nextWin    uint32 // end of the window that the receiver offered
 	lastTS     uint32 // the sender's last timestamp (RFC 7323)
 	lastTSTime int64  // Unix ns when lastTS was taken
-	windowSeen bool
 	rstSeq     uint32 // sequence number of an accepted RST
 	flags      streamFlags
 	style      OverlapStyle // of the receiver

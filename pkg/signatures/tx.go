@@ -12,7 +12,6 @@ import (
 type txState struct {
 	epoch   uint64
 	proto   app.Proto // whose rules these are; a flow's protocol may turn out to be a special one
-	begun   bool      // the rules without fast pattern have been added
 	events  int       // events that have been looked at
 	scanned []int     // by engine: bytes of the buffer that have been scanned; final when it does not change any more
 	pending []txRule  // in the order of evaluation

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -36,7 +37,7 @@ func (p *plan) and(condition string, args ...any) {
 
 // clause is " WHERE …" with extra conditions first, or nothing.
 func (p *plan) clause(extra ...string) string {
-	all := append(extra, p.where...)
+	all := slices.Concat(extra, p.where)
 	if len(all) == 0 {
 		return ""
 	}

@@ -42,7 +42,6 @@ type Store struct {
 	last  time.Time // of the last insertion that went well
 
 	listened atomic.Int64 // Unix nanoseconds: when a stream last asked
-	inserted atomic.Int64 // when this collector last inserted
 
 	stop    context.CancelFunc
 	stopped chan struct{}

@@ -267,10 +267,6 @@ func wireEvent(a *event.AlertRecord, line []byte) wire.Event {
 	return e
 }
 
-func endpoints(f *flow.Flow) (src, dst netip.AddrPort) {
-	return netip.AddrPortFrom(f.Src.IP(), f.SrcPort), netip.AddrPortFrom(f.Dst.IP(), f.DstPort)
-}
-
 // proved reports whether the addresses cannot be forged: both directions of the handshake were seen.
 func proved(f *flow.Flow) bool {
 	return f.Proto == decode.ProtoTCP && f.TCP != nil && f.State == flow.Established && !f.TCP.Midstream && !f.TCP.Async

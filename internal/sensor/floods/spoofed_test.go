@@ -154,8 +154,10 @@ func TestSpoofedSources(t *testing.T) {
 	for _, reason := range []bpf.Reason{bpf.FloodReason(bpf.ClassSYN), bpf.ReasonFingerprint} {
 		dropped += after.Drops[reason] - before.Drops[reason]
 	}
-	if dropped < sent*98/100 || dropped > sent {
-		t.Errorf("of %d forged SYNs %d were dropped; %d of clients were sent meanwhile", sent, dropped, good)
+	// The link loses what comes faster than it takes.
+	forged := after.Paths[bpf.PathPackets] - before.Paths[bpf.PathPackets] - good - bad
+	if dropped < forged*98/100 || dropped > sent || forged < sent/2 {
+		t.Errorf("of %d forged SYNs %d came and %d were dropped; %d of clients were sent meanwhile", sent, forged, dropped, good)
 	}
 	if n := after.Paths[bpf.PathGood] - before.Paths[bpf.PathGood]; n < good {
 		t.Errorf("of %d packets of clients %d passed", good, n)

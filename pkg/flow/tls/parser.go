@@ -28,7 +28,6 @@ type Parser struct {
 	txs   app.Queue
 	tx    *Tx
 	sides [2]side
-	now   int64
 
 	frames *app.Frames
 }

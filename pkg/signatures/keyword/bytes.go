@@ -19,7 +19,6 @@ type reader struct {
 	text     bool
 	base     int // of a text: 8, 10 or 16; 0 for what a C program would take
 	mask     uint64
-	shift    int
 	dce      bool
 }
 

@@ -126,12 +126,11 @@ func toLower(b []byte) []byte {
 }
 
 var (
-	errHex        = errors.New("hexadecimal block holds something else than pairs of digits")
-	errUnescaped  = errors.New(`; : \ and " must be escaped by a backslash or written in hexadecimal`)
-	errNoContent  = errors.New("no content before it")
-	errEmpty      = errors.New("is empty")
-	errQuotes     = errors.New("must stand in double quotes")
-	errPatternTop = errors.New("is longer than 255 bytes")
+	errHex       = errors.New("hexadecimal block holds something else than pairs of digits")
+	errUnescaped = errors.New(`; : \ and " must be escaped by a backslash or written in hexadecimal`)
+	errNoContent = errors.New("no content before it")
+	errEmpty     = errors.New("is empty")
+	errQuotes    = errors.New("must stand in double quotes")
 )
 
 // parsePattern reads a content's argument without negation and quotes: text with |hex| blocks and backslash escapes.

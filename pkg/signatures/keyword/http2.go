@@ -23,7 +23,6 @@ func h2Both(step uint8, get func(x *Context, m *http2.Message) []byte) []Source 
 // The sources of HTTP/2 of the buffers that both versions of the protocol have.
 var (
 	http2URI      = h2(app.ToServer, http2.Headers, func(_ *Context, t *http2.Tx) []byte { return orNil(t.URI) })
-	http2RawURI   = h2(app.ToServer, http2.Headers, func(_ *Context, t *http2.Tx) []byte { return orNil(t.RawURI) })
 	http2Method   = h2(app.ToServer, http2.Headers, func(_ *Context, t *http2.Tx) []byte { return orNil(t.Method) })
 	http2Status   = h2(app.ToClient, http2.Headers, func(_ *Context, t *http2.Tx) []byte { return orNil(t.Status) })
 	http2Host     = h2(app.ToServer, http2.Headers, func(_ *Context, t *http2.Tx) []byte { return orNil(t.Host) })

@@ -126,7 +126,7 @@ var requires = meta("requires", "feature name, version OP N, keyword name", "loa
 	for part := range strings.SplitSeq(v, ",") {
 		kind, value, _ := strings.Cut(strings.TrimSpace(part), " ")
 		value = strings.TrimSpace(value)
-		met := true
+		var met bool
 		switch kind {
 		case "keyword":
 			met = c.lookup(value) != nil

@@ -15,7 +15,6 @@ type Pcre struct {
 	negated  bool
 	relative bool // ^ is the end of the last match
 	retry    bool // a later item depends on where this one matched
-	literal  []byte
 	captures []capture
 }
 

@@ -237,8 +237,7 @@ func (e *Enforcer) syncExact(src netip.Prefix, ds []*verdict.Entry) error {
 	}
 	cell := e.sources.find(uint32(hash), tag)
 	if cell != nil && !e.owns(cell, src) {
-		cell = nil // another address with this tag; ours is among the prefixes or not there
-		if head == 0 {
+		if head == 0 { // another address has this tag; ours is among the prefixes or not there
 			return nil
 		}
 		return e.spill(src, ds)

@@ -63,11 +63,9 @@ func (p *packet) reset(b []byte, end End, delivered bool) []byte {
 
 // length is what the segment adds to the sequence number.
 func (p *packet) length(t []byte) uint32 {
-	size := len(p.b)
+	size := int(binary.BigEndian.Uint16(p.b[2:]))
 	if p.six {
 		size = ip6Len + int(binary.BigEndian.Uint16(p.b[4:]))
-	} else {
-		size = int(binary.BigEndian.Uint16(p.b[2:]))
 	}
 	n := uint32(max(size-p.l4-int(t[12]>>4)*4, 0))
 	if t[13]&syn != 0 {
