@@ -128,6 +128,14 @@ func testLab(t *testing.T, b *browser) {
 	b.noErrors(t)
 }
 
+// wayTimes holds the rows of an alert's way that are named against the clock: each has a time, none is before the one before it.
+const wayTimes = `((names) => {
+	const units = { ms: 1, s: 1000, min: 60000 };
+	const rows = [...document.querySelectorAll(".way li")].filter((r) => names.includes(r.querySelector("b").textContent));
+	const times = rows.map((r) => { const m = /^\+?([\d.]+) (ms|s|min)/.exec(r.querySelector("span").textContent); return m ? m[1] * units[m[2]] : NaN; });
+	return rows.length === names.length && times.every((at, i) => i === 0 || at >= times[i - 1]) && !rows.some((r) => r.textContent.includes("clocks differ"));
+})`
+
 // labAlert looks into the alert: what matched, what was parsed, which way the packet took.
 func labAlert(t *testing.T, b *browser) {
 	b.key(t, "j"+kb.Enter)
@@ -135,6 +143,7 @@ func labAlert(t *testing.T, b *browser) {
 	b.wait(t, "decoded", `[...document.querySelectorAll(".detail .part")].some((p) => p.querySelector("h3")?.textContent === "Decoded: http" && p.textContent.includes("sqlmap/1.7.2"))`)
 	b.wait(t, "the technique", `document.querySelector(".facts").textContent.includes("T1595 Active Scanning") && document.querySelector(".facts").textContent.includes("TA0043 Reconnaissance")`)
 	b.wait(t, "the packet's way", `(s => s.includes("edge-gwlb") && s.includes("of the conversation") && s.includes("http · transaction 1") && s.includes("1:1900001:3") && s.includes("let through, and reported"))(document.querySelector(".way").textContent)`)
+	b.wait(t, "when it was where, in order: all of the lab have one clock", wayTimes+`(["Captured", "Inspected", "Sent", "On the bus", "Received", "Stored"])`)
 	b.wait(t, "the packet", `document.querySelector(".payload-head a[download]")`)
 	b.shoot(t, "lab-alert-dark")
 	size := b.await(t, `fetch(document.querySelector(".payload-head a[download]").href).then((r) => r.arrayBuffer()).then((a) => new DataView(a).getUint32(0, true).toString(16) + " " + (a.byteLength > 100))`)
@@ -153,6 +162,9 @@ func labBlock(t *testing.T, b *browser, x *theatre) {
 	blocked := func(want bool) func() bool { return func() bool { return x.attack("scanner", x.server) != want } }
 	waitFor(t, "the attacker is blocked", blocked(true))
 	b.wait(t, "the alert says what was decided of it, and where that is carried out", `(s => s.includes("Drop 203.0.113.66 by local, entry #") && s.includes("on 2 of 2 sensors"))(document.querySelector(".way").textContent)`)
+	b.wait(t, "and when the first and the last sensor had it", wayTimes+`(["Stored", "Decided", "First sensor", "Last sensor"])`)
+	b.wait(t, "they are in sight", `(document.querySelector(".way li:last-child").scrollIntoView(), true)`)
+	b.shoot(t, "lab-way-dark")
 	b.key(t, kb.Escape+"4")
 	b.wait(t, "the drops are seen", `document.querySelector(".verdict-page tbody .hits.some")`)
 

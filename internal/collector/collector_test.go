@@ -94,11 +94,17 @@ func TestApplied(t *testing.T) {
 		epoch:   9,
 		sensors: []*bus.Report{report("a", "edge", 9, 5), report("b", "edge", 9, 3), report("c", "", 8, 9), report("d", "", 9, 7)},
 		refused: map[string]map[string]bool{"v": {"d": true}},
+		spread: func(string) bus.Spread {
+			return bus.Spread{Sensors: 2, First: bus.Reached{Sensor: "b"}, Last: bus.Reached{Sensor: "a"}}
+		},
 	}
 	for scope, want := range map[string][2]int{"all": {1, 4}, "edge": {1, 2}, "a": {1, 1}, "c": {0, 1}, "x": {0, 0}} {
 		s := w.status(verdict.Verdict{ID: "v", Seq: 5, Scope: scope}, stateActive)
 		if got := [2]int{s.Applied.Sensors, s.Applied.Of}; got != want || len(s.Applied.Missing) != want[1]-want[0] {
 			t.Errorf("scope %s: applied on %v of which %v are missing, want %v", scope, got, s.Applied.Missing, want)
+		}
+		if s.Applied.First.Sensor != "b" || s.Applied.Last.Sensor != "a" {
+			t.Errorf("scope %s: first on %+v, last on %+v", scope, s.Applied.First, s.Applied.Last)
 		}
 	}
 }

@@ -180,11 +180,12 @@ type view struct {
 	sensors []*bus.Report // alive, in the collector's epoch first, furthest in the log first
 	hits    map[string]api.Hits
 	refused map[string]map[string]bool // sensors by verdict id
+	spread  func(id string) bus.Spread
 }
 
 func (g *governor) view() *view {
 	epoch, _ := g.log.Position()
-	v := &view{epoch: epoch, hits: map[string]api.Hits{}, refused: map[string]map[string]bool{}}
+	v := &view{epoch: epoch, hits: map[string]api.Hits{}, refused: map[string]map[string]bool{}, spread: g.sensors.Spread}
 	now := time.Now()
 	for _, r := range g.sensors.All() {
 		for _, h := range r.Hits {
@@ -209,6 +210,10 @@ const maxMissing = 20
 
 func (w *view) status(v verdict.Verdict, state string) api.VerdictStatus {
 	s := api.VerdictStatus{Verdict: v, State: state, Hits: w.hits[v.ID], Applied: api.Applied{Missing: []string{}}}
+	if p := w.spread(v.ID); p.Sensors > 0 {
+		first, last := api.Reached(p.First), api.Reached(p.Last)
+		s.Applied.First, s.Applied.Last = &first, &last
+	}
 	if state != stateActive {
 		return s
 	}

@@ -32,11 +32,12 @@ type Event struct {
 	Handshake bool   // Src completed a TCP handshake in this flow: its address is not forged
 	Category  string // EVE alert.category
 	EVE       []byte // one JSON object, no newline
+	Stages    Stages // when it passed what on its way; of them only Inspected is encoded
 }
 
 // Batch is up to MaxBatchEvents events of one sensor.
 //
-// Encoded: zstd of version 1, then sensor, boot (strings), n, count (uvarints), then each event: time (varint, Unix ns),
+// Encoded: a frame of stamps (see appendStamps), which may be missing, and zstd of version 1, then sensor, boot (strings), n, count (uvarints), then each event: time (varint, Unix ns),
 // sid (uvarint), severity, proto, flags (bytes; bit 0 handshake), src, dst (strings in netip's binary form), category,
 // EVE (strings). A string is its length as uvarint and its bytes.
 type Batch struct {
@@ -91,7 +92,7 @@ func (b *Batch) Encode(dst []byte) ([]byte, error) {
 	if len(raw) > maxBatchRaw {
 		return nil, fmt.Errorf("encode batch: %d bytes, at most %d", len(raw), maxBatchRaw)
 	}
-	return deflate(dst, raw), nil
+	return deflate(appendStamps(dst, b.Events), raw), nil
 }
 
 func (b *Batch) check() error {
@@ -150,5 +151,6 @@ func DecodeBatch(msg []byte) (*Batch, error) {
 	if r.err != nil {
 		return nil, fmt.Errorf("decode batch: %w", r.err)
 	}
+	takeStamps(msg, b.Events)
 	return b, nil
 }

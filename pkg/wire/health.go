@@ -34,6 +34,8 @@ type Health struct {
 	Drops       map[string]uint64  `json:"drops,omitempty"`    // packets by reason; at most MaxCounters
 	Maps        map[string]MapFill `json:"maps,omitempty"`     // by map name; at most MaxCounters
 
+	Applied []Applied `json:"applied,omitempty"` // verdicts that came into force lately, oldest first; at most MaxApplied
+
 	Hits       []Hit     `json:"hits,omitempty"`       // verdicts with hits, most recent first; at most MaxHits
 	Refusals   []Refusal `json:"refusals,omitempty"`   // verdicts the guard refused; at most MaxRefusals
 	Refused    uint64    `json:"refused"`              // all refusals since the start
@@ -47,6 +49,13 @@ type Health struct {
 type MapFill struct {
 	Used int `json:"used"`
 	Max  int `json:"max"`
+}
+
+// Applied is when a verdict came into force on the sensor: a kernel's maps, where the sensor has them, were written before.
+type Applied struct {
+	ID  string    `json:"id"`
+	Seq uint64    `json:"seq"` // of the entry that brought it, in Health.Epoch
+	At  time.Time `json:"at"`  // by the sensor's clock
 }
 
 // Hit counts what one verdict stopped on this sensor since it was applied, or would have when it observes.
@@ -81,6 +90,7 @@ type UplinkStats struct {
 // Limits of a health report; longer lists and maps are refused whole.
 const (
 	MaxHits       = 1000
+	MaxApplied    = 64
 	MaxRefusals   = 100
 	MaxAllowances = 1000
 	MaxCounters   = 512
@@ -126,6 +136,7 @@ func (h *Health) check() error {
 		{"counters", len(h.Counters), MaxCounters},
 		{"drops", len(h.Drops), MaxCounters},
 		{"maps", len(h.Maps), MaxCounters},
+		{"applied", len(h.Applied), MaxApplied},
 		{"hits", len(h.Hits), MaxHits},
 		{"refusals", len(h.Refusals), MaxRefusals},
 		{"suspended", len(h.Suspended), MaxRefusals},

@@ -136,9 +136,14 @@ export const text = {
   },
 
   way: {
-    stages: { capture: "Captured", decode: "Decoded", flow: "Flow", app: "Protocol", rule: "Rule", verdict: "Verdict", decided: "Decided", applied: "Carried out" } as Record<string, string>,
+    stages: { capture: "Captured", decode: "Decoded", flow: "Flow", app: "Protocol", rule: "Rule", verdict: "Verdict", inspected: "Inspected", sent: "Sent", bus: "On the bus", received: "Received", stored: "Stored", decided: "Decided", applied: "Carried out", first: "First sensor", last: "Last sensor" } as Record<string, string>,
     decided: (what: string, match: string, by: string, seq: string) => `${what} ${match} by ${by}${seq ? `, entry ${seq} of the verdict log` : ""}`, applied: (a: string, b: string, stopped: string) => `on ${a} of ${b} sensors, ${stopped}`, undecided: "no verdict was made of it", stopped: (n: string) => `${n} ${n === "1" ? "packet" : "packets"} stopped`, would: (n: string) => `${n} ${n === "1" ? "packet" : "packets"} would have been`,
+    where: { inspected: "all rules asked, the alert written", sent: "out of the sensor’s spool", bus: "kept until it is stored", received: "by the collector", stored: "in the collector’s store" } as Record<string, string>,
+    clocks: "before what came before it: the clocks differ",
     why: {
+      inspected: "When inspection handed the alert on, after the packet’s capture, by the sensor’s clock", sent: "When the batch with the alert left the sensor’s spool, after the packet’s capture, by the sensor’s clock; batches gather for up to 100 ms",
+      bus: "When the bus had the batch, after the packet’s capture, by the clock of the bus’s server", received: "When the collector took the batch from the bus, after the packet’s capture, by the collector’s clock", stored: "When the store wrote the alert, after the packet’s capture, by the collector’s clock; the disk has it a moment later",
+      first: "The first sensor that had the decision in its XDP maps, and when, after the packet’s capture, by that sensor’s clock", last: "The last sensor of those that have reported it, and when, after the packet’s capture, by that sensor’s clock",
       capture: "Where the packet came in; times are from its own time", decode: "The innermost packet, and what it was wrapped in", flow: "When its conversation began, and how far it was",
       app: "What the payload was parsed as", rule: "Generator, signature and revision that matched", verdict: "What became of the packet",
       decided: "What was decided because of it: when, after the packet, by the collector’s clock", applied: "Sensors that carry the decision out, and what it stopped, as they last reported",

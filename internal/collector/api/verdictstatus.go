@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/weir-ips/weir/pkg/verdict"
 )
@@ -21,11 +22,20 @@ type Hits struct {
 	Bytes   uint64 `json:"bytes"`
 }
 
-// Applied is how far a verdict has spread: on Sensors of Of; Missing are the ids of the others.
+// Applied is how far a verdict has spread: on Sensors of Of; Missing are the ids of the others. First and Last are when the first and the
+// last sensor had it in force, of those that have reported it; nil when none has.
 type Applied struct {
 	Sensors int      `json:"sensors"`
 	Of      int      `json:"of"`
 	Missing []string `json:"missing"`
+	First   *Reached `json:"first,omitempty"`
+	Last    *Reached `json:"last,omitempty"`
+}
+
+// Reached is when a sensor had a verdict in force, by the sensor's clock.
+type Reached struct {
+	Sensor string    `json:"sensor"`
+	At     time.Time `json:"at"`
 }
 
 // Names of actions and origins in the API, by number.

@@ -184,6 +184,7 @@ func gather(first jetstream.Msg, more <-chan jetstream.Msg) []jetstream.Msg {
 
 func (in *Ingest) handle(ctx context.Context, msgs []jetstream.Msg) {
 	var events []wire.Event
+	received := time.Now()
 	at := map[string]uint64{}
 	good := msgs[:0]
 	for _, m := range msgs {
@@ -193,7 +194,7 @@ func (in *Ingest) handle(ctx context.Context, msgs []jetstream.Msg) {
 			continue
 		}
 		good = append(good, m)
-		in.place(at, m, b.Events)
+		in.place(at, m, b.Events, received)
 		events = append(events, b.Events...)
 	}
 	if len(good) == 0 {

@@ -29,6 +29,7 @@ type Sensors struct {
 
 	mu        sync.RWMutex
 	reports   map[string]*Report
+	spread    spreads
 	malformed uint64
 	quiet     telemetry.Throttle
 }
@@ -71,6 +72,7 @@ func (s *Sensors) Put(r *Report) {
 		s.reports = map[string]*Report{}
 	}
 	s.reports[r.Sensor] = r
+	s.spread.note(&r.Health)
 	if len(s.reports) > maxSensors {
 		s.forgetOldest()
 	}
@@ -84,6 +86,7 @@ func (s *Sensors) forgetOldest() {
 		}
 	}
 	delete(s.reports, oldest.Sensor)
+	delete(s.spread.heard, oldest.Sensor)
 }
 
 // All returns the reports by sensor id. They must not be changed.

@@ -17,8 +17,8 @@ const (
 )
 
 // place notes where in the stream the events of a message come: its number there, and theirs in it. Positions are the same however often a
-// message is delivered, whoever takes it, and grow.
-func (in *Ingest) place(at map[string]uint64, m jetstream.Msg, events []wire.Event) {
+// message is delivered, whoever takes it, and grow. Events learn on the way when they were where.
+func (in *Ingest) place(at map[string]uint64, m jetstream.Msg, events []wire.Event, received time.Time) {
 	meta, err := m.Metadata()
 	if err != nil {
 		return // not of a stream: position 0, which nothing is held against
@@ -26,7 +26,10 @@ func (in *Ingest) place(at map[string]uint64, m jetstream.Msg, events []wire.Eve
 	if !in.Began.IsZero() && meta.Timestamp.After(in.Began) { // nobody before this run can have taken it, or one after it
 		in.horizon = min(in.horizon, meta.Sequence.Stream-1)
 	}
+	sent := wire.ParseSent(m.Headers().Get(wire.HeaderSent))
 	for i := range events {
+		s := &events[i].Stages
+		s.Sent, s.Bus, s.Received = sent, meta.Timestamp, received
 		at[events[i].ID] = meta.Sequence.Stream<<16 | uint64(i&0xffff)
 	}
 }

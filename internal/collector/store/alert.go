@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/netip"
 	"time"
+
+	"github.com/weir-ips/weir/pkg/wire"
 )
 
 // ErrNotFound says that there is no alert, or no audit entry, of that id.
@@ -33,6 +35,7 @@ type Alert struct {
 	State     string          `json:"state"` // open, archived, escalated
 	Assignee  string          `json:"assignee,omitempty"`
 	EVE       json.RawMessage `json:"eve,omitempty"`
+	Stages    *wire.Stages    `json:"stages,omitempty"`   // when it was where on its way here; lists leave it out
 	Comments  []Comment       `json:"comments,omitempty"` // oldest first; lists leave them out
 }
 

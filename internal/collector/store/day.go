@@ -36,7 +36,7 @@ const rowsAtOnce = 64
 // fileName is a day's file, as a layout of package time.
 const fileName = "alerts-2006-01-02.db"
 
-const alertColumns = "seq, id, ts, sig, sensor, action, proto, app, src, sport, dst, dport, flow"
+const alertColumns = "seq, id, ts, sig, sensor, action, proto, app, src, sport, dst, dport, flow, stages"
 
 func openDay(path string, c *codec) (_ *day, err error) {
 	start, err := time.Parse(fileName, filepath.Base(path))
@@ -148,7 +148,11 @@ func (d *day) append(items []item, next uint64) (kept []item, err error) {
 	}
 	counts := newRollup()
 	rows := make([]row, len(kept))
+	stored := time.Now()
 	for i := range kept {
+		if kept[i].Stages != nil {
+			kept[i].Stages.Stored = stored
+		}
 		kept[i].Seq = next + uint64(i)
 		if rows[i], err = d.names.row(tx, &kept[i].Alert); err != nil {
 			return nil, err
@@ -206,7 +210,7 @@ func unknown(ctx context.Context, tx *sql.Tx, items []item) ([]item, error) {
 
 func (d *day) insertRows(tx *sql.Tx, rows []row) error {
 	insert, single := tx.Stmt(d.insert), tx.Stmt(d.single)
-	args := make([]any, 0, rowsAtOnce*13)
+	args := make([]any, 0, rowsAtOnce*14)
 	for len(rows) > 0 {
 		stmt, n := single, 1
 		if len(rows) >= rowsAtOnce {
@@ -246,11 +250,12 @@ type row struct {
 	src, dst                        any // see address
 	sport, dport                    uint16
 	flow                            int64
+	stages                          string
 }
 
 func (r *row) appendArgs(args []any) []any {
 	return append(args, r.seq, r.id, r.ts, r.sig, r.sensor, r.action, r.proto, r.app,
-		r.src, int64(r.sport), r.dst, int64(r.dport), r.flow)
+		r.src, int64(r.sport), r.dst, int64(r.dport), r.flow, r.stages)
 }
 
 // address is ip as a column value: an integer for IPv4, 16 bytes for IPv6, no bytes when unknown.

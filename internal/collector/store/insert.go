@@ -38,5 +38,9 @@ func FromEvent(e *wire.Event) Alert {
 		}
 	}
 	a.Time = e.Time.UTC()
+	if e.Stages != (wire.Stages{}) {
+		s := e.Stages // the store adds to it
+		a.Stages = &s
+	}
 	return a
 }

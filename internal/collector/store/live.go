@@ -68,7 +68,7 @@ func (r *Recent) add(items []item) {
 	defer r.mu.Unlock()
 	for i := range items {
 		a := items[i].Alert
-		a.EVE = nil
+		a.EVE, a.Stages = nil, nil
 		a.State = stateName(0)
 		r.alerts[a.Seq%uint64(len(r.alerts))] = a
 		r.next = a.Seq + 1

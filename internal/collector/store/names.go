@@ -37,7 +37,7 @@ func (t *names) row(tx *sql.Tx, a *Alert) (row, error) {
 	}
 	r := row{
 		seq: int64(a.Seq), ts: a.Time.UnixNano(), id: a.ID, severity: a.Severity,
-		src: address(a.SrcIP), dst: address(a.DestIP), sport: a.SrcPort, dport: a.DestPort, flow: int64(a.FlowID),
+		src: address(a.SrcIP), dst: address(a.DestIP), sport: a.SrcPort, dport: a.DestPort, flow: int64(a.FlowID), stages: a.FormatStages(),
 	}
 	var err error
 	if r.sig, err = t.signature(tx, signature{a.SID, a.GID, a.Rev, a.Severity, a.Signature, a.Category}); err != nil {

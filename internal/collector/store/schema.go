@@ -47,7 +47,8 @@ CREATE TABLE alerts (
 	dport  INTEGER NOT NULL,
 	flow   INTEGER NOT NULL,
 	state    INTEGER NOT NULL DEFAULT 0, -- of triage: index of stateNames
-	assignee INTEGER NOT NULL DEFAULT 0  -- a name; 0 is nobody
+	assignee INTEGER NOT NULL DEFAULT 0, -- a name; 0 is nobody
+	stages   TEXT NOT NULL DEFAULT ''    -- see FormatStages
 );
 CREATE UNIQUE INDEX alerts_id ON alerts (id);
 CREATE INDEX alerts_ts  ON alerts (ts);
@@ -74,7 +75,7 @@ CREATE TABLE targets (                 -- by period of ten minutes: who was hit
 	period INTEGER, dst, n INTEGER NOT NULL,
 	PRIMARY KEY (period, dst)
 ) WITHOUT ROWID;
-` + commentsSchema + `PRAGMA user_version = 2;
+` + commentsSchema + `PRAGMA user_version = 3;
 `
 
 const commentsSchema = `
@@ -89,13 +90,15 @@ CREATE INDEX comments_seq ON comments (seq);
 `
 
 // dayVersion is user_version of the layout above; older files are brought up to it, others refused, not guessed at.
-const dayVersion = 2
+const dayVersion = 3
 
 // dayUpgrades[i] makes version i+2 of i+1.
 var dayUpgrades = []string{`
 ALTER TABLE alerts ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE alerts ADD COLUMN assignee INTEGER NOT NULL DEFAULT 0;
-` + commentsSchema + `PRAGMA user_version = 2;`}
+` + commentsSchema + `PRAGMA user_version = 2;`, `
+ALTER TABLE alerts ADD COLUMN stages TEXT NOT NULL DEFAULT '';
+PRAGMA user_version = 3;`}
 
 // openWriter opens the one connection that writes to a file. A commit is on disk when it returns (synchronous FULL): alerts
 // are acknowledged to the bus on the strength of it.

@@ -80,6 +80,11 @@ func (s *Store) Get(ctx context.Context, id string) (Alert, error) {
 			if found, err = scanAlerts(ctx, db, selectAlerts+" WHERE a.id = ?", id); err != nil || len(found) == 0 {
 				return err
 			}
+			var stages string
+			if err = db.QueryRowContext(ctx, "SELECT stages FROM alerts WHERE seq = ?", int64(found[0].Seq)).Scan(&stages); err != nil {
+				return err
+			}
+			found[0].ParseStages(stages)
 			if found[0].EVE, err = d.eve(ctx, db, found[0].Seq); err != nil {
 				return err
 			}

@@ -111,8 +111,8 @@ func TestOlderFilesAreBroughtUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := strings.Replace(daySchema, ",\n\tstate    INTEGER NOT NULL DEFAULT 0, -- of triage: index of stateNames\n\tassignee INTEGER NOT NULL DEFAULT 0  -- a name; 0 is nobody\n", "\n", 1)
-	old = strings.Replace(strings.Replace(old, commentsSchema, "", 1), "user_version = 2", "user_version = 1", 1)
+	old := strings.Replace(daySchema, ",\n\tstate    INTEGER NOT NULL DEFAULT 0, -- of triage: index of stateNames\n\tassignee INTEGER NOT NULL DEFAULT 0, -- a name; 0 is nobody\n\tstages   TEXT NOT NULL DEFAULT ''    -- see FormatStages\n", "\n", 1)
+	old = strings.Replace(strings.Replace(old, commentsSchema, "", 1), "user_version = 3", "user_version = 1", 1)
 	old += `INSERT INTO names VALUES (1, 'edge-1'); INSERT INTO signatures VALUES (1, 7, 1, 1, 2, 'old', '', 1);
 		INSERT INTO alerts VALUES (1, 'a', ` + "1795521600000000000" + `, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1);`
 	if _, err := db.Exec(old); err != nil {

@@ -52,7 +52,7 @@ func (s *Store) Insert(ctx context.Context, events []wire.Event) ([]wire.Event, 
 	}
 	for i := range fresh {
 		s.known.Add(fresh[i].ID, struct{}{})
-		fresh[i].EVE = nil
+		fresh[i].EVE, fresh[i].Stages = nil, nil
 	}
 	s.last = time.Now()
 	s.recent.Add(fresh)
@@ -108,9 +108,13 @@ func (s *Store) there(ctx context.Context, alerts []store.Alert) (map[string]boo
 }
 
 func (s *Store) send(ctx context.Context, alerts []store.Alert) error {
-	arrived := strconv.FormatInt(time.Now().UnixMilli(), 10)
+	now := time.Now()
+	arrived := strconv.FormatInt(now.UnixMilli(), 10)
 	var body bytes.Buffer
 	for i := range alerts {
+		if alerts[i].Stages != nil {
+			alerts[i].Stages.Stored = now
+		}
 		line, err := s.line(&alerts[i], arrived)
 		if err != nil {
 			return err
@@ -137,7 +141,7 @@ func (s *Store) line(a *store.Alert, arrived string) ([]byte, error) {
 		"sid": number(uint64(a.SID)), "gid": number(uint64(a.GID)), "rev": number(uint64(a.Rev)), "category": a.Category, "severity": number(uint64(a.Severity)),
 		"action": a.Action, "src_ip": address(a.SrcIP), "src_port": number(uint64(a.SrcPort)), "dest_ip": address(a.DestIP), "dest_port": number(uint64(a.DestPort)),
 		"proto": a.Proto, "app_proto": a.AppProto, "flow_id": number(a.FlowID), "arrived": arrived,
-		"signature_words": strings.Join(store.Tokens(a.Signature), " "), "category_words": strings.Join(store.Tokens(a.Category), " "), "eve": string(a.EVE),
+		"stages": a.FormatStages(), "signature_words": strings.Join(store.Tokens(a.Signature), " "), "category_words": strings.Join(store.Tokens(a.Category), " "), "eve": string(a.EVE),
 	}
 	line, err := json.Marshal(fields)
 	if err == nil && len(line) > maxLine {

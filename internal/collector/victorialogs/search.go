@@ -55,7 +55,7 @@ func (s *Store) Search(ctx context.Context, f store.Filter, cursor string, limit
 
 // Get returns an alert with its EVE record.
 func (s *Store) Get(ctx context.Context, id string) (store.Alert, error) {
-	found, err := s.alerts(ctx, []string{"id:=" + strconv.Quote(id)}, listed+", eve | limit 1")
+	found, err := s.alerts(ctx, []string{"id:=" + strconv.Quote(id)}, listed+", eve, stages | limit 1")
 	if err != nil {
 		return store.Alert{}, err
 	}
@@ -121,6 +121,7 @@ func alertOf(row map[string]string) (a store.Alert, err error) {
 	}
 	if err == nil {
 		a.Time, err = moment(row["_time"])
+		a.ParseStages(row["stages"])
 	}
 	return a, err
 }

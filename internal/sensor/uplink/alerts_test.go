@@ -51,6 +51,12 @@ func TestAlertArrivesUnchanged(t *testing.T) {
 		got.Category != want.Category || got.Proto != want.Proto {
 		t.Errorf("stored %+v\nwant   %+v", got, want)
 	}
+	s1 := got.Stages
+	for i, at := range []time.Time{sent, s1.Inspected, s1.Sent, s1.Bus, s1.Received, time.Now()} {
+		if before := []time.Time{sent, sent, s1.Inspected, s1.Sent, s1.Bus, s1.Received}[i]; at.Before(before) {
+			t.Errorf("stage %d of %+v is before the one before it", i, s1)
+		}
+	}
 	eventually(t, "the spool is empty", func() bool { u := s.Stats(); return u.SpoolEvents == 0 && u.Sent == 1 && u.SpoolBytes == 0 })
 }
 

@@ -14,6 +14,7 @@ import (
 const (
 	maxPending = 8192 // deltas kept while an earlier one is missing
 	syncPause  = 250 * time.Millisecond
+	appliedFor = 3 * wire.HealthEvery // how long reports say when a verdict came into force: one may be lost
 
 	// How long an answer is awaited before it is asked for again: at first, and at most.
 	syncTimeout    = 5 * time.Second
@@ -48,6 +49,7 @@ type follower struct {
 	set      wire.Set
 	refusals map[string]string // reason by verdict id; at most wire.MaxRefusals
 	refused  uint64
+	applied  []wire.Applied // that came into force last, oldest first; at most wire.MaxApplied
 	counts   followerCounts
 }
 
@@ -152,6 +154,9 @@ func (f *follower) concernsAt(v *verdict.Verdict, now time.Time) bool {
 func (f *follower) enforce(v *verdict.Verdict, held bool) {
 	err := f.applier.Apply(f.clock.here(*v))
 	if err == nil {
+		if !held {
+			f.noteApplied(v)
+		}
 		return
 	}
 	if held {
@@ -159,6 +164,17 @@ func (f *follower) enforce(v *verdict.Verdict, held bool) {
 	}
 	f.elsewhere[v.ID] = true
 	f.refuse(v.ID, err)
+}
+
+// noteApplied notes when a verdict came into force. What came with a whole set is not noted: it may be in force for long.
+func (f *follower) noteApplied(v *verdict.Verdict) {
+	at := f.clock.wall()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.applied) == wire.MaxApplied {
+		f.applied = append(f.applied[:0], f.applied[1:]...)
+	}
+	f.applied = append(f.applied, wire.Applied{ID: v.ID, Seq: v.Seq, At: at})
 }
 
 func (f *follower) lift(id string) {
@@ -296,6 +312,12 @@ func (f *follower) report(h *wire.Health) {
 		h.Refusals = append(h.Refusals, wire.Refusal{ID: id, Reason: reason})
 	}
 	h.Refused = f.refused
+	now := f.clock.wall()
+	for _, a := range f.applied {
+		if now.Sub(a.At) < appliedFor {
+			h.Applied = append(h.Applied, a)
+		}
+	}
 	u, c := &h.Uplink, &f.counts
 	u.Syncs, u.Gaps, u.BadMessages, u.BadSignatures = c.syncs, c.gaps, c.badMessages, c.badSignatures
 }

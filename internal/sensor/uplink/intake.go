@@ -61,6 +61,7 @@ func (in *intake) put(e wire.Event) {
 		in.bad.Add(1)
 		return
 	}
+	e.Stages.Inspected = time.Now()
 	lane := laneOf(e.Severity)
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -65,7 +65,9 @@ func (s *sender) fill(js jetstream.JetStream) error {
 		if p == nil {
 			return nil
 		}
-		ack, err := js.PublishMsgAsync(&nats.Msg{Subject: wire.AlertsSubject(s.sensor), Data: p.payload}, jetstream.WithMsgID(p.id))
+		ack, err := js.PublishMsgAsync(&nats.Msg{
+			Subject: wire.AlertsSubject(s.sensor), Data: p.payload, Header: nats.Header{wire.HeaderSent: {wire.FormatSent(time.Now())}},
+		}, jetstream.WithMsgID(p.id))
 		if err != nil {
 			s.spool.returned(p)
 			return err

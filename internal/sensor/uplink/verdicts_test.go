@@ -24,9 +24,10 @@ func TestVerdictReachesEverySensor(t *testing.T) {
 		eventually(t, "first sync", func() bool { return w.inSync(s) })
 	}
 	var took []time.Duration
+	var made time.Time
 	for i := range 50 {
 		id := fmt.Sprintf("v%d", i)
-		made := time.Now()
+		made = time.Now()
 		w.add(drop(id, fmt.Sprintf("203.0.113.%d/32", i)))
 		for _, s := range sensors {
 			eventually(t, id+" on "+s.o.Sensor, func() bool { return s.has(id) })
@@ -38,6 +39,10 @@ func TestVerdictReachesEverySensor(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("made to applied on 20 sensors: p50 %s p99 %s max %s", took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
 
+	eventually(t, "the collector knows when v49 was in force, first and last", func() bool {
+		p := w.sensors.Spread("v49")
+		return p.Sensors == len(sensors) && !p.First.At.Before(made) && !p.Last.At.Before(p.First.At) && p.Last.At.Before(time.Now())
+	})
 	if _, err := w.log.Remove(context.Background(), "v7", "ann"); err != nil {
 		t.Fatal(err)
 	}

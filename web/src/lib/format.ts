@@ -55,6 +55,19 @@ export function exactly(iso: string): string {
   return `${date(d)} ${clock(d)}.${String(d.getMilliseconds()).padStart(3, "0")} ${zone}`;
 }
 
+/** Microseconds since 1970, of which Date keeps milliseconds alone; EVE's zone without a colon is understood. */
+export function micros(iso: unknown): number {
+  const m = /^(.*?:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:?\d\d)$/.exec(String(iso));
+  return m ? Date.parse(m[1] + m[3]!.replace(/([+-]\d\d)(\d\d)$/, "$1:$2")) * 1000 + Number((m[2] ?? "").padEnd(6, "0").slice(0, 6)) : NaN;
+}
+
+/** A time from another: +0.812 ms, −1.204 s. */
+export function apart(us: number): string {
+  const n = Math.abs(us), sign = us < 0 ? "−" : "+";
+  if (n < 1e6) return us === 0 ? `0 ${text.units.s}` : `${sign}${(n / 1e3).toFixed(n < 1e4 ? 2 : 1)} ms`;
+  return sign + (n < 6e7 ? `${(n / 1e6).toFixed(3)} ${text.units.s}` : span(n / 1e6));
+}
+
 /** Whether an alert is about no one address: a flood from many. */
 export const unspecified = (ip: string) => ip === "0.0.0.0" || ip === "::" || ip === "";
 

@@ -24,6 +24,7 @@ export interface Alert {
   assignee?: string;
   comments?: { time: string; actor: string; text: string }[];
   eve?: Record<string, any>;
+  stages?: { inspected?: string; sent?: string; bus?: string; received?: string; stored?: string };
 }
 
 export interface Page { alerts: Alert[]; next?: string }
@@ -31,6 +32,8 @@ export interface Batch { alerts: Alert[]; skipped: number }
 
 export interface FlowKey { tenant?: number; src: string; dst: string; proto: number }
 export interface Match { src?: string; dst?: string; proto?: number; port?: number; flow?: FlowKey }
+
+export interface Reached { sensor: string; at: string }
 
 export interface Verdict {
   id: string;
@@ -48,7 +51,7 @@ export interface Verdict {
   expires_at: string;
   state: string;
   hits: { packets: number; bytes: number };
-  applied: { sensors: number; of: number; missing: string[] };
+  applied: { sensors: number; of: number; missing: string[]; first?: Reached; last?: Reached };
 }
 
 export interface VerdictRequest {
