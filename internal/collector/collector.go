@@ -226,10 +226,14 @@ func (c *collector) openLog(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("bus: %w", err)
 	}
-	if c.log, err = vlog.Open(ctx, vlog.Options{
-		Conn: c.conn, Key: key, Rules: c.rules.versions, Kill: settings.killSwitch, Follower: c.lease != nil, Observe: c.exportVerdicts,
-		Log: c.o.Log.With("part", "verdict log"),
-	}); err != nil {
+	err = c.patiently(ctx, func(context.Context) (err error) { // its stream may be looking for a leader; reading a long one takes its time
+		c.log, err = vlog.Open(ctx, vlog.Options{
+			Conn: c.conn, Key: key, Rules: c.rules.versions, Kill: settings.killSwitch, Follower: c.lease != nil, Observe: c.exportVerdicts,
+			Log: c.o.Log.With("part", "verdict log"),
+		})
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	asks, err := newSurveyor(c.conn, key, c.o.Log.With("part", "preview"))
