@@ -89,6 +89,7 @@ type collector struct {
 	exports       *outlets
 	spool         *export.Spool
 	crowdsec      net.Listener // nil: bouncers are not served
+	control       net.Listener
 	people        *identity.Book
 	incidents     *incident.Tracker
 	started       time.Time
@@ -99,7 +100,7 @@ func (c *collector) open(ctx context.Context) error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	for _, step := range []func(context.Context) error{
-		c.listen, c.openStore, c.openBus, c.openExports, c.openLog, c.openAPI,
+		c.listen, c.openStore, c.openBus, c.openExports, c.openLog, c.openAPI, c.openControl,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -417,6 +418,9 @@ func (c *collector) close() error {
 	}
 	if c.crowdsec != nil {
 		c.crowdsec.Close()
+	}
+	if c.control != nil {
+		c.control.Close()
 	}
 	if c.listener != nil {
 		c.listener.Close() // closed already when the API has served

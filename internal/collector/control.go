@@ -61,23 +61,27 @@ type Outcome struct {
 // maxOrder bounds a request in bytes: rules, escaped for JSON.
 const maxOrder = 2 * wire.MaxRules
 
-// serveControl answers on the socket until ctx ends.
-func (c *collector) serveControl(ctx context.Context) error {
+// openControl makes the socket: it is there when the collector says that it is up.
+func (c *collector) openControl(context.Context) (err error) {
 	path := c.path(controlFile)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("control socket: %w", err)
 	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
+	if c.control, err = net.Listen("unix", path); err != nil {
 		return fmt.Errorf("control socket: %w", err)
 	}
+	return nil
+}
+
+// serveControl answers on the socket until ctx ends.
+func (c *collector) serveControl(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{$}", c.takeOrder)
 	mux.HandleFunc("POST /backup", c.serveBackup)
 	srv := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := srv.Serve(c.control); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	return nil
