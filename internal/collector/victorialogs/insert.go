@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	maxLine = 256<<10 - 1     // bytes: the server passes longer ones over (-insert.maxLineSizeBytes)
-	maxBody = 4 << 20         // bytes of a request, about
-	unsure  = 3 * time.Second // after so long another collector may have inserted meanwhile: a lease is good for four
+	maxLine = 256<<10 - 1 // bytes: the server passes longer ones over (-insert.maxLineSizeBytes)
+	maxBody = 4 << 20     // bytes of a request, about
+	unsure  = time.Minute // after so long another collector may have inserted meanwhile
 )
 
 // Insert keeps those of events that are new, and returns them. Each id is asked for first, so that an event that was inserted and not
