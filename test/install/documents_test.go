@@ -85,7 +85,7 @@ func documents(t *testing.T, base, shared string) {
 	ran := 0
 	for _, page := range slices.Sorted(maps.Keys(pages)) {
 		t.Run(page, func(t *testing.T) {
-			r := reader{machine: m, t: t, dir: "/root/" + strings.ReplaceAll(page, "/", "_")}
+			r := reader{machine: m, t: t, dir: "/srv/" + strings.ReplaceAll(page, "/", "_")}
 			defer r.leave()
 			r.must("mkdir -p $0 && cp -r /shared/docs/. $0/", r.dir)
 			if first := before[page]; first != "" {
