@@ -85,6 +85,9 @@ func (c *collector) takeAlerts(ctx context.Context) error {
 		case <-time.After(takeOverEvery):
 		}
 	}
+	if s, ok := c.store.(interface{ Doubt() }); ok { // one that the leader before has written to, too
+		s.Doubt()
+	}
 	err := together(ctx, c.incidents.Run, c.exportIncidents, c.ingest.Run)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), handOver)
 	defer cancel()

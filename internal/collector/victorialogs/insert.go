@@ -61,6 +61,13 @@ func (s *Store) Insert(ctx context.Context, events []wire.Event) ([]wire.Event, 
 	return kept, nil
 }
 
+// Doubt says that another may have inserted: the next Insert has the server show all that it has taken before it asks.
+func (s *Store) Doubt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = time.Time{}
+}
+
 // sort makes alerts of events, without those that this collector has just inserted, and says which event each was.
 func (s *Store) sort(events []wire.Event) (alerts []store.Alert, index []int) {
 	within := make(map[string]bool, len(events))
